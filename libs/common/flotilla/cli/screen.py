@@ -1,0 +1,48 @@
+"""What the commands print: outcomes as they come, tables, and errors that say what to do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+
+from flotilla.instance import UnknownInstanceError
+from flotilla.native.node import PortTakenError
+from flotilla.processes import NotReadyError, ProcessDiedError
+from flotilla.secrets import SecretsLostError
+from flotilla.servers import InstallFailedError
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+def report(name: str, outcome: str, seconds: float) -> None:
+    """One line for something that is done."""
+    took = f" [dim]{seconds:.1f} s[/]" if seconds >= 0.1 else ""
+    console.print(f"  [green]•[/] {name:<14} {escape(outcome)}{took}")
+
+
+@contextmanager
+def explained(instance: str) -> Iterator[None]:
+    """Turns the failures we know into a sentence, the end of the log and a next step."""
+    try:
+        yield
+    except (InstallFailedError, PortTakenError, SecretsLostError, UnknownInstanceError) as failure:
+        errors.print(f"[red]{escape(str(failure))}[/]")
+        raise typer.Exit(1) from None
+    except (ProcessDiedError, NotReadyError) as failure:
+        errors.print(f"[red]{escape(str(failure))}[/]")
+        if failure.tail:
+            errors.print(
+                Panel(escape(failure.tail), title=f"the end of {failure.name}'s log", title_align="left")
+            )
+        errors.print(
+            f"What else happened: flotilla status -i {instance}; flotilla logs {failure.name} -i {instance}"
+        )
+        raise typer.Exit(1) from None
+
+
+def megabytes(count: int) -> str:
+    return f"{count / 1_000_000:,.0f} MB" if count else ""

@@ -1,0 +1,145 @@
+"""A fleet on this machine: its servers and services, brought up and down by commands and e2e tests."""
+
+import asyncio
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, TypeVar
+
+from flotilla.instance import HOST, Instance
+from flotilla.native import servers as native_servers
+from flotilla.processes import Processes
+from flotilla.servers import Server, ServerUnavailableError
+
+READY_SECONDS: Final = 60.0
+GRACE_SECONDS: Final = 20.0
+_PROBE_SECONDS: Final = 2.0
+
+Named = TypeVar("Named")
+Report = Callable[[str, str, float], None]
+"""Told as things happen: the name, what became of it, the seconds it took."""
+
+
+def silent(name: str, outcome: str, seconds: float) -> None:
+    """A report to nobody."""
+
+
+class Fleet:
+    """The servers and services of one instance."""
+
+    def __init__(self, instance: Instance, report: Report = silent) -> None:
+        self.instance = instance
+        self.processes = Processes(instance.fleet_folder / "run", instance.fleet_folder / "logs")
+        self._report = report
+
+    def servers(self) -> list[Server]:
+        return native_servers(self.instance)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """One command at a time changes an instance; a second waits for the first."""
+        self.instance.folder.mkdir(parents=True, exist_ok=True)
+        with (self.instance.folder / "fleet.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    async def start_servers(self) -> None:
+        """Installs what is missing, then starts all at once; returns when each answers."""
+        available = [server for server in self.servers() if await self._installed(server)]
+        await self._all_of(available, lambda server: server.name, lambda server: self._started(server))
+
+    async def stop_servers(self) -> None:
+        await self._all_of(self.servers(), lambda server: server.name, lambda server: _stopped(server.stop()))
+
+    def start_service(self, service: str) -> None:
+        """Starts one service as a process of its own, unless it runs already."""
+        self.processes.start(
+            service,
+            [sys.executable, "-m", "flotilla.run", service],
+            {**_inherited(), **self.instance.environment(service)},
+            cwd=self.instance.root,
+        )
+
+    async def wait_ready(self, service: str, seconds: float = READY_SECONDS) -> None:
+        """Until /readyz says yes.
+
+        Raises:
+            ProcessDiedError, NotReadyError: with the tail of the service's log.
+        """
+        port = self.instance.service_ports[service]
+        await self.processes.wait_ready(service, lambda: answers(port, "/readyz"), seconds)
+
+    async def start_services(self, services: Sequence[str] | None = None) -> None:
+        """Starts the services, by default all that exist, and waits for each; running ones are left alone."""
+
+        async def start(service: str) -> str:
+            found = self.processes.alive(service)
+            self.start_service(service)
+            await self.wait_ready(service)
+            return "already running" if found else "ready"
+
+        await self._all_of(services or self.instance.services, str, start)
+
+    async def stop_services(self, services: Sequence[str] | None = None) -> None:
+        """SIGTERM to each, and what still runs after its grace period is killed."""
+        await self._all_of(
+            services or self.instance.services,
+            str,
+            lambda name: _stopped(self.processes.stop(name, GRACE_SECONDS)),
+        )
+
+    async def _installed(self, server: Server) -> bool:
+        try:
+            await server.install()
+        except ServerUnavailableError as unavailable:
+            self._report(server.name, str(unavailable), 0.0)
+            return False
+        return True
+
+    async def _started(self, server: Server) -> str:
+        found = server.status().state == "running"
+        await server.start()
+        return "already running" if found else "ready"
+
+    async def _all_of(
+        self, things: Iterable[Named], name: Callable[[Named], str], do: Callable[[Named], Awaitable[str]]
+    ) -> None:
+        """All at once, each reported as it is done; the first failure is raised when all have ended."""
+
+        async def timed(thing: Named) -> None:
+            began = time.monotonic()
+            outcome = await do(thing)
+            if outcome:
+                self._report(name(thing), outcome, time.monotonic() - began)
+
+        outcomes = await asyncio.gather(*(timed(thing) for thing in things), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+
+async def answers(port: int, path: str) -> bool:
+    """Whether a GET on loopback answers 200; no client is kept, and none is imported, for so little."""
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            reader, writer = await asyncio.open_connection(HOST, port)
+            try:
+                writer.write(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
+                status = await reader.readline()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False
+    return status.split(b" ")[1:2] == [b"200"]
+
+
+async def _stopped(stopping: Awaitable[bool]) -> str:
+    return "stopped" if await stopping else ""
+
+
+def _inherited() -> dict[str, str]:
+    """Beside its own settings a service sees of the caller's environment only what every program needs."""
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ", "TMPDIR") if name in os.environ}
