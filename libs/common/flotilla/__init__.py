@@ -1,0 +1,1 @@
+"""What all Flotilla services share."""

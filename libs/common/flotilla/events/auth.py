@@ -1,0 +1,134 @@
+"""Events of auth: organizations, people, sessions, signing keys."""
+
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+from flotilla.events.base import Event, Personal, event
+
+_event = partial(event, owner="auth")
+
+
+class Organization(Event, frozen=True, kw_only=True):
+    """The state of an organization."""
+
+    organization_id: UUID
+    name: str
+    slug: str
+    locale: str
+    time_zone: str
+    currency: str
+    region: str
+    state: str
+    """`trial`, `active` or `suspended`."""
+
+
+@_event("organization.created.v1", subject="organization_id")
+class OrganizationCreated(Organization, frozen=True, kw_only=True):
+    """An organization signed up."""
+
+
+@_event("organization.updated.v1", subject="organization_id")
+class OrganizationUpdated(Organization, frozen=True, kw_only=True):
+    """Its settings changed."""
+
+
+class User(Event, frozen=True, kw_only=True):
+    """The state of a person's membership of one organization."""
+
+    user_id: UUID
+    email: Personal
+    name: Personal
+    role: str
+    """A role of AUTH-6: `owner`, `admin`, `team_owner`, `team_member`, `client`, `viewer`."""
+    locale: str
+    state: str
+    """`active` or `deactivated`."""
+
+
+@_event("user.created.v1", subject="user_id", person=("user_id",))
+class UserCreated(User, frozen=True, kw_only=True):
+    """A person joined the organization."""
+
+
+@_event("user.updated.v1", subject="user_id", person=("user_id",))
+class UserUpdated(User, frozen=True, kw_only=True):
+    """Their name, role or language changed."""
+
+
+@_event("user.deactivated.v1", subject="user_id", person=("user_id",))
+class UserDeactivated(User, frozen=True, kw_only=True):
+    """They may no longer sign in to this organization."""
+
+
+@_event("user.logged_in.v1", subject="session_id", person=("user_id",))
+class UserLoggedIn(Event, frozen=True, kw_only=True):
+    """A session began."""
+
+    session_id: UUID
+    user_id: UUID
+    method: str
+    address: Personal
+    user_agent: Personal
+
+
+@_event("user.sign_in.failed.v1", subject="user_id", person=("user_id",))
+class UserSignInFailed(Event, frozen=True, kw_only=True):
+    """A wrong password for an existing person."""
+
+    user_id: UUID
+    address: Personal
+    attempts: int
+
+
+@_event("session.ended.v1", subject="session_id", person=("user_id",))
+class SessionEnded(Event, frozen=True, kw_only=True):
+    """A session was ended: its access tokens are refused from now on."""
+
+    session_id: UUID
+    user_id: UUID
+    reason: str
+    """`signed_out`, `revoked`, `refresh_reused` or `user_deactivated`."""
+    ended_at: datetime
+
+
+class Invitation(Event, frozen=True, kw_only=True):
+    """The state of an invitation."""
+
+    invitation_id: UUID
+    email: Personal
+    role: str
+    invited_by: UUID
+    expires_at: datetime
+    state: str
+    """`pending` or `accepted`."""
+
+
+@_event("invitation.created.v1", subject="invitation_id", person=("invitation_id",))
+class InvitationCreated(Invitation, frozen=True, kw_only=True):
+    """Somebody was invited."""
+
+
+@_event("invitation.accepted.v1", subject="invitation_id", person=("invitation_id",))
+class InvitationAccepted(Invitation, frozen=True, kw_only=True):
+    """They came."""
+
+    user_id: UUID
+
+
+class PublicKey(Event, frozen=True, kw_only=True):
+    """One public signing key (JWK, RFC 8037: OKP, Ed25519)."""
+
+    kid: str
+    x: str
+    """The public key, base64url without padding."""
+    not_after: datetime
+    """When the last token it signed has expired."""
+
+
+@_event("signing_key.rotated.v1", subject="key_set_id")
+class SigningKeyRotated(Event, frozen=True, kw_only=True):
+    """The whole set of keys whose tokens are valid now, the signing one first. Belongs to no tenant."""
+
+    key_set_id: UUID
+    keys: list[PublicKey]

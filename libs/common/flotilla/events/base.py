@@ -1,0 +1,121 @@
+"""Envelope (CloudEvents 1.0, structured JSON) and the registry of contracts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Annotated, Any, Final, TypeVar, get_type_hints
+from uuid import UUID
+
+import msgspec
+
+SEQUENCE_WIDTH: Final = 20
+MAX_EVENT_BYTES: Final = 64 * 1024
+
+PERSONAL: Final = msgspec.Meta(extra_json_schema={"x-personal-data": True})
+"""Marks a field that says something of a person: sealed in the archive, redacted for partners, null once
+erased; so it is nullable in every version."""
+
+Personal = Annotated[str | None, PERSONAL]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """The `data` of an event: the entity's whole public state and what changed in it."""
+
+    changed: dict[str, list[Any]] = {}
+    """`{field: [old, new]}`; empty for an entity that has just come to be."""
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """CloudEvents 1.0 attributes; names are lower case without separators, as section 3.1 asks."""
+
+    id: UUID
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    organizationid: UUID
+    sequence: str
+    correlationid: UUID
+    data: msgspec.Raw
+    region: str = "eu"
+    causationid: UUID | None = None
+    requestid: UUID | None = None
+    traceparent: str | None = None
+    actor: str | None = None
+    """Who caused it: `user:<id>`, `contact:<id>`, `ai:<agent>`, `rule:<id>`, `service:<name>`."""
+    audience: str | None = None
+    """Who may see it, space-separated: `org`, `user:<id>`, `team:<id>`. Absent: org-wide roles only."""
+    dataschema: str | None = None
+    datacontenttype: str = msgspec.field(default="application/json")
+    specversion: str = msgspec.field(default="1.0")
+
+
+T = TypeVar("T", bound=Event)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One version of one event: who owns it, what it is about, whose personal data it holds."""
+
+    type: str
+    owner: str
+    data: type[Event]
+    subject: str
+    """The field of `data` that names the entity; `sequence` counts per (owner, entity, subject)."""
+    person: tuple[str, ...]
+    """Fields that name the person whose data it is, the first that is set wins; empty: nobody's."""
+
+    @property
+    def entity(self) -> str:
+        """`message` of `message.received.v1`, `ai.draft` of `ai.draft.approved.v1`."""
+        return self.type.rsplit(".", 2)[0]
+
+    @property
+    def source(self) -> str:
+        """The CloudEvents source."""
+        return f"/flotilla/{self.owner}"
+
+    @property
+    def dataschema(self) -> str:
+        """Where the JSON Schema of the whole envelope stands, relative to the contracts folder."""
+        return f"/contracts/events/{self.type}.json"
+
+    @property
+    def personal_fields(self) -> tuple[str, ...]:
+        """Names of the fields of `data` that are personal."""
+        hints = get_type_hints(self.data, include_extras=True)
+        return tuple(name for name, hint in hints.items() if _is_personal(hint))
+
+    @cached_property
+    def decoder(self) -> msgspec.json.Decoder[Event]:
+        """Decodes `data`; unknown fields are ignored, so that a contract may grow."""
+        return msgspec.json.Decoder(self.data)
+
+
+def _is_personal(hint: object) -> bool:
+    return PERSONAL in getattr(hint, "__metadata__", ())
+
+
+CONTRACTS: Final[dict[str, Contract]] = {}
+_BY_CLASS: Final[dict[type[Event], Contract]] = {}
+
+
+def event(
+    type_: str, *, owner: str, subject: str, person: tuple[str, ...] = ()
+) -> Callable[[type[T]], type[T]]:
+    """Register a struct as the contract of `type_` (`<entity>.<fact>.v<N>`, also its routing key)."""
+
+    def register(data: type[T]) -> type[T]:
+        if type_ in CONTRACTS:
+            raise ValueError(f"{type_} is declared twice")
+        contract = Contract(type=type_, owner=owner, data=data, subject=subject, person=person)
+        CONTRACTS[type_] = _BY_CLASS[data] = contract
+        return data
+
+    return register
+
+
+def contract_of(data: type[Event]) -> Contract:
+    """The contract a struct was registered as; KeyError for a struct that is not an event."""
+    return _BY_CLASS[data]

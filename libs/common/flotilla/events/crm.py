@@ -1,0 +1,107 @@
+"""Events of crm: contacts, companies, tasks, notes."""
+
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+from flotilla.events.base import Event, Personal, event
+
+_event = partial(event, owner="crm")
+
+
+class Contact(Event, frozen=True, kw_only=True):
+    """The state of a contact."""
+
+    contact_id: UUID
+    name: Personal
+    email: Personal
+    phone: Personal
+    language: str | None
+    company_id: UUID | None
+    owner_id: UUID | None
+    tags: list[str]
+    source: str
+    """`channel`, `manual` or `api`."""
+
+
+@_event("contact.created.v1", subject="contact_id", person=("contact_id",))
+class ContactCreated(Contact, frozen=True, kw_only=True):
+    """A person became known."""
+
+
+@_event("contact.updated.v1", subject="contact_id", person=("contact_id",))
+class ContactUpdated(Contact, frozen=True, kw_only=True):
+    """Something about them changed."""
+
+
+@_event("contact.identified.v1", subject="identity_id", person=("contact_id",))
+class ContactIdentified(Event, frozen=True, kw_only=True):
+    """The person behind a channel identity is this contact."""
+
+    identity_id: UUID
+    contact_id: UUID
+    channel: str
+    address: Personal
+    name: Personal
+
+
+class Company(Event, frozen=True, kw_only=True):
+    """The state of a company."""
+
+    company_id: UUID
+    name: str
+    domain: str | None
+    owner_id: UUID | None
+    tags: list[str]
+
+
+@_event("company.created.v1", subject="company_id")
+class CompanyCreated(Company, frozen=True, kw_only=True):
+    """A company became known."""
+
+
+@_event("company.updated.v1", subject="company_id")
+class CompanyUpdated(Company, frozen=True, kw_only=True):
+    """Something about it changed."""
+
+
+class Task(Event, frozen=True, kw_only=True):
+    """The state of a task."""
+
+    task_id: UUID
+    title: Personal
+    state: str
+    """`open` or `completed`."""
+    assignee_id: UUID | None
+    due_at: datetime | None
+    contact_id: UUID | None
+    company_id: UUID | None
+    conversation_id: UUID | None
+    completed_at: datetime | None
+
+
+@_event("task.created.v1", subject="task_id", person=("contact_id", "task_id"))
+class TaskCreated(Task, frozen=True, kw_only=True):
+    """There is something to do."""
+
+
+@_event("task.completed.v1", subject="task_id", person=("contact_id", "task_id"))
+class TaskCompleted(Task, frozen=True, kw_only=True):
+    """It was done."""
+
+
+@_event("task.due.v1", subject="task_id", person=("contact_id", "task_id"))
+class TaskDue(Task, frozen=True, kw_only=True):
+    """Its time has come and it is still open."""
+
+
+@_event("note.created.v1", subject="note_id", person=("contact_id", "note_id"))
+class NoteCreated(Event, frozen=True, kw_only=True):
+    """Somebody wrote something down."""
+
+    note_id: UUID
+    author_id: UUID
+    text: Personal
+    contact_id: UUID | None
+    company_id: UUID | None
+    created_at: datetime

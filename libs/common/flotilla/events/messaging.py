@@ -1,0 +1,131 @@
+"""Events of messaging: conversations and the messages in them."""
+
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+from flotilla.events.base import Event, Personal, event
+from flotilla.events.integrations import Sender
+
+_event = partial(event, owner="messaging")
+
+
+class Conversation(Event, frozen=True, kw_only=True):
+    """The state of a conversation."""
+
+    conversation_id: UUID
+    channel: str
+    account_id: UUID
+    identity_id: UUID
+    contact_id: UUID | None
+    """Null until crm has resolved the person."""
+    state: str
+    """`open`, `snoozed` or `resolved`."""
+    assignee_id: UUID | None
+    snoozed_until: datetime | None
+    opened_at: datetime
+    resolved_at: datetime | None
+    ai_enabled: bool
+
+
+@_event("conversation.opened.v1", subject="conversation_id")
+class ConversationOpened(Conversation, frozen=True, kw_only=True):
+    """A customer's first message on a channel opened it."""
+
+
+@_event("conversation.assigned.v1", subject="conversation_id")
+class ConversationAssigned(Conversation, frozen=True, kw_only=True):
+    """It was given to a person, or to nobody."""
+
+
+@_event("conversation.snoozed.v1", subject="conversation_id")
+class ConversationSnoozed(Conversation, frozen=True, kw_only=True):
+    """It was put aside until `snoozed_until`."""
+
+
+@_event("conversation.resolved.v1", subject="conversation_id")
+class ConversationResolved(Conversation, frozen=True, kw_only=True):
+    """A person said it is done."""
+
+
+@_event("conversation.reopened.v1", subject="conversation_id")
+class ConversationReopened(Conversation, frozen=True, kw_only=True):
+    """The customer wrote again, the snooze ended, or a person took it up again."""
+
+
+@_event("message.received.v1", subject="message_id", person=("contact_id", "identity_id"))
+class MessageReceived(Event, frozen=True, kw_only=True):
+    """A customer's message stands in its conversation."""
+
+    message_id: UUID
+    conversation_id: UUID
+    position: int
+    """From 1, without gaps, in its conversation."""
+    account_id: UUID
+    channel: str
+    identity_id: UUID
+    contact_id: UUID | None
+    assignee_id: UUID | None
+    sender: Sender
+    text: Personal
+    sent_at: datetime
+    ai_enabled: bool
+    first: bool
+    """Whether it opened the conversation."""
+
+
+class OutgoingMessage(Event, frozen=True, kw_only=True):
+    """The state of a message to a customer."""
+
+    message_id: UUID
+    conversation_id: UUID
+    position: int
+    account_id: UUID
+    channel: str
+    identity_id: UUID
+    contact_id: UUID | None
+    author: str
+    """`user:<id>` who wrote or approved it, `ai:<agent>` on autopilot."""
+    draft_id: UUID | None
+    state: str
+    """`queued`, `sent`, `delivered`, `read`, `failed`, or `unknown` while the channel's answer is lost."""
+    reason: str | None
+    external_id: str | None
+    queued_at: datetime
+    occurred_at: datetime
+    """When this state was reached."""
+    responds_to_at: datetime | None
+    """When the oldest message of the customer that it answers came; null where it answers none."""
+
+
+@_event("message.send.requested.v1", subject="message_id", person=("contact_id", "identity_id"))
+class MessageSendRequested(OutgoingMessage, frozen=True, kw_only=True):
+    """A message shall go out. Answered by `channel.message.sent` or `channel.message.failed`."""
+
+    chat: str
+    text: Personal
+
+
+@_event("message.sent.v1", subject="message_id")
+class MessageSent(OutgoingMessage, frozen=True, kw_only=True):
+    """The channel took it."""
+
+
+@_event("message.failed.v1", subject="message_id")
+class MessageFailed(OutgoingMessage, frozen=True, kw_only=True):
+    """The channel refused it."""
+
+
+@_event("message.unconfirmed.v1", subject="message_id")
+class MessageUnconfirmed(OutgoingMessage, frozen=True, kw_only=True):
+    """Nobody knows yet whether it went out."""
+
+
+@_event("message.delivered.v1", subject="message_id")
+class MessageDelivered(OutgoingMessage, frozen=True, kw_only=True):
+    """It reached the customer's device."""
+
+
+@_event("message.read.v1", subject="message_id")
+class MessageRead(OutgoingMessage, frozen=True, kw_only=True):
+    """The customer has read it."""

@@ -1,0 +1,77 @@
+"""Pages by cursor, alike everywhere: `{items, next_cursor}`; constant cost at any depth."""
+
+import base64
+import binascii
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+from fastapi import Depends, Query
+from pydantic import BaseModel, Field
+
+from flotilla.problems import UnprocessableError
+
+T = TypeVar("T")
+MAX_LIMIT = 200
+
+
+class Page(BaseModel, Generic[T]):
+    """One page; no `next_cursor` on the last."""
+
+    items: list[T]
+    next_cursor: str | None = Field(default=None, description="Pass it as `cursor` for the next page.")
+
+
+class Cursor:
+    """The sort key of the last row of a page, opaque to callers: `Cursor.write(time, id)`."""
+
+    @staticmethod
+    def write(*key: object) -> str:
+        """The cursor after the row with this key."""
+        return base64.urlsafe_b64encode(msgspec.json.encode(key)).rstrip(b"=").decode()
+
+    @staticmethod
+    def read(text: str) -> list[Any]:
+        """The key; a 422 problem for a cursor that is none of ours."""
+        try:
+            padded = text + "=" * (-len(text) % 4)
+            key = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=list)
+        except (ValueError, binascii.Error, msgspec.DecodeError):
+            raise UnprocessableError(
+                "The cursor is not one that a page gave.", errors=[{"parameter": "cursor", "detail": "unknown"}]
+            ) from None
+        return key
+
+
+class _PageQuery(BaseModel):
+    cursor: str | None = None
+    limit: int = 50
+
+    def after(self, *types: type[Any]) -> list[Any] | None:
+        """The key to go on after, checked as `types`; None on the first page."""
+        if self.cursor is None:
+            return None
+        key = Cursor.read(self.cursor)
+        try:
+            return [msgspec.convert(part, kind, strict=False) for part, kind in zip(key, types, strict=True)]
+        except (msgspec.ValidationError, ValueError):
+            raise UnprocessableError(
+                "The cursor belongs to another list.", errors=[{"parameter": "cursor", "detail": "foreign"}]
+            ) from None
+
+
+def _page_query(
+    cursor: Annotated[str | None, Query(max_length=500, description="`next_cursor` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 50,
+) -> _PageQuery:
+    return _PageQuery(cursor=cursor, limit=limit)
+
+
+PageQuery = Annotated[_PageQuery, Depends(_page_query)]
+"""A list route's parameters."""
+
+
+def page(rows: list[T], limit: int, *, key: Any) -> Page[T]:
+    """A page of `limit` from `limit + 1` rows read; `key(row)` gives the tuple to sort by."""
+    more = len(rows) > limit
+    items = rows[:limit]
+    return Page(items=items, next_cursor=Cursor.write(*key(items[-1])) if more else None)

@@ -1,0 +1,112 @@
+"""Routes that declare their permission, and run in one transaction.
+
+    contacts = Routes("/v1/contacts", tag="contacts")
+
+    @contacts.get("/{contact_id}", permission="contacts:read")
+    async def read_contact(contact_id: UUID, tx: Tx, who: Who) -> ContactOut: ...
+
+`permission="public"` is for sign-in and for hooks that prove themselves otherwise. `limit` names the
+rate-limit class that the gateway applies: `session` (people), `sign_in`, `hook`, `open`.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+
+from flotilla.app import App
+from flotilla.cause import Cause, current_cause
+from flotilla.problems import ForbiddenError, UnauthorizedError
+from flotilla.http.work import Replay, RequestWork
+from flotilla.ids import new_id
+from flotilla.security.permissions import KNOWN, PUBLIC
+from flotilla.security.principal import ANONYMOUS, HEADER, Principal
+from flotilla.telemetry.traces import request_traceparent
+
+F = TypeVar("F", bound=Callable[..., Any])
+LIMITS: Final = ("session", "sign_in", "hook", "open")
+
+
+class Route(APIRoute):
+    """Checks the permission, opens the work, commits it, and makes problems of what goes wrong."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler FastAPI calls."""
+        endpoint = super().get_route_handler()
+        permission: str = (self.openapi_extra or {})["x-permission"]
+
+        async def handle(request: Request) -> Response:
+            app: App = request.app.state.app
+            who = authenticate(app, request, permission)
+            cause = _cause(request, who)
+            work = request.state.work = RequestWork(app, request, who, cause)
+            current_cause.set(cause)
+            try:
+                response = await endpoint(request)
+            except Replay as replay:
+                await work.roll_back(replay)
+                return replay.response
+            except BaseException as error:
+                await work.roll_back(error)
+                raise
+            await work.commit(response)
+            return response
+
+        return handle
+
+
+class Routes(APIRouter):
+    """The routes of one resource."""
+
+    def __init__(self, prefix: str, *, tag: str) -> None:
+        super().__init__(prefix=prefix, tags=[tag], route_class=Route)
+
+    def _declare(self, method: str, path: str, permission: str, limit: str, **options: Any) -> Callable[[F], F]:
+        if permission not in KNOWN:
+            raise ValueError(f"{method} {self.prefix}{path}: no role has {permission!r}")
+        if limit not in LIMITS:
+            raise ValueError(f"{method} {self.prefix}{path}: unknown rate-limit class {limit!r}")
+        extra = {"x-permission": permission, "x-rate-limit": limit}
+        return self.api_route(path, methods=[method], openapi_extra=extra, **options)
+
+    def get(self, path: str, *, permission: str, limit: str = "session", **options: Any) -> Callable[[F], F]:  # type: ignore[override]
+        """Read."""
+        return self._declare("GET", path, permission, limit, **options)
+
+    def post(self, path: str, *, permission: str, limit: str = "session", **options: Any) -> Callable[[F], F]:  # type: ignore[override]
+        """Make or do; safe to repeat with an Idempotency-Key."""
+        return self._declare("POST", path, permission, limit, **options)
+
+    def put(self, path: str, *, permission: str, limit: str = "session", **options: Any) -> Callable[[F], F]:  # type: ignore[override]
+        """Set."""
+        return self._declare("PUT", path, permission, limit, **options)
+
+    def patch(self, path: str, *, permission: str, limit: str = "session", **options: Any) -> Callable[[F], F]:  # type: ignore[override]
+        """Change some fields."""
+        return self._declare("PATCH", path, permission, limit, **options)
+
+    def delete(self, path: str, *, permission: str, limit: str = "session", **options: Any) -> Callable[[F], F]:  # type: ignore[override]
+        """Remove."""
+        return self._declare("DELETE", path, permission, limit, **options)
+
+
+def authenticate(app: App, request: Request, permission: str) -> Principal:
+    """Who the gateway says this is; 401 or 403 problems where that does not do."""
+    token = request.headers.get(HEADER)
+    who = app.principals.verify(token) if token else ANONYMOUS
+    if permission == PUBLIC:
+        return who
+    if who is ANONYMOUS:
+        raise UnauthorizedError("Send `Authorization: Bearer <access token>`.")
+    if not who.may(permission):
+        raise ForbiddenError(f"It takes the permission `{permission}`; ask an administrator of your organization.")
+    return who
+
+
+def _cause(request: Request, who: Principal) -> Cause:
+    return Cause(
+        correlation_id=new_id(),
+        actor=who.actor if who is not ANONYMOUS else None,
+        traceparent=request_traceparent(),
+    )

@@ -1,0 +1,62 @@
+"""Who may do what (AUTH-6), in one table: a role's permissions, `<resource>:<action>`."""
+
+from typing import Final
+
+PUBLIC: Final = "public"
+"""For routes that need nobody to be signed in."""
+
+_READ: Final = frozenset(
+    {
+        "accounts:read",
+        "analytics:read",
+        "companies:read",
+        "contacts:read",
+        "conversations:read",
+        "drafts:read",
+        "events:subscribe",
+        "knowledge:read",
+        "notes:read",
+        "organization:read",
+        "profile:read",
+        "profile:write",
+        "search:read",
+        "tasks:read",
+        "users:read",
+    }
+)
+_WORK: Final = _READ | {
+    "companies:write",
+    "contacts:write",
+    "conversations:write",
+    "drafts:decide",
+    "messages:send",
+    "notes:write",
+    "tasks:write",
+}
+_LEAD: Final = _WORK | {"knowledge:write", "journeys:read"}
+_ADMINISTER: Final = _LEAD | {
+    "accounts:write",
+    "ai:configure",
+    "archive:read",
+    "invitations:write",
+    "organization:write",
+    "parked:read",
+    "parked:write",
+    "users:write",
+}
+
+ROLES: Final[dict[str, frozenset[str]]] = {
+    "owner": _ADMINISTER,
+    "admin": _ADMINISTER,
+    "team_owner": _LEAD,
+    "team_member": _WORK,
+    "client": frozenset({"profile:read", "profile:write", "events:subscribe"}),
+    "viewer": _READ,
+}
+"""Every role and what it may."""
+
+ORG_WIDE_ROLES: Final = frozenset({"owner", "admin"})
+"""See every event of their organization, whatever its audience."""
+
+KNOWN: Final = frozenset().union(*ROLES.values()) | {PUBLIC}
+"""Every permission there is; a route may declare no other."""

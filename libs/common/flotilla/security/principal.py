@@ -1,0 +1,122 @@
+"""The principal: who asks, as the gateway signed it. Services verify it and trust nothing else.
+
+The token is `base64url(payload).base64url(signature)`; the payload is JSON, the signature Ed25519 over its
+bytes. It lives a minute, and is verified once per token: the gateway sends the same bytes for the same
+session as long as they are good.
+"""
+
+import base64
+import time
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from flotilla.problems import UnauthorizedError
+from flotilla.security.permissions import ORG_WIDE_ROLES, ROLES
+
+HEADER: Final = "flotilla-principal"
+LIFETIME_SECONDS: Final = 60
+CACHE_SIZE: Final = 20_000
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """A signed-in person (or, later, a program) acting for one organization."""
+
+    org: UUID
+    user_id: UUID
+    session_id: UUID
+    role: str
+    expires_at: int
+    """Unix seconds."""
+
+    @property
+    def orgs(self) -> tuple[UUID, ...]:
+        """The organizations whose rows it sees."""
+        return (self.org,)
+
+    @property
+    def actor(self) -> str:
+        """As events name it."""
+        return f"user:{self.user_id}"
+
+    @property
+    def sees_everything(self) -> bool:
+        """Whether it sees events of any audience of its organization."""
+        return self.role in ORG_WIDE_ROLES
+
+    def may(self, permission: str) -> bool:
+        """Whether its role has the permission."""
+        return permission in ROLES.get(self.role, frozenset())
+
+
+class _Anonymous(Principal, frozen=True, kw_only=True):
+    @property
+    def orgs(self) -> tuple[UUID, ...]:
+        return ()
+
+
+_NOBODY: Final = UUID(int=0)
+ANONYMOUS: Final[Principal] = _Anonymous(
+    org=_NOBODY, user_id=_NOBODY, session_id=_NOBODY, role="", expires_at=0
+)
+
+
+class PrincipalSigner:
+    """The gateway's side."""
+
+    def __init__(self, private_key: str) -> None:
+        """`private_key`: base64 of the raw 32-byte seed."""
+        self._key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(private_key))
+
+    def sign(self, principal: Principal) -> str:
+        """The header's value."""
+        payload = msgspec.json.encode(principal)
+        return f"{_encode(payload)}.{_encode(self._key.sign(payload))}"
+
+
+class PrincipalVerifier:
+    """A service's side; several keys are good while the gateway's is being changed."""
+
+    def __init__(self, public_keys: str) -> None:
+        """`public_keys`: base64 raw keys, comma-separated."""
+        self._keys = [
+            Ed25519PublicKey.from_public_bytes(base64.b64decode(key)) for key in public_keys.split(",") if key
+        ]
+        self._known: dict[str, Principal] = {}
+
+    def verify(self, token: str) -> Principal:
+        """The principal of a header; a 401 problem where it is forged or has expired."""
+        principal = self._known.get(token)
+        if principal is None:
+            principal = self._check(token)
+            if len(self._known) >= CACHE_SIZE:
+                self._known.clear()
+            self._known[token] = principal
+        if principal.expires_at < time.time():
+            self._known.pop(token, None)
+            raise UnauthorizedError("The request took too long to arrive: repeat it.")
+        return principal
+
+    def _check(self, token: str) -> Principal:
+        try:
+            payload, signature = (_decode(part) for part in token.split("."))
+            for key in self._keys:
+                try:
+                    key.verify(signature, payload)
+                except InvalidSignature:
+                    continue
+                return msgspec.json.decode(payload, type=Principal)
+        except (ValueError, msgspec.DecodeError):
+            pass
+        raise UnauthorizedError("The request did not come through the gateway.")
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _decode(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

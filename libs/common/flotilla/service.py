@@ -1,0 +1,80 @@
+"""The table of contents of a service: its `service.py` says everything it has, and the process runs that."""
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from flotilla.bus.declare import Handler, JobKind, Lane, Tap, TimerKind, Worker
+from flotilla.events.base import Event
+from flotilla.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from flotilla.app import App
+
+FLEET: Final = (
+    "gateway",
+    "auth",
+    "billing",
+    "integrations",
+    "crm",
+    "pipeline",
+    "messaging",
+    "campaign",
+    "automation",
+    "ai",
+    "analytics",
+    "kyb",
+    "websocket",
+)
+"""The thirteen services; exactly these."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """What a service has. Everything in it is listed here, and nothing else runs."""
+
+    name: str
+    settings: type[Settings] = Settings
+    documents: bool = False
+    """Whether it keeps documents."""
+    redis: bool = False
+    """Whether it uses Redis."""
+    resources: "Callable[[App], AbstractAsyncContextManager[Any]] | None" = None
+    """Opens what else it holds (`App.own`), closes it at the end."""
+    routes: "tuple[APIRouter, ...]" = ()
+    asgi: "Callable[[App, Any], Any] | None" = None
+    """Wraps the HTTP application: (app, fastapi) -> ASGI. The gateway's forwarding path is put here."""
+    lanes: tuple[Lane, ...] = ()
+    handlers: tuple[Handler, ...] = ()
+    tap: Tap | None = None
+    jobs: tuple[JobKind, ...] = ()
+    timers: tuple[TimerKind, ...] = ()
+    workers: tuple[Worker, ...] = ()
+    emits: tuple[type[Event], ...] = ()
+    ready: "dict[str, Callable[[App], Any]]" = field(default_factory=dict)
+    """Further dependencies for /readyz, by name: an awaitable that raises where it is not usable."""
+
+    @property
+    def migrations(self) -> Path:
+        """The folder of its migrations."""
+        package = importlib.import_module(f"flotilla_{self.name}")
+        return Path(str(package.__file__)).parent.parent / "migrations"
+
+
+def load(name: str) -> Service:
+    """The service of that name: `flotilla_<name>.service.service`."""
+    module = importlib.import_module(f"flotilla_{name}.service")
+    service: Service = module.service
+    return service
+
+
+def present() -> tuple[Service, ...]:
+    """The services of the fleet that are installed here, in the fleet's order."""
+    found = (name for name in FLEET if importlib.util.find_spec(f"flotilla_{name}"))
+    return tuple(load(name) for name in found)

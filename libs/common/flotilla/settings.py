@@ -1,0 +1,51 @@
+"""Settings of one service process: `FLOTILLA_*` variables, nothing else.
+
+`flotilla.instance` makes them for a named instance; a container platform sets them itself. A service with
+settings of its own subclasses `Settings`.
+"""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What every service is told. Secrets are `SecretStr`: they never show in a log or a traceback."""
+
+    model_config = SettingsConfigDict(env_prefix="FLOTILLA_", extra="ignore", frozen=True)
+
+    instance: str = "dev"
+    service: str
+    environment: str = "development"
+    region: str = "eu"
+    public_url: str = "http://127.0.0.1:8080"
+    """Where people and vendors reach the gateway."""
+
+    http_host: str = "127.0.0.1"
+    http_port: int
+    grace_seconds: float = 20.0
+    """How long a stopping process may finish what it has in hand."""
+
+    postgres_dsn: SecretStr
+    postgres_connections: int = Field(default=4, ge=1, le=4)
+    amqp_url: SecretStr
+    redis_url: SecretStr
+    documents_url: SecretStr
+    documents_prefix: str = "flotilla"
+    """Databases of the document store are named `<prefix>_<service>`."""
+    elasticsearch_url: str = ""
+    """Empty: search runs on Postgres."""
+    files_url: str
+
+    master_keys: SecretStr
+    """`id:base64,…`: the first seals, all open."""
+    principal_public_keys: str
+    """Base64 raw Ed25519 keys, comma-separated, whose principals are believed."""
+    principal_private_key: SecretStr | None = None
+    upstreams: str = ""
+    """The gateway's: `auth=http://…,crm=http://…`."""
+
+    log_level: str = "INFO"
+    traces_file: str = ""
+    """Spans are appended here as JSON lines; empty: none are kept."""
+    trace_ratio: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share of requests traced, decided once, at the head."""

@@ -1,0 +1,1 @@
+"""The stores: Postgres, documents, Redis, files."""

@@ -1,0 +1,312 @@
+"""Postgres: a pool, and transactions that carry the tenant, the cause and the events they emit.
+
+    async with db.transaction([org], cause=cause) as tx:
+        row = await tx.fetchrow(store.RENAME, org, contact_id, name)
+        tx.emit(ContactUpdated(...), org=org, sequence=row["sequence"])
+
+The tenants are set in the same round trip as BEGIN; outbox rows and jobs are written in one statement each,
+just before COMMIT; after it the relay publishes from memory. No state outlives the transaction, so a pooler
+in transaction mode may stand between.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from flotilla.bus.envelope import Outgoing, Received, encode
+from flotilla.cause import Cause, current_cause
+from flotilla.events.base import Event
+from flotilla.outside import mark_transaction, unmark_transaction
+
+if TYPE_CHECKING:
+    from flotilla.app import App
+
+Row = asyncpg.Record
+
+INSERT_OUTBOX: Final = """
+INSERT INTO outbox (id, type, body) SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[])
+ON CONFLICT (id) DO NOTHING"""
+
+UPSERT_JOBS: Final = """
+INSERT INTO jobs (id, organization_id, kind, key, payload, cause, due_at)
+SELECT id, org, kind, key, payload::jsonb, cause::jsonb, coalesce(due_at, now())
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
+     AS t (id, org, kind, key, payload, cause, due_at)
+ON CONFLICT (kind, key) DO UPDATE SET due_at = excluded.due_at, payload = excluded.payload, cause = excluded.cause
+WHERE jobs.leased_until IS NULL AND $8"""
+
+DELETE_JOBS: Final = """
+DELETE FROM jobs USING unnest($1::text[], $2::text[]) AS t (kind, key)
+WHERE jobs.kind = t.kind AND jobs.key = t.key"""
+
+
+class Transaction:
+    """An open transaction of one service, seen by some organizations only."""
+
+    def __init__(self, connection: "asyncpg.pool.PoolConnectionProxy", app: "App", cause: Cause | None) -> None:
+        self._connection = connection
+        self._cause = cause
+        self.app = app
+        """The process it runs in: settings and what the service holds. Never its outside clients."""
+        self.emitted: list[Outgoing] = []
+        self._jobs: dict[tuple[str, str], tuple[Any, ...]] = {}
+        self._timers: dict[tuple[str, str], tuple[Any, ...]] = {}
+        self._cancelled: set[tuple[str, str]] = set()
+        self._after: list[Callable[[], None]] = []
+
+    async def fetch(self, sql: str, *args: object) -> list[Row]:
+        """All rows."""
+        rows: list[Row] = await self._connection.fetch(sql, *args)
+        return rows
+
+    async def fetchrow(self, sql: str, *args: object) -> Row | None:
+        """The first row, or none."""
+        return await self._connection.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: object) -> Any:
+        """The first column of the first row, or none."""
+        return await self._connection.fetchval(sql, *args)
+
+    async def execute(self, sql: str, *args: object) -> str:
+        """The command tag (`UPDATE 3`)."""
+        tag: str = await self._connection.execute(sql, *args)
+        return tag
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """What is done inside is undone, events and jobs too, where it raises."""
+        kept = (len(self.emitted), dict(self._jobs), dict(self._timers), set(self._cancelled), len(self._after))
+        try:
+            async with self._connection.transaction():
+                yield
+        except BaseException:
+            del self.emitted[kept[0] :], self._after[kept[4] :]
+            self._jobs, self._timers, self._cancelled = kept[1], kept[2], kept[3]
+            raise
+
+    def emit(
+        self,
+        data: Event,
+        *,
+        org: UUID,
+        sequence: int,
+        cause: Received[Any] | Cause | None = None,
+        audience: str | None = None,
+        event_id: UUID | None = None,
+    ) -> UUID:
+        """Say that something happened; it is published if and only if this transaction commits.
+
+        `cause` defaults to the request's or the job's; a handler of batches names the event. A fixed
+        `event_id` (of an outside id) makes the same event of a repeated webhook.
+        """
+        outgoing = encode(
+            data,
+            org=org,
+            sequence=sequence,
+            cause=self._resolve(cause),
+            region=self.app.settings.region,
+            audience=audience,
+            event_id=event_id,
+        )
+        self.emitted.append(outgoing)
+        return outgoing.id
+
+    def enqueue(
+        self,
+        kind: str,
+        key: str,
+        payload: msgspec.Struct,
+        *,
+        org: UUID,
+        cause: Received[Any] | Cause | None = None,
+        due_at: datetime | None = None,
+    ) -> None:
+        """Write a job row, to be done after the commit; a (kind, key) that stands already is left alone."""
+        self._jobs[kind, key] = self._job_row(kind, key, payload, org, cause, due_at)
+
+    def set_timer(
+        self,
+        kind: str,
+        key: str,
+        due_at: datetime,
+        payload: msgspec.Struct,
+        *,
+        org: UUID,
+        cause: Received[Any] | Cause | None = None,
+    ) -> None:
+        """Fire `kind` at `due_at`; a timer of the same (kind, key) is moved."""
+        self._cancelled.discard((kind, key))
+        self._timers[kind, key] = self._job_row(kind, key, payload, org, cause, due_at)
+
+    def cancel_timer(self, kind: str, key: str) -> None:
+        """Take it back; nothing happens where there is none."""
+        self._timers.pop((kind, key), None)
+        self._cancelled.add((kind, key))
+
+    async def arrived(self, entity: str, subjects: Sequence[object]) -> None:
+        """Run the events again that were held by `NotYetKnown(entity, subject)`."""
+        keys = [f"{entity}:{subject}" for subject in subjects]
+        await self._connection.execute(
+            "UPDATE parked_events SET due_at = now() WHERE waiting_for = ANY($1) AND state = 'waiting'", keys
+        )
+
+    async def notify(self, channel: str, payload: str = "") -> None:
+        """Tell the other processes of this service (`Database.listen`) once committed."""
+        await self._connection.execute("SELECT pg_notify($1, $2)", f"{self.app.settings.service}.{channel}", payload)
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Run `call` once this has committed; only for what may be lost (waking a worker)."""
+        self._after.append(call)
+
+    async def _flush(self) -> None:
+        if self._cancelled:
+            kinds, keys = zip(*self._cancelled, strict=True)
+            await self._connection.execute(DELETE_JOBS, list(kinds), list(keys))
+        for rows, move in ((self._jobs, False), (self._timers, True)):
+            if rows:
+                columns = [list(column) for column in zip(*rows.values(), strict=True)]
+                await self._connection.execute(UPSERT_JOBS, *columns, move)
+        if self.emitted:
+            await self._connection.execute(
+                INSERT_OUTBOX,
+                [event.id for event in self.emitted],
+                [event.type for event in self.emitted],
+                [event.body for event in self.emitted],
+            )
+
+    def _committed(self) -> None:
+        if self.emitted:
+            self.app.relay.hand_over(self.emitted)
+        if self._jobs or self._timers:
+            self.app.jobs_wake.set()
+        for call in self._after:
+            call()
+
+    def _resolve(self, cause: Received[Any] | Cause | None) -> Cause:
+        found = cause.cause if isinstance(cause, Received) else cause or self._cause
+        if found is None:
+            raise ValueError("a batch has no cause of its own: name the event that caused this")
+        return found
+
+    def _job_row(
+        self, kind: str, key: str, payload: msgspec.Struct, org: UUID, cause: Any, due_at: datetime | None
+    ) -> tuple[Any, ...]:
+        return (
+            self.app.new_id(),
+            org,
+            kind,
+            key,
+            msgspec.json.encode(payload).decode(),
+            msgspec.json.encode(self._resolve(cause)).decode(),
+            due_at,
+        )
+
+
+class Database:
+    """One service's Postgres: its pool and its LISTEN connection."""
+
+    def __init__(self, pool: "asyncpg.Pool", dsn: str) -> None:
+        self.pool = pool
+        self._dsn = dsn
+        self.app: App
+
+    @classmethod
+    async def open(cls, dsn: str, *, connections: int = 4) -> "Database":
+        """Connect as the service's runtime role; its search_path is set on the role."""
+        pool = await asyncpg.create_pool(
+            dsn, min_size=1, max_size=connections, command_timeout=30, timeout=10, init=_prepare_connection
+        )
+        return cls(pool, dsn)
+
+    async def close(self) -> None:
+        """Wait for what is open, then close."""
+        await self.pool.close()
+
+    @asynccontextmanager
+    async def transaction(
+        self, orgs: Iterable[UUID] | UUID, *, cause: Cause | None = None
+    ) -> AsyncIterator[Transaction]:
+        """A transaction that sees these organizations' rows; commits on leaving, rolls back on an error."""
+        tenants = [orgs] if isinstance(orgs, UUID) else sorted(set(orgs))
+        async with self.pool.acquire(timeout=10) as connection:
+            tx = Transaction(connection, self.app, cause or current_cause.get())
+            token = mark_transaction()
+            try:
+                await _begin(connection, tenants)
+                try:
+                    yield tx
+                    await tx._flush()
+                except BaseException:
+                    await _roll_back(connection)
+                    raise
+                await connection.execute("COMMIT")
+            finally:
+                unmark_transaction(token)
+        tx._committed()
+
+    async def execute(self, sql: str, *args: object) -> str:
+        """One statement by autocommit, for tables without tenants (the bus's own, look-ups)."""
+        tag: str = await self.pool.execute(sql, *args)
+        return tag
+
+    async def fetch(self, sql: str, *args: object) -> list[Row]:
+        """Rows of tables without tenants."""
+        rows: list[Row] = await self.pool.fetch(sql, *args)
+        return rows
+
+    async def fetchrow(self, sql: str, *args: object) -> Row | None:
+        """One row of tables without tenants."""
+        return await self.pool.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: object) -> Any:
+        """One value from tables without tenants."""
+        return await self.pool.fetchval(sql, *args)
+
+    async def listen(self, channel: str, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
+        """Call `heard(payload)` at each `Transaction.notify(channel)`, until cancelled.
+
+        `lost()` is called each time the connection had to be made anew: whatever was said meanwhile was
+        not heard, so a cache must be read again. Needs a direct connection, not a transaction pooler.
+        """
+        name = f"{self.app.settings.service}.{channel}"
+        while True:
+            try:
+                connection = await asyncpg.connect(self._dsn, timeout=10)
+            except (OSError, asyncpg.PostgresError):
+                await asyncio.sleep(1)
+                continue
+            closed = asyncio.Event()
+            connection.add_termination_listener(lambda _, event=closed: event.set())
+            try:
+                await connection.add_listener(name, lambda _c, _p, _n, payload: heard(str(payload)))
+                lost()
+                await closed.wait()
+            finally:
+                await connection.close(timeout=5)
+
+
+async def _begin(connection: "asyncpg.pool.PoolConnectionProxy", tenants: Sequence[UUID]) -> None:
+    orgs = ",".join(str(org) for org in tenants)
+    await connection.execute(f"BEGIN; SET LOCAL flotilla.orgs = '{orgs}'")
+
+
+async def _roll_back(connection: "asyncpg.pool.PoolConnectionProxy") -> None:
+    if not connection.is_closed():
+        try:
+            await asyncio.shield(connection.execute("ROLLBACK"))
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            connection.terminate()
+
+
+async def _prepare_connection(connection: "asyncpg.Connection") -> None:
+    await connection.set_type_codec("jsonb", encoder=_dump, decoder=msgspec.json.decode, schema="pg_catalog")
+
+
+def _dump(value: object) -> str:
+    return msgspec.json.encode(value).decode()
