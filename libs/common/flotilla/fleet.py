@@ -5,7 +5,7 @@ import fcntl
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
@@ -51,8 +51,10 @@ class Fleet:
         available = [server for server in self.servers() if await self._installed(server)]
         await self._all_of(available, lambda server: server.name, lambda server: self._started(server))
 
-    async def stop_servers(self) -> None:
-        await self._all_of(self.servers(), lambda server: server.name, lambda server: _stopped(server.stop()))
+    async def stop_servers(self, leave: Collection[str] = ()) -> None:
+        """Stops them all, but for those that are to be left."""
+        going = [server for server in self.servers() if server.name not in leave]
+        await self._all_of(going, lambda server: server.name, lambda server: _stopped(server.stop()))
 
     def start_service(self, service: str) -> None:
         """Starts one service as a process of its own, unless it runs already."""

@@ -15,23 +15,7 @@ import msgspec
 
 from flotilla import secrets as secret_store
 from flotilla.secrets import Secrets
-
-SERVICES: Final = (
-    "gateway",
-    "auth",
-    "billing",
-    "integrations",
-    "crm",
-    "pipeline",
-    "messaging",
-    "campaign",
-    "automation",
-    "ai",
-    "analytics",
-    "kyb",
-    "websocket",
-)
-"""All services of the fleet, in the order in which people think of them."""
+from flotilla.service import FLEET
 
 HOST: Final = "127.0.0.1"
 
@@ -100,7 +84,7 @@ class Instance:
             name=name,
             root=root,
             file=file,
-            secrets=secret_store.load(folder, SERVICES),
+            secrets=secret_store.load(folder, FLEET),
             database=file.database,
             vhost=file.vhost,
             redis_index=file.redis_index,
@@ -155,7 +139,7 @@ class Instance:
     def services(self) -> tuple[str, ...]:
         """The services that exist: those with a folder under services/."""
         return tuple(
-            name for name in SERVICES if (self.root / "services" / name / "pyproject.toml").is_file()
+            name for name in FLEET if (self.root / "services" / name / "pyproject.toml").is_file()
         )
 
     @property

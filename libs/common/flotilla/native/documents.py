@@ -57,9 +57,10 @@ class Documents(Node):
 
     def _install(self) -> None:
         """Into an environment of its own: the program is GPL, and no dependency of ours."""
-        uv = os.environ.get("UV") or shutil.which("uv")
+        own = self._instance.tools / "uv" / "bin"  # where deploy/native/bootstrap puts it
+        uv = os.environ.get("UV") or shutil.which("uv") or shutil.which("uv", path=own)
         if uv is None:
-            raise InstallFailedError("uv is missing; run `make up`, which installs it")
+            raise InstallFailedError("uv is missing; deploy/native/bootstrap installs it")
         pins = self._instance.root / "deploy" / "native" / "documents.txt"
         shutil.rmtree(self._environment, ignore_errors=True)
         install = [uv, "pip", "install", "--quiet", "--no-deps", "--require-hashes"]

@@ -35,14 +35,14 @@ class RabbitMQ(Node):
         await apt.ensure(PROGRAM, "rabbitmq-server")
 
     async def start(self) -> None:
+        ports = self._instance.ports
+        environment = self._configure()
+        if not self._processes.alive(_MAPPER):
+            self._claim(ports.epmd)
+            self._processes.start(_MAPPER, [_EPMD], environment)
         if not self._processes.alive(self.name):
-            ports = self._instance.ports
             for port in (ports.rabbitmq, ports.rabbitmq_distribution, ports.rabbitmq_management):
                 self._claim(port)
-            environment = self._configure()
-            if not self._processes.alive(_MAPPER):
-                self._claim(ports.epmd)
-                self._processes.start(_MAPPER, [_EPMD], environment)
             self._processes.start(self.name, [PROGRAM], environment, cwd=self._folder)
         await self._processes.wait_ready(self.name, self._answers, START_SECONDS)
 

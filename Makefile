@@ -1,0 +1,38 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help up down test lint contracts bench eval bootstrap
+
+python := .venv/bin/python
+flotilla := .venv/bin/flotilla
+code := $(wildcard libs services tests checks bench)
+
+help: ## What can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+up: bootstrap ## Install what is missing, start the fleet, seed the demo org, say how to sign in
+	@$(flotilla) up
+
+down: bootstrap ## Stop the fleet and its servers; data stays
+	@$(flotilla) down
+
+test: lint ## Lint, then every test on servers of its own (only=services/crm for a part)
+	@$(python) tests/stages.py $(only)
+
+lint: bootstrap ## Style, types and the architecture's rules
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy $(code)
+	@$(python) -m checks
+
+contracts: bootstrap ## Write the contracts from the code: JSON Schemas, AsyncAPI, OpenAPI
+	@$(flotilla) contracts write
+
+bench: bootstrap ## Run the benchmarks; each prints ratios against a peer
+	@for program in bench/[a-z]*.py; do echo "— $$program"; $(python) "$$program"; done
+
+eval: bootstrap ## Accuracy of language, intent, personal data and retrieval on the labelled sets
+	@$(python) -m flotilla_ai.eval
+
+bootstrap:
+	@deploy/native/bootstrap

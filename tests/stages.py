@@ -1,0 +1,80 @@
+"""Runs the tests in stages, the cheap ones first, on the `test` instance's servers.
+
+A stage that fails ends the run. Servers that this run started are stopped at its end; those that were up stay
+up. The last line sums up all stages in pytest's own form.
+
+    python tests/stages.py [path ...]      only these paths, in one stage
+"""
+
+import asyncio
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from flotilla.cli.screen import explained, report
+from flotilla.fleet import Fleet
+from flotilla.instance import Instance
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+IN_PARALLEL: Final = ("-n", "2")
+STAGES: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
+    ("units and contracts", ("libs", "checks", "deploy", "tests/contracts"), IN_PARALLEL),
+    ("services", ("services",), IN_PARALLEL),
+    ("end to end", ("tests/e2e", "tests/chaos"), ()),
+)
+NO_TESTS: Final = 5
+
+
+def main(only: list[str]) -> int:
+    stages = (("chosen", tuple(only), IN_PARALLEL),) if only else STAGES
+    began = time.monotonic()
+    counts: Counter[str] = Counter()
+    with explained("test"), _servers():
+        for name, paths, options in stages:
+            there = [path for path in paths if (ROOT / path.partition("::")[0]).exists()]
+            code = _run(name, there, options, counts) if there else NO_TESTS
+            if code not in (0, NO_TESTS):
+                return code
+    print(_closing_line(counts, time.monotonic() - began))
+    return 0
+
+
+def _run(name: str, paths: list[str], options: tuple[str, ...], counts: Counter[str]) -> int:
+    print(f"— {name}: {' '.join(paths)}", flush=True)
+    summary = ROOT / ".flotilla" / "test" / "reports" / f"{name.replace(' ', '-')}.xml"
+    command = [sys.executable, "-m", "pytest", "-q", "-x", f"--junitxml={summary}", *options, *paths]
+    code = subprocess.run(command, cwd=ROOT, check=False).returncode
+    if code == 0:
+        for suite in ElementTree.parse(summary).getroot().iter("testsuite"):
+            counts["skipped"] += int(suite.get("skipped", 0))
+            counts["passed"] += int(suite.get("tests", 0)) - int(suite.get("skipped", 0))
+    return code
+
+
+@contextmanager
+def _servers() -> Iterator[None]:
+    """The test instance's servers, left as they were found."""
+    fleet = Fleet(Instance.load("test"), report)
+    found = {server.name for server in fleet.servers() if server.status().state == "running"}
+    with fleet.exclusive():
+        asyncio.run(fleet.start_servers())
+    try:
+        yield
+    finally:
+        with fleet.exclusive():
+            asyncio.run(fleet.stop_servers(leave=found))
+
+
+def _closing_line(counts: Counter[str], seconds: float) -> str:
+    parts = [f"{count} {outcome}" for outcome in ("passed", "skipped") if (count := counts[outcome])]
+    return f" {', '.join(parts)} in {seconds:.2f}s ".center(80, "=")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
