@@ -1,12 +1,11 @@
 """Events of ai: analyses, drafts, verdicts, knowledge."""
 
-from datetime import datetime
 from functools import partial
 from uuid import UUID
 
 import msgspec
 
-from flotilla.events.base import Event, Personal, event
+from flotilla.events.base import Event, Moment, Personal, event
 
 _event = partial(event, owner="ai")
 
@@ -64,8 +63,8 @@ class Draft(Event, frozen=True, kw_only=True):
     state: str
     """`generated`, `approved`, `rejected` or `failed`."""
     reason: str | None
-    generated_at: datetime
-    decided_at: datetime | None
+    generated_at: Moment
+    decided_at: Moment | None
     decided_by: str | None
 
 
@@ -113,5 +112,5 @@ class UsageRecorded(Event, frozen=True, kw_only=True):
     requests: int
     input_tokens: int
     output_tokens: int
-    started_at: datetime
-    ended_at: datetime
+    started_at: Moment
+    ended_at: Moment

@@ -1,10 +1,9 @@
 """Events of auth: organizations, people, sessions, signing keys."""
 
-from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from flotilla.events.base import Event, Personal, event
+from flotilla.events.base import Event, Moment, Personal, event
 
 _event = partial(event, owner="auth")
 
@@ -89,7 +88,7 @@ class SessionEnded(Event, frozen=True, kw_only=True):
     user_id: UUID
     reason: str
     """`signed_out`, `revoked`, `refresh_reused` or `user_deactivated`."""
-    ended_at: datetime
+    ended_at: Moment
 
 
 class Invitation(Event, frozen=True, kw_only=True):
@@ -99,7 +98,7 @@ class Invitation(Event, frozen=True, kw_only=True):
     email: Personal
     role: str
     invited_by: UUID
-    expires_at: datetime
+    expires_at: Moment
     state: str
     """`pending` or `accepted`."""
 
@@ -122,7 +121,7 @@ class PublicKey(Event, frozen=True, kw_only=True):
     kid: str
     x: str
     """The public key, base64url without padding."""
-    not_after: datetime
+    not_after: Moment
     """When the last token it signed has expired."""
 
 

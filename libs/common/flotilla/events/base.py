@@ -18,6 +18,9 @@ erased; so it is nullable in every version."""
 
 Personal = Annotated[str | None, PERSONAL]
 
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A moment with its offset, RFC 3339; one without is refused, nobody could say when it was."""
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """The `data` of an event: the entity's whole public state and what changed in it."""
@@ -26,19 +29,24 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """`{field: [old, new]}`; empty for an entity that has just come to be."""
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """CloudEvents 1.0 attributes; names are lower case without separators, as section 3.1 asks."""
+class Envelope(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="specversion", tag="1.0"
+):
+    """CloudEvents 1.0 attributes; names are lower case without separators, as section 3.1 asks.
+
+    `specversion` is the struct's tag, so that it is always written and any other version is refused.
+    """
 
     id: UUID
     source: str
     type: str
     subject: str
-    time: datetime
+    time: Moment
     organizationid: UUID
     sequence: str
     correlationid: UUID
     data: msgspec.Raw
-    region: str = "eu"
+    region: str
     causationid: UUID | None = None
     requestid: UUID | None = None
     traceparent: str | None = None
@@ -47,8 +55,6 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     audience: str | None = None
     """Who may see it, space-separated: `org`, `user:<id>`, `team:<id>`. Absent: org-wide roles only."""
     dataschema: str | None = None
-    datacontenttype: str = msgspec.field(default="application/json")
-    specversion: str = msgspec.field(default="1.0")
 
 
 T = TypeVar("T", bound=Event)

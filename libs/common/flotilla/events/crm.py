@@ -1,10 +1,9 @@
 """Events of crm: contacts, companies, tasks, notes."""
 
-from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from flotilla.events.base import Event, Personal, event
+from flotilla.events.base import Event, Moment, Personal, event
 
 _event = partial(event, owner="crm")
 
@@ -73,11 +72,11 @@ class Task(Event, frozen=True, kw_only=True):
     state: str
     """`open` or `completed`."""
     assignee_id: UUID | None
-    due_at: datetime | None
+    due_at: Moment | None
     contact_id: UUID | None
     company_id: UUID | None
     conversation_id: UUID | None
-    completed_at: datetime | None
+    completed_at: Moment | None
 
 
 @_event("task.created.v1", subject="task_id", person=("contact_id", "task_id"))
@@ -104,4 +103,4 @@ class NoteCreated(Event, frozen=True, kw_only=True):
     text: Personal
     contact_id: UUID | None
     company_id: UUID | None
-    created_at: datetime
+    created_at: Moment

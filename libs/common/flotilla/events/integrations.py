@@ -1,13 +1,12 @@
 """Events of integrations: connected channels and what comes and goes through them."""
 
-from datetime import datetime
 from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 
-from flotilla.events.base import PERSONAL, Event, Personal, event
+from flotilla.events.base import PERSONAL, Event, Moment, Personal, event
 
 _event = partial(event, owner="integrations")
 
@@ -71,7 +70,7 @@ class ChannelMessageReceived(Event, frozen=True, kw_only=True):
     """The channel's own id of the message."""
     sender: Sender
     text: Personal
-    sent_at: datetime
+    sent_at: Moment
 
 
 class Delivery(Event, frozen=True, kw_only=True):
@@ -84,7 +83,7 @@ class Delivery(Event, frozen=True, kw_only=True):
     """The channel's own id, once it took the message."""
     reason: str | None = None
     """Why it failed or is not known, for people to read."""
-    occurred_at: datetime
+    occurred_at: Moment
 
 
 @_event("channel.message.sent.v1", subject="message_id")

@@ -1,10 +1,9 @@
 """Events of messaging: conversations and the messages in them."""
 
-from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from flotilla.events.base import Event, Personal, event
+from flotilla.events.base import Event, Moment, Personal, event
 from flotilla.events.integrations import Sender
 
 _event = partial(event, owner="messaging")
@@ -22,9 +21,9 @@ class Conversation(Event, frozen=True, kw_only=True):
     state: str
     """`open`, `snoozed` or `resolved`."""
     assignee_id: UUID | None
-    snoozed_until: datetime | None
-    opened_at: datetime
-    resolved_at: datetime | None
+    snoozed_until: Moment | None
+    opened_at: Moment
+    resolved_at: Moment | None
     ai_enabled: bool
 
 
@@ -68,7 +67,7 @@ class MessageReceived(Event, frozen=True, kw_only=True):
     assignee_id: UUID | None
     sender: Sender
     text: Personal
-    sent_at: datetime
+    sent_at: Moment
     ai_enabled: bool
     first: bool
     """Whether it opened the conversation."""
@@ -91,10 +90,10 @@ class OutgoingMessage(Event, frozen=True, kw_only=True):
     """`queued`, `sent`, `delivered`, `read`, `failed`, or `unknown` while the channel's answer is lost."""
     reason: str | None
     external_id: str | None
-    queued_at: datetime
-    occurred_at: datetime
+    queued_at: Moment
+    occurred_at: Moment
     """When this state was reached."""
-    responds_to_at: datetime | None
+    responds_to_at: Moment | None
     """When the oldest message of the customer that it answers came; null where it answers none."""
 
 
