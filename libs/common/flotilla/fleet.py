@@ -7,12 +7,15 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final, TypeVar
 
 from flotilla.instance import HOST, Instance
 from flotilla.native import servers as native_servers
+from flotilla.native.vhost import ensure_vhost
 from flotilla.processes import Processes
 from flotilla.servers import Server, ServerUnavailableError
+from flotilla.store.migrate import migrate_all
 
 READY_SECONDS: Final = 60.0
 GRACE_SECONDS: Final = 20.0
@@ -45,6 +48,16 @@ class Fleet:
         with (self.instance.folder / "fleet.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    def log(self, name: str) -> Path:
+        """Where a service or a server of this fleet writes."""
+        is_server = any(server.name == name for server in self.servers())
+        return (self.instance.folder if is_server else self.instance.fleet_folder) / "logs" / f"{name}.log"
+
+    async def migrate(self) -> int:
+        """The vhost, the database's schemas and the broker's topology; the number of steps applied."""
+        await ensure_vhost(self.instance)
+        return await migrate_all(self.instance)
 
     async def start_servers(self) -> None:
         """Installs what is missing, then starts all at once; returns when each answers."""

@@ -138,9 +138,7 @@ class Instance:
     @property
     def services(self) -> tuple[str, ...]:
         """The services that exist: those with a folder under services/."""
-        return tuple(
-            name for name in FLEET if (self.root / "services" / name / "pyproject.toml").is_file()
-        )
+        return tuple(name for name in FLEET if (self.root / "services" / name / "pyproject.toml").is_file())
 
     @property
     def elasticsearch_build(self) -> Path:

@@ -2,7 +2,7 @@
 
 import typer
 
-from flotilla.cli import fleet
+from flotilla.cli import fleet, logs, parked, schema
 
 app = typer.Typer(
     help="Flotilla: the fleet on this machine, and what its operators need.",
@@ -10,4 +10,9 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     add_completion=False,
 )
-fleet.register(app)
+app.command()(fleet.up)
+app.command()(fleet.down)
+app.command()(fleet.status)
+app.command()(logs.logs)
+app.command()(schema.migrate)
+app.add_typer(parked.app, name="parked")

@@ -16,12 +16,6 @@ InstanceName = Annotated[str, typer.Option("--instance", "-i", help="Which insta
 OnlyServers = Annotated[bool, typer.Option("--only-servers", help="Leave the services alone.")]
 
 
-def register(app: typer.Typer) -> None:
-    app.command()(up)
-    app.command()(down)
-    app.command()(status)
-
-
 def up(instance: InstanceName = "dev", only_servers: OnlyServers = False) -> None:
     """Install what is missing and start everything; what runs already stays as it is."""
     began = time.monotonic()

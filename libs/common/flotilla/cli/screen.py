@@ -30,8 +30,9 @@ def explained(instance: str) -> Iterator[None]:
     try:
         yield
     except (InstallFailedError, PortTakenError, SecretsLostError, UnknownInstanceError) as failure:
-        errors.print(f"[red]{escape(str(failure))}[/]")
-        raise typer.Exit(1) from None
+        raise failed(str(failure)) from None
+    except ConnectionRefusedError as failure:
+        raise failed(f"{failure}. Are the servers up? flotilla up -i {instance}") from None
     except (ProcessDiedError, NotReadyError) as failure:
         errors.print(f"[red]{escape(str(failure))}[/]")
         if failure.tail:
@@ -42,6 +43,12 @@ def explained(instance: str) -> Iterator[None]:
             f"What else happened: flotilla status -i {instance}; flotilla logs {failure.name} -i {instance}"
         )
         raise typer.Exit(1) from None
+
+
+def failed(sentence: str) -> typer.Exit:
+    """Prints why, and gives what is to be raised."""
+    errors.print(f"[red]{escape(sentence)}[/]")
+    return typer.Exit(1)
 
 
 def megabytes(count: int) -> str:

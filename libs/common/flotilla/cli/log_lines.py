@@ -1,0 +1,93 @@
+"""Log files read as lines that can be filtered, merged by time and followed; no printing here."""
+
+import json
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+_HEAD: Final = ("ts", "level", "service", "event")
+_TAIL_BYTES: Final = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line: its fields where it is JSON as services write it, else only its text."""
+
+    source: str
+    text: str
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, source: str, text: str) -> "LogLine":
+        try:
+            fields = json.loads(text) if text.startswith("{") else {}
+        except ValueError:
+            fields = {}
+        return cls(source, text, fields)
+
+    @property
+    def time(self) -> str:
+        return str(self.fields.get("ts", ""))
+
+    @property
+    def rest(self) -> dict[str, Any]:
+        """What is particular to this line."""
+        return {name: value for name, value in self.fields.items() if name not in _HEAD}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which lines are wanted; a line without a named field is not."""
+
+    org: str | None = None
+    correlation: str | None = None
+    level: str | None = None
+
+    def takes(self, line: LogLine) -> bool:
+        wanted = {"org": self.org, "correlation_id": self.correlation, "level": self.level}
+        return all(value is None or str(line.fields.get(name)) == value for name, value in wanted.items())
+
+
+class LogFile:
+    """A file that grows, and may be replaced by a new one, while it is read."""
+
+    def __init__(self, source: str, path: Path) -> None:
+        self.source = source
+        self._path = path
+        self._offset = 0
+        self._partial = b""
+
+    def new_lines(self) -> Iterator[LogLine]:
+        """Complete lines that were not read before."""
+        try:
+            size = self._path.stat().st_size
+        except FileNotFoundError:
+            return
+        if size < self._offset:
+            self._offset, self._partial = 0, b""
+        if self._offset == 0:
+            self._offset = max(0, size - _TAIL_BYTES)
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            for raw in file:
+                self._offset += len(raw)
+                whole = self._partial + raw
+                self._partial = b"" if whole.endswith(b"\n") else whole
+                if not self._partial:
+                    yield LogLine.parse(self.source, whole.decode(errors="replace").rstrip())
+
+
+def latest(files: list[LogFile], wanted: Wanted, count: int) -> list[LogLine]:
+    """The last `count` wanted lines of all files together, oldest first."""
+    kept = [deque((line for line in file.new_lines() if wanted.takes(line)), maxlen=count) for file in files]
+    # A line without a time (a traceback, a server's own format) stays behind the line it follows.
+    timed = []
+    for lines in kept:
+        time = ""
+        for line in lines:
+            time = line.time or time
+            timed.append((time, line))
+    timed.sort(key=lambda pair: pair[0])
+    return [line for _, line in timed[-count:]]

@@ -1,0 +1,67 @@
+"""logs: what the services and servers wrote, together, filtered, followed."""
+
+import time
+from contextlib import suppress
+from typing import Annotated, Final
+
+import typer
+from rich.text import Text
+
+from flotilla.cli.fleet import InstanceName
+from flotilla.cli.log_lines import LogFile, LogLine, Wanted, latest
+from flotilla.cli.screen import console, explained, failed
+from flotilla.fleet import Fleet
+from flotilla.instance import Instance
+
+_FOLLOW_SECONDS: Final = 0.25
+_COLOURS: Final = {"debug": "dim", "warning": "yellow", "error": "red", "critical": "red bold"}
+
+Name = Annotated[str | None, typer.Argument(help="One service or server; all services if not given.")]
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on printing what comes.")]
+Count = Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of the latest lines.")]
+Org = Annotated[str | None, typer.Option(help="Only lines of this organization.")]
+Correlation = Annotated[str | None, typer.Option(help="Only lines of this correlation id: one flow.")]
+Level = Annotated[str | None, typer.Option(help="Only lines of this level.")]
+
+
+def logs(
+    name: Name = None,
+    follow: Follow = False,
+    lines: Count = 50,
+    org: Org = None,
+    correlation: Correlation = None,
+    level: Level = None,
+    instance: InstanceName = "dev",
+) -> None:
+    """Read the logs: of one service or server, or of all services merged by time."""
+    with explained(instance):
+        files = _files(Fleet(Instance.load(instance)), name)
+    wanted = Wanted(org, correlation, level)
+    for line in latest(files, wanted, lines):
+        console.print(_shown(line), soft_wrap=True)
+    with suppress(KeyboardInterrupt):
+        while follow:
+            for line in latest(files, wanted, 10_000):
+                console.print(_shown(line), soft_wrap=True)
+            time.sleep(_FOLLOW_SECONDS)
+
+
+def _files(fleet: Fleet, name: str | None) -> list[LogFile]:
+    services, servers = fleet.instance.services, [server.name for server in fleet.servers()]
+    if name is not None and name not in (*services, *servers):
+        raise failed(f"there is no {name}; services: {', '.join(services)}; servers: {', '.join(servers)}")
+    return [LogFile(each, fleet.log(each)) for each in ([name] if name else services)]
+
+
+def _shown(line: LogLine) -> Text:
+    if not line.fields:
+        return Text(line.text)
+    level = str(line.fields.get("level", ""))
+    shown = Text()
+    shown.append(f"{line.time[11:23]} ", "dim")
+    shown.append(f"{level[:5]:<5} ", _COLOURS.get(level, ""))
+    shown.append(f"{line.fields.get('service', line.source):<12} ", "cyan")
+    shown.append(str(line.fields.get("event", "")), "bold")
+    for name, value in line.rest.items():
+        shown.append(f" {name}=", "dim").append(str(value))
+    return shown

@@ -1,0 +1,43 @@
+"""Vhosts of the project's own broker node: a fleet beside the main one, or a test worker, has its own."""
+
+import asyncio
+import base64
+import json
+import urllib.error
+import urllib.request
+from typing import Final
+
+from flotilla.instance import Instance
+
+_TIMEOUT: Final = 15.0
+_ALL: Final = {"configure": ".*", "write": ".*", "read": ".*"}
+
+
+async def ensure_vhost(instance: Instance) -> None:
+    """Makes the instance's vhost and lets its user in; one that is there stays as it is."""
+    await asyncio.to_thread(_call, instance, "PUT", f"vhosts/{instance.vhost}", {})
+    await asyncio.to_thread(_call, instance, "PUT", f"permissions/{instance.vhost}/flotilla", _ALL)
+
+
+async def delete_vhost(instance: Instance) -> None:
+    """Removes the instance's vhost with all queues in it; the main vhost of the node is refused."""
+    if instance.vhost == instance.file.vhost:
+        raise ValueError(f"{instance.vhost} belongs to the fleet itself")
+    await asyncio.to_thread(_call, instance, "DELETE", f"vhosts/{instance.vhost}", None)
+
+
+def _call(instance: Instance, method: str, path: str, body: object) -> None:
+    token = base64.b64encode(f"flotilla:{instance.secrets.rabbitmq}".encode()).decode()
+    request = urllib.request.Request(  # noqa: S310 - our own loopback address
+        f"{instance.rabbitmq_management_url}/api/{path}",
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Authorization": f"Basic {token}", "Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310
+            return
+    except urllib.error.HTTPError as refused:
+        if method == "DELETE" and refused.code == 404:
+            return
+        raise
