@@ -52,6 +52,11 @@ class ConversationReopened(Conversation, frozen=True, kw_only=True):
     """The customer wrote again, the snooze ended, or a person took it up again."""
 
 
+@_event("conversation.updated.v1", subject="conversation_id")
+class ConversationUpdated(Conversation, frozen=True, kw_only=True):
+    """Something else about it changed: the AI was switched on or off for it."""
+
+
 @_event("message.received.v1", subject="message_id", person=("contact_id", "identity_id"))
 class MessageReceived(Event, frozen=True, kw_only=True):
     """A customer's message stands in its conversation."""
@@ -103,6 +108,8 @@ class MessageSendRequested(OutgoingMessage, frozen=True, kw_only=True):
 
     chat: str
     text: Personal
+    send_number: int | None = None
+    """Counts the sends of its conversation from 1 without gaps: the channel is given them in this order."""
 
 
 @_event("message.sent.v1", subject="message_id")
