@@ -11,12 +11,31 @@ from flotilla.settings import Settings
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+    from flotilla.bus.consumer import LaneConsumer
     from flotilla.bus.relay import Relay
-    from flotilla.security.sealing import Keyring
     from flotilla.security.principal import PrincipalVerifier
+    from flotilla.security.sealing import Keyring
     from flotilla.service import Service
     from flotilla.store.documents import Documents
     from flotilla.store.postgres import Database
+
+
+class Wake:
+    """One signal, many listeners, each with an event of its own to clear."""
+
+    def __init__(self) -> None:
+        self._listeners: list[asyncio.Event] = []
+
+    def subscribe(self) -> asyncio.Event:
+        """An event that is set at each `set`."""
+        event = asyncio.Event()
+        self._listeners.append(event)
+        return event
+
+    def set(self) -> None:
+        """Wake every listener."""
+        for event in self._listeners:
+            event.set()
 
 
 @dataclass
@@ -35,7 +54,10 @@ class App:
     """Where the service declares it."""
     own: Any = None
     """What the service's own `resources` yielded: its adapters, providers, caches."""
-    jobs_wake: asyncio.Event = field(default_factory=asyncio.Event)
+    jobs_wake: Wake = field(default_factory=Wake)
+    """Set after a commit that wrote jobs or timers."""
+    lanes: "list[LaneConsumer]" = field(default_factory=list)
+    """The consumers of this process."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process was told to stop: take no more work, finish what is in hand."""
 

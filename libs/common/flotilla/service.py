@@ -60,9 +60,14 @@ class Service:
     ready: "dict[str, Callable[[App], Any]]" = field(default_factory=dict)
     """Further dependencies for /readyz, by name: an awaitable that raises where it is not usable."""
 
+    migrations_folder: Path | None = None
+    """Where its migrations are, if not beside its package."""
+
     @property
     def migrations(self) -> Path:
         """The folder of its migrations."""
+        if self.migrations_folder is not None:
+            return self.migrations_folder
         package = importlib.import_module(f"flotilla_{self.name}")
         return Path(str(package.__file__)).parent.parent / "migrations"
 

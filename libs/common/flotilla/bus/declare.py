@@ -99,20 +99,25 @@ class RawEvent:
 
 @dataclass(frozen=True)
 class Tap:
-    """A handler of every event there is (`#`), undecoded; only the archive has one. Idempotent by event id."""
+    """A handler of events as they are, undecoded, every one of them once or more: idempotent by event id.
+
+    For what keeps or passes on the events themselves. Without `types` it has every event there is (`#`): only
+    the archive does.
+    """
 
     name: str
     lane: str
     run: "Callable[[Transaction, Sequence[RawEvent]], Awaitable[None]]"
+    types: tuple[type[Event], ...] = ()
 
 
 def tap(
-    lane: str,
+    lane: str, *types: type[Event]
 ) -> "Callable[[Callable[[Transaction, Sequence[RawEvent]], Awaitable[None]]], Tap]":
-    """Declare the handler of every event."""
+    """Declare the handler of these events as they are; of every event where none are named."""
 
     def declare(run: "Callable[[Transaction, Sequence[RawEvent]], Awaitable[None]]") -> Tap:
-        return Tap(_name(run), lane, run)
+        return Tap(_name(run), lane, run, types)
 
     return declare
 

@@ -1,5 +1,6 @@
 """Envelope (CloudEvents 1.0, structured JSON) and the registry of contracts."""
 
+import builtins
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,6 +48,7 @@ class Envelope(
     correlationid: UUID
     data: msgspec.Raw
     region: str
+    """`eu`, `us` or `ca`: where the organization is homed; the event is stored nowhere else."""
     causationid: UUID | None = None
     requestid: UUID | None = None
     traceparent: str | None = None
@@ -66,7 +68,7 @@ class Contract:
 
     type: str
     owner: str
-    data: type[Event]
+    data: "builtins.type[Event]"
     subject: str
     """The field of `data` that names the entity; `sequence` counts per (owner, entity, subject)."""
     person: tuple[str, ...]

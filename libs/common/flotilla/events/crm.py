@@ -84,6 +84,11 @@ class TaskCreated(Task, frozen=True, kw_only=True):
     """There is something to do."""
 
 
+@_event("task.updated.v1", subject="task_id", person=("contact_id", "task_id"))
+class TaskUpdated(Task, frozen=True, kw_only=True):
+    """Its title, assignee, time or what it is about changed."""
+
+
 @_event("task.completed.v1", subject="task_id", person=("contact_id", "task_id"))
 class TaskCompleted(Task, frozen=True, kw_only=True):
     """It was done."""

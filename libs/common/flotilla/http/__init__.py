@@ -2,6 +2,8 @@
 
 from flotilla.http.etags import check_if_match, set_etag
 from flotilla.http.pages import Cursor, Page, PageQuery
+from flotilla.http.routes import Routes
+from flotilla.http.work import CurrentApp, Tx, Who, Work
 from flotilla.problems import (
     ConflictError,
     ForbiddenError,
@@ -10,8 +12,6 @@ from flotilla.problems import (
     UnavailableError,
     UnprocessableError,
 )
-from flotilla.http.routes import Routes
-from flotilla.http.work import CurrentApp, Tx, Who, Work
 
 __all__ = [
     "ConflictError",

@@ -17,4 +17,6 @@ def check_if_match(request: Request, sequence: int) -> None:
         return
     tags = {tag.strip().removeprefix("W/").strip('"') for tag in wanted.split(",")}
     if str(sequence) not in tags:
-        raise PreconditionFailedError("Read it again and repeat the change.", headers={"ETag": f'"{sequence}"'})
+        raise PreconditionFailedError(
+            "Read it again and repeat the change.", headers={"ETag": f'"{sequence}"'}
+        )

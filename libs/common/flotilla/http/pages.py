@@ -37,7 +37,8 @@ class Cursor:
             key = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=list)
         except (ValueError, binascii.Error, msgspec.DecodeError):
             raise UnprocessableError(
-                "The cursor is not one that a page gave.", errors=[{"parameter": "cursor", "detail": "unknown"}]
+                "The cursor is not one that a page gave.",
+                errors=[{"parameter": "cursor", "detail": "unknown"}],
             ) from None
         return key
 
@@ -60,7 +61,9 @@ class _PageQuery(BaseModel):
 
 
 def _page_query(
-    cursor: Annotated[str | None, Query(max_length=500, description="`next_cursor` of the page before.")] = None,
+    cursor: Annotated[
+        str | None, Query(max_length=500, description="`next_cursor` of the page before.")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 50,
 ) -> _PageQuery:
     return _PageQuery(cursor=cursor, limit=limit)

@@ -17,9 +17,9 @@ from fastapi.routing import APIRoute
 
 from flotilla.app import App
 from flotilla.cause import Cause, current_cause
-from flotilla.problems import ForbiddenError, UnauthorizedError
 from flotilla.http.work import Replay, RequestWork
 from flotilla.ids import new_id
+from flotilla.problems import ForbiddenError, UnauthorizedError
 from flotilla.security.permissions import KNOWN, PUBLIC
 from flotilla.security.principal import ANONYMOUS, HEADER, Principal
 from flotilla.telemetry.traces import request_traceparent
@@ -62,7 +62,9 @@ class Routes(APIRouter):
     def __init__(self, prefix: str, *, tag: str) -> None:
         super().__init__(prefix=prefix, tags=[tag], route_class=Route)
 
-    def _declare(self, method: str, path: str, permission: str, limit: str, **options: Any) -> Callable[[F], F]:
+    def _declare(
+        self, method: str, path: str, permission: str, limit: str, **options: Any
+    ) -> Callable[[F], F]:
         if permission not in KNOWN:
             raise ValueError(f"{method} {self.prefix}{path}: no role has {permission!r}")
         if limit not in LIMITS:
@@ -82,11 +84,15 @@ class Routes(APIRouter):
         """Set."""
         return self._declare("PUT", path, permission, limit, **options)
 
-    def patch(self, path: str, *, permission: str, limit: str = "session", **options: Any) -> Callable[[F], F]:  # type: ignore[override]
+    def patch(  # type: ignore[override]
+        self, path: str, *, permission: str, limit: str = "session", **options: Any
+    ) -> Callable[[F], F]:
         """Change some fields."""
         return self._declare("PATCH", path, permission, limit, **options)
 
-    def delete(self, path: str, *, permission: str, limit: str = "session", **options: Any) -> Callable[[F], F]:  # type: ignore[override]
+    def delete(  # type: ignore[override]
+        self, path: str, *, permission: str, limit: str = "session", **options: Any
+    ) -> Callable[[F], F]:
         """Remove."""
         return self._declare("DELETE", path, permission, limit, **options)
 
@@ -100,7 +106,9 @@ def authenticate(app: App, request: Request, permission: str) -> Principal:
     if who is ANONYMOUS:
         raise UnauthorizedError("Send `Authorization: Bearer <access token>`.")
     if not who.may(permission):
-        raise ForbiddenError(f"It takes the permission `{permission}`; ask an administrator of your organization.")
+        raise ForbiddenError(
+            f"It takes the permission `{permission}`; ask an administrator of your organization."
+        )
     return who
 
 

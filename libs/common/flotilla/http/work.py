@@ -86,7 +86,9 @@ class RequestWork:
             raise UnprocessableError("An Idempotency-Key has at most 255 characters.")
         self._fingerprint = hashlib.sha256(self._request.url.path.encode() + b"\n" + body).digest()
         scope = self._scope()
-        if not await tx.fetchval("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))", f"{scope}\n{key}"):
+        if not await tx.fetchval(
+            "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))", f"{scope}\n{key}"
+        ):
             raise ConflictError("A request with this Idempotency-Key is being worked on.")
         row = await tx.fetchrow("SELECT * FROM idempotency_keys WHERE scope = $1 AND key = $2", scope, key)
         if row is None:

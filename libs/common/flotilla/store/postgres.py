@@ -10,10 +10,10 @@ in transaction mode may stand between.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -27,7 +27,8 @@ from flotilla.outside import mark_transaction, unmark_transaction
 if TYPE_CHECKING:
     from flotilla.app import App
 
-Row = asyncpg.Record
+Row: TypeAlias = Mapping[str, Any]
+"""A row as asyncpg gives it: by column name."""
 
 INSERT_OUTBOX: Final = """
 INSERT INTO outbox (id, type, body) SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[])
@@ -38,7 +39,8 @@ INSERT INTO jobs (id, organization_id, kind, key, payload, cause, due_at)
 SELECT id, org, kind, key, payload::jsonb, cause::jsonb, coalesce(due_at, now())
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
      AS t (id, org, kind, key, payload, cause, due_at)
-ON CONFLICT (kind, key) DO UPDATE SET due_at = excluded.due_at, payload = excluded.payload, cause = excluded.cause
+ON CONFLICT (kind, key) DO UPDATE
+SET due_at = excluded.due_at, payload = excluded.payload, cause = excluded.cause
 WHERE jobs.leased_until IS NULL AND $8"""
 
 DELETE_JOBS: Final = """
@@ -49,7 +51,9 @@ WHERE jobs.kind = t.kind AND jobs.key = t.key"""
 class Transaction:
     """An open transaction of one service, seen by some organizations only."""
 
-    def __init__(self, connection: "asyncpg.pool.PoolConnectionProxy", app: "App", cause: Cause | None) -> None:
+    def __init__(
+        self, connection: "asyncpg.pool.PoolConnectionProxy", app: "App", cause: Cause | None
+    ) -> None:
         self._connection = connection
         self._cause = cause
         self.app = app
@@ -67,7 +71,8 @@ class Transaction:
 
     async def fetchrow(self, sql: str, *args: object) -> Row | None:
         """The first row, or none."""
-        return await self._connection.fetchrow(sql, *args)
+        row: Row | None = await self._connection.fetchrow(sql, *args)
+        return row
 
     async def fetchval(self, sql: str, *args: object) -> Any:
         """The first column of the first row, or none."""
@@ -81,7 +86,13 @@ class Transaction:
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """What is done inside is undone, events and jobs too, where it raises."""
-        kept = (len(self.emitted), dict(self._jobs), dict(self._timers), set(self._cancelled), len(self._after))
+        kept = (
+            len(self.emitted),
+            dict(self._jobs),
+            dict(self._timers),
+            set(self._cancelled),
+            len(self._after),
+        )
         try:
             async with self._connection.transaction():
                 yield
@@ -158,7 +169,13 @@ class Transaction:
 
     async def notify(self, channel: str, payload: str = "") -> None:
         """Tell the other processes of this service (`Database.listen`) once committed."""
-        await self._connection.execute("SELECT pg_notify($1, $2)", f"{self.app.settings.service}.{channel}", payload)
+        await self._connection.execute(
+            "SELECT pg_notify($1, $2)", f"{self.app.settings.service}.{channel}", payload
+        )
+
+    def caused_by(self, cause: Cause) -> None:
+        """What is emitted from here on goes back to this, where nothing else is named."""
+        self._cause = cause
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run `call` once this has committed; only for what may be lost (waking a worker)."""
@@ -262,7 +279,8 @@ class Database:
 
     async def fetchrow(self, sql: str, *args: object) -> Row | None:
         """One row of tables without tenants."""
-        return await self.pool.fetchrow(sql, *args)
+        row: Row | None = await self.pool.fetchrow(sql, *args)
+        return row
 
     async def fetchval(self, sql: str, *args: object) -> Any:
         """One value from tables without tenants."""

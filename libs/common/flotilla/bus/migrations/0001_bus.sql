@@ -102,3 +102,15 @@ BEGIN
     END LOOP;
     DELETE FROM inbox_default WHERE event_id < first_id_at(now() - interval '3 days');
 END $$;
+
+-- Called by migrations for each table of tenants: only rows of the transaction's organizations are seen, by
+-- the owner of the table too.
+CREATE FUNCTION protect_tenant_table(table_name text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', table_name);
+    EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', table_name);
+    EXECUTE format(
+        'CREATE POLICY tenant ON %I USING (organization_id = ANY ('
+        '(SELECT string_to_array(current_setting(''flotilla.orgs'', true), '','')::uuid[])::uuid[]))',
+        table_name);
+END $$;

@@ -1,0 +1,3 @@
+"""Fixtures of the whole workspace stand in `flotilla.testing.plugin`."""
+
+pytest_plugins = ["flotilla.testing.plugin"]

@@ -1,0 +1,154 @@
+"""The way in: one consumer a lane, batches by count or time, acknowledged in order once committed."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+
+from flotilla.app import App
+from flotilla.bus.connection import BROKER_ERRORS, INFRASTRUCTURE_ERRORS, connect
+from flotilla.bus.declare import Lane
+from flotilla.bus.dispatch import Dispatcher
+from flotilla.bus.parked import DELIVERIES, CrashedRepeatedlyError, park_crashed
+from flotilla.bus.topology import queue_name
+from flotilla.telemetry import metrics
+
+log = structlog.get_logger()
+
+MAX_PAUSE: Final = 5.0
+
+
+class LaneConsumer:
+    """Consumes one lane until stopped, through restarts of the broker and of the stores."""
+
+    def __init__(self, app: App, lane: Lane) -> None:
+        self._app = app
+        self._lane = lane
+        self._dispatcher = Dispatcher(app, lane.name)
+        self.consuming = asyncio.Event()
+        """Set while the broker delivers to this consumer."""
+
+    async def run(self) -> None:
+        """Consume until the process is told to stop; what is in hand is finished first."""
+        pause = 0.1
+        while not self._app.stopping.is_set():
+            try:
+                await self._consume()
+                pause = 0.1
+            except BROKER_ERRORS as error:
+                log.warning("lane.disconnected", lane=self._lane.name, error=repr(error))
+            finally:
+                self.consuming.clear()
+            if not self._app.stopping.is_set():
+                await asyncio.sleep(pause * random.uniform(0.5, 1))
+                pause = min(pause * 2, MAX_PAUSE)
+
+    async def _consume(self) -> None:
+        """Over one connection, until it is lost or the process stops."""
+        queue: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+        connection = await connect(self._app.settings.amqp_url.get_secret_value())
+        try:
+            channel = await connection.channel(publisher_confirms=False)
+            channel.close_callbacks.add(lambda *_: queue.put_nowait(None))
+            await channel.set_qos(prefetch_count=self._lane.batch * 2)
+            source = await channel.get_queue(
+                queue_name(self._app.service.name, self._lane.name), ensure=False
+            )
+            tag = await source.consume(queue.put)
+            self.consuming.set()
+            stopper = asyncio.create_task(self._stop_at_end(queue))
+            try:
+                await self._take_batches(channel, queue)
+                if not channel.is_closed:
+                    await source.cancel(tag)
+            finally:
+                stopper.cancel()
+        finally:
+            await connection.close()
+
+    async def _stop_at_end(self, queue: "asyncio.Queue[AbstractIncomingMessage | None]") -> None:
+        await self._app.stopping.wait()
+        queue.put_nowait(None)
+
+    async def _take_batches(
+        self, channel: AbstractChannel, queue: "asyncio.Queue[AbstractIncomingMessage | None]"
+    ) -> None:
+        while (first := await queue.get()) is not None:
+            batch, ended = await self._fill(queue, first)
+            await self._handle(channel, batch)
+            if ended or channel.is_closed or self._app.stopping.is_set():
+                return
+
+    async def _fill(
+        self, queue: "asyncio.Queue[AbstractIncomingMessage | None]", first: AbstractIncomingMessage
+    ) -> tuple[list[AbstractIncomingMessage], bool]:
+        """The batch that begins with `first`, and whether the connection ended while it filled."""
+        batch = [first]
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._lane.wait.total_seconds()
+        while len(batch) < self._lane.batch:
+            if queue.empty():
+                left = deadline - loop.time()
+                if left <= 0:
+                    break
+                try:
+                    message = await asyncio.wait_for(queue.get(), left)
+                except TimeoutError:
+                    break
+            else:
+                message = queue.get_nowait()
+            if message is None:
+                return batch, True
+            batch.append(message)
+        return batch, False
+
+    async def _handle(self, channel: AbstractChannel, batch: list[AbstractIncomingMessage]) -> None:
+        """Fresh events together, redelivered ones each alone; each part acknowledged once committed."""
+        metrics.BATCH_SIZE.labels(self._lane.name).observe(len(batch))
+        with metrics.BATCH_SECONDS.labels(self._lane.name).time():
+            for part in _parts(batch):
+                if not await self._until_done(channel, part):
+                    return
+                await part[-1].ack(multiple=True)
+
+    async def _until_done(self, channel: AbstractChannel, part: Sequence[AbstractIncomingMessage]) -> bool:
+        """Handle, waiting out a store that is away; False where the channel was lost meanwhile."""
+        pause = 0.1
+        while True:
+            try:
+                if len(part) == 1 and _deliveries(part[0]) >= DELIVERIES:
+                    error = CrashedRepeatedlyError(
+                        f"{_deliveries(part[0])} deliveries ended without an answer"
+                    )
+                    await park_crashed(self._app, self._lane.name, part[0].body, error)
+                else:
+                    await self._dispatcher.handle([message.body for message in part])
+            except INFRASTRUCTURE_ERRORS as error:
+                log.warning("lane.paused", lane=self._lane.name, error=repr(error))
+                await asyncio.sleep(pause * random.uniform(0.5, 1))
+                pause = min(pause * 2, MAX_PAUSE)
+                if channel.is_closed or self._app.stopping.is_set():
+                    return False
+            else:
+                return True
+
+
+def _parts(batch: list[AbstractIncomingMessage]) -> list[list[AbstractIncomingMessage]]:
+    """In the order of delivery: runs of fresh messages, and each redelivered one by itself."""
+    parts: list[list[AbstractIncomingMessage]] = []
+    for message in batch:
+        fresh = not message.redelivered
+        if parts and fresh and not parts[-1][-1].redelivered:
+            parts[-1].append(message)
+        else:
+            parts.append([message])
+    return parts
+
+
+def _deliveries(message: AbstractIncomingMessage) -> int:
+    """How often a quorum queue has delivered it before."""
+    count = (message.headers or {}).get("x-delivery-count", 0)
+    return int(count) if isinstance(count, int) else 0

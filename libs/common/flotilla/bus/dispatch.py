@@ -1,0 +1,224 @@
+"""From a batch of deliveries to committed effects: grouping, one transaction, bisecting what fails.
+
+The whole batch is tried in one transaction, each handler behind a savepoint. A handler that fails is undone
+to its savepoint while the others commit; its events are then halved and tried again in transactions of
+their own, never together with fresh ones, until the one that fails stands alone and is parked.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import structlog
+
+from flotilla.app import App
+from flotilla.bus import inbox, parked
+from flotilla.bus.connection import INFRASTRUCTURE_ERRORS
+from flotilla.bus.declare import Handler, HandlerKind, RawEvent
+from flotilla.bus.envelope import Received, decode, receive
+from flotilla.events.base import CONTRACTS, Event, contract_of
+from flotilla.store.postgres import Transaction
+from flotilla.telemetry import metrics
+from flotilla.telemetry.traces import event_spans
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Group:
+    """The events of one handler in a batch."""
+
+    handler: Handler
+    events: list[Received[Event]] = field(default_factory=list)
+    remembered: bool = True
+    """Whether an event older than the inbox is refused; not where a person had it replayed."""
+
+
+@dataclass
+class Failure:
+    """A group that was undone, and why."""
+
+    group: Group
+    error: Exception
+
+
+class Dispatcher:
+    """Handles the batches of one lane."""
+
+    def __init__(self, app: App, lane: str) -> None:
+        self.app = app
+        self.lane = lane
+        self._by_type: dict[str, list[Handler]] = {}
+        for handler in app.service.handlers:
+            if handler.lane == lane:
+                for type_ in handler.types:
+                    self._by_type.setdefault(contract_of(type_).type, []).append(handler)
+        tap = app.service.tap
+        self._tap = tap if tap and tap.lane == lane else None
+
+    async def handle(self, bodies: Sequence[bytes]) -> None:
+        """Give the batch to its handlers; returns when every event is handled or parked.
+
+        Raises infrastructure errors: nothing was decided, call it again with the same batch.
+        """
+        if self._tap is not None:
+            await self._handle_raw(bodies)
+            return
+        groups = await self._group(bodies)
+        failures = await self._attempt(groups)
+        for failure in failures:
+            await self._bisect(failure)
+
+    async def retry(self, handler: Handler, event: Received[Event]) -> None:
+        """Handle one event that had failed or was replayed, however old; raises what its handler raises."""
+        failures = await self._attempt([Group(handler, [event], remembered=False)])
+        if failures:
+            raise failures[0].error
+
+    async def _group(self, bodies: Sequence[bytes]) -> list[Group]:
+        groups: dict[str, Group] = {}
+        seen: set[object] = set()
+        for body in bodies:
+            event = await self._receive(body)
+            if event is None or event.id in seen:
+                continue
+            seen.add(event.id)
+            for handler in self._by_type.get(event.envelope.type, ()):
+                groups.setdefault(handler.name, Group(handler)).events.append(event)
+        return list(groups.values())
+
+    async def _receive(self, body: bytes) -> Received[Event] | None:
+        try:
+            envelope = decode(body)
+            return receive(envelope, CONTRACTS[envelope.type])
+        except (msgspec.DecodeError, KeyError) as error:
+            await parked.park_unreadable(self.app.db, self.lane, body, error)
+            return None
+
+    async def _attempt(self, groups: Sequence[Group]) -> list[Failure]:
+        """One transaction over all groups; the groups that were undone."""
+        failures: list[Failure] = []
+        prepared: dict[str, Any] = {}
+        ready: list[Group] = []
+        for group in groups:
+            group.events = _newest(group.events) if _is_projection(group) else group.events
+            try:
+                if group.handler.prepare is not None:
+                    prepared[group.handler.name] = await group.handler.prepare(self.app, group.events)
+                ready.append(group)
+            except INFRASTRUCTURE_ERRORS:
+                raise
+            except Exception as error:
+                failures.append(Failure(group, error))
+        if not ready:
+            return failures
+        orgs = {event.org for group in ready for event in group.events}
+        alone = len(ready) == 1
+        try:
+            async with self.app.db.transaction(orgs) as tx:
+                for group in ready:
+                    failure = await self._run(tx, group, prepared.get(group.handler.name), alone)
+                    if failure is not None:
+                        failures.append(failure)
+        except INFRASTRUCTURE_ERRORS:
+            raise
+        except Exception as error:
+            # At the commit (a deferred constraint, an outbox row): whose fault it is shows when each is alone.
+            return [Failure(group, error) for group in ready] + failures
+        failed = {failure.group.handler.name for failure in failures}
+        for group in ready:
+            if group.handler.name not in failed:
+                metrics.HANDLED.labels(self.lane, group.handler.name).inc(len(group.events))
+        return failures
+
+    async def _run(self, tx: Transaction, group: Group, prepared: Any, alone: bool) -> Failure | None:
+        try:
+            async with contextlib.nullcontext() if alone else tx.savepoint():
+                await self._call(tx, group, prepared)
+        except INFRASTRUCTURE_ERRORS:
+            raise
+        except Exception as error:
+            if alone:
+                raise
+            return Failure(group, error)
+        return None
+
+    async def _call(self, tx: Transaction, group: Group, prepared: Any) -> None:
+        handler, events = group.handler, group.events
+        if handler.kind is HandlerKind.REACTION:
+            if group.remembered:
+                inbox.refuse_forgotten(events)
+            events = await inbox.claim(tx, handler.name, events)
+        if not events:
+            return
+        with event_spans(f"{self.app.service.name} {handler.name}", events) as traced:
+            if handler.prepare is not None:
+                await handler.run(tx, traced, prepared)
+            else:
+                await handler.run(tx, traced)
+
+    async def _bisect(self, failure: Failure) -> None:
+        """Halve the events until the one that fails is alone, and park it."""
+        stack = [failure]
+        while stack:
+            found = stack.pop()
+            events = found.group.events
+            if len(events) == 1:
+                metrics.FAILED.labels(found.group.handler.name).inc()
+                await parked.park(self.app.db, self.lane, found.group.handler.name, events[0], found.error)
+                continue
+            for half in _halves(events):
+                stack.extend(reversed(await self._attempt([Group(found.group.handler, half)])))
+
+    async def _handle_raw(self, bodies: Sequence[bytes]) -> None:
+        assert self._tap is not None
+        events = {}
+        for body in bodies:
+            try:
+                event = RawEvent(decode(body), body)
+                events[event.envelope.id] = event
+            except msgspec.DecodeError as error:
+                await parked.park_unreadable(self.app.db, self.lane, body, error)
+        await self._attempt_raw(list(events.values()))
+
+    async def _attempt_raw(self, events: list[RawEvent]) -> None:
+        assert self._tap is not None
+        if not events:
+            return
+        try:
+            async with self.app.db.transaction({event.envelope.organizationid for event in events}) as tx:
+                await self._tap.run(tx, events)
+        except INFRASTRUCTURE_ERRORS:
+            raise
+        except Exception as error:
+            if len(events) == 1:
+                metrics.FAILED.labels(self._tap.name).inc()
+                await parked.park_raw(self.app.db, self.lane, self._tap.name, events[0], error)
+                return
+            for half in _halves(events):
+                await self._attempt_raw(half)
+        else:
+            metrics.HANDLED.labels(self.lane, self._tap.name).inc(len(events))
+
+
+def _is_projection(group: Group) -> bool:
+    return group.handler.kind is HandlerKind.PROJECTION
+
+
+def _newest(events: Sequence[Received[Event]]) -> list[Received[Event]]:
+    """The highest sequence of each subject, sorted by (organization, subject): no row twice, no deadlock."""
+    newest: dict[tuple[object, str, str, str], Received[Event]] = {}
+    for event in events:
+        key = (event.org, event.envelope.source, contract_of(type(event.data)).entity, event.subject)
+        kept = newest.get(key)
+        if kept is None or event.envelope.sequence > kept.envelope.sequence:
+            newest[key] = event
+    return [newest[key] for key in sorted(newest, key=str)]
+
+
+def _halves(events: Sequence[Any]) -> Iterator[list[Any]]:
+    middle = len(events) // 2
+    yield list(events[:middle])
+    yield list(events[middle:])

@@ -1,0 +1,139 @@
+"""The way out: what a transaction wrote to the outbox is published from memory once it has committed.
+
+Published rows are deleted by autocommit after the broker confirmed them; a returned, refused or unconfirmed
+message keeps its row. One leased sweeper a service publishes rows older than `SWEEP_AFTER`: what a crash
+between commit and publish left behind. Either may publish twice; consumers know an event by its id.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import aio_pika
+import structlog
+from aio_pika.abc import AbstractConnection, AbstractExchange
+
+from flotilla.bus.connection import BROKER_ERRORS, connect
+from flotilla.bus.envelope import Outgoing
+from flotilla.bus.topology import EXCHANGE
+from flotilla.store.postgres import Database
+from flotilla.telemetry import metrics
+
+log = structlog.get_logger()
+
+MAX_BATCH: Final = 200
+MAX_HELD: Final = 20_000
+"""Events kept in memory while the broker is away; more stay in the outbox for the sweeper."""
+CONFIRM_SECONDS: Final = 10
+SWEEP_AFTER: Final = 5
+DELETE_OUTBOX: Final = "DELETE FROM outbox WHERE id = ANY($1)"
+OLD_OUTBOX: Final = f"""
+SELECT id, type, body FROM outbox WHERE written_at < now() - make_interval(secs => {SWEEP_AFTER})
+ORDER BY id LIMIT 500"""  # noqa: S608
+
+
+class Relay:
+    """Publishes for one process, in the order of the commits."""
+
+    def __init__(self, amqp_url: str, db: Database) -> None:
+        self._url = amqp_url
+        self._db = db
+        self._held: deque[Outgoing] = deque()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._connection: AbstractConnection | None = None
+        self._exchange: AbstractExchange | None = None
+
+    def hand_over(self, events: Iterable[Outgoing]) -> None:
+        """Publish these soon; called after their commit. Never waits, never fails."""
+        for event in events:
+            if len(self._held) < MAX_HELD:
+                self._held.append(event)
+        self._idle.clear()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._held:
+                batch = [self._held.popleft() for _ in range(min(MAX_BATCH, len(self._held)))]
+                await self._publish_or_leave(batch)
+            self._idle.set()
+
+    async def drained(self, seconds: float) -> None:
+        """Wait until everything handed over is published, at most `seconds`; the rest is in the outbox."""
+        try:
+            await asyncio.wait_for(self._idle.wait(), seconds)
+        except TimeoutError:
+            log.warning("relay.left", events=len(self._held))
+
+    async def sweep(self) -> int:
+        """Publish what is older than `SWEEP_AFTER`: the number of events."""
+        swept = 0
+        while rows := await self._db.fetch(OLD_OUTBOX):
+            batch = [Outgoing(row["id"], row["type"], row["body"]) for row in rows]
+            confirmed = await self.publish(batch)
+            swept += confirmed
+            if confirmed < len(batch):
+                break
+        return swept
+
+    async def publish(self, batch: Sequence[Outgoing]) -> int:
+        """Publish and delete what was confirmed: their number. Raises where the broker is away."""
+        exchange = await self._open()
+        results = await asyncio.gather(
+            *(self._publish_one(exchange, event) for event in batch), return_exceptions=True
+        )
+        confirmed = [event.id for event, result in zip(batch, results, strict=True) if result is None]
+        failed = [result for result in results if result is not None]
+        if confirmed:
+            await self._db.execute(DELETE_OUTBOX, confirmed)
+            metrics.PUBLISHED.inc(len(confirmed))
+        if failed:
+            metrics.UNPUBLISHED.inc(len(failed))
+            log.warning("relay.unconfirmed", events=len(failed), error=repr(failed[0]))
+        return len(confirmed)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _publish_or_leave(self, batch: list[Outgoing]) -> None:
+        """On any failure the rows stay in the outbox; the sweeper comes for them."""
+        try:
+            await self.publish(batch)
+        except Exception as error:
+            log.warning("relay.failed", events=len(batch), error=repr(error))
+            await asyncio.sleep(0.2)
+
+    async def _publish_one(self, exchange: AbstractExchange, event: Outgoing) -> None:
+        message = aio_pika.Message(
+            event.body,
+            message_id=str(event.id),
+            content_type="application/cloudevents+json",
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        )
+        await exchange.publish(message, event.type, mandatory=True, timeout=CONFIRM_SECONDS)
+
+    async def _open(self) -> AbstractExchange:
+        if self._exchange is None or self._connection is None or self._connection.is_closed:
+            if self._connection is not None:
+                await self._drop()
+            self._connection = await connect(self._url)
+            channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+            channel.close_callbacks.add(lambda *_: setattr(self, "_exchange", None))
+            self._exchange = await channel.get_exchange(EXCHANGE, ensure=False)
+        return self._exchange
+
+    async def _drop(self) -> None:
+        try:
+            await self.close()
+        except BROKER_ERRORS:
+            pass
+        finally:
+            self._connection = self._exchange = None

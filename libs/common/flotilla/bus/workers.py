@@ -1,0 +1,90 @@
+"""What a process does on its own: the service's workers and the bus's, some under a lease."""
+
+import asyncio
+import random
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from flotilla.app import App
+from flotilla.bus import inbox, parked
+from flotilla.bus.declare import Worker
+from flotilla.bus.rerun import rerun_due
+from flotilla.ids import new_id
+
+log = structlog.get_logger()
+
+MIN_LEASE: Final = timedelta(seconds=30)
+TAKE_LEASE: Final = """
+INSERT INTO leases (name, token, until) VALUES ($1, $2, now() + $3)
+ON CONFLICT (name) DO UPDATE SET token = excluded.token, until = excluded.until
+WHERE leases.until < now() OR leases.token = excluded.token RETURNING name"""
+GIVE_BACK: Final = "DELETE FROM leases WHERE name = $1 AND token = $2"
+FORGET_KEYS: Final = """
+DELETE FROM idempotency_keys WHERE (scope, key) IN (
+    SELECT scope, key FROM idempotency_keys WHERE used_at < now() - interval '24 hours' LIMIT 5000)"""
+
+
+async def _sweep(app: App) -> None:
+    swept = await app.relay.sweep()
+    if swept:
+        log.info("outbox.swept", events=swept)
+
+
+async def _keep_partitions(app: App) -> None:
+    await inbox.keep_partitions(app.db)
+
+
+async def _rerun_parked(app: App) -> None:
+    await rerun_due(app)
+
+
+async def _count_parked(app: App) -> None:
+    await parked.count(app.db)
+
+
+async def _forget_keys(app: App) -> None:
+    await app.db.execute(FORGET_KEYS)
+
+
+BUS_WORKERS: Final = (
+    Worker("bus.sweep", timedelta(seconds=2), _sweep),
+    Worker("bus.inbox", timedelta(minutes=10), _keep_partitions),
+    Worker("bus.parked", timedelta(seconds=1), _rerun_parked, leased=False),
+    Worker("bus.gauges", timedelta(seconds=15), _count_parked, leased=False),
+    Worker("bus.idempotency", timedelta(minutes=5), _forget_keys),
+)
+
+
+async def run_worker(app: App, worker: Worker) -> None:
+    """Again and again until the process stops; a failure is logged, and the next turn comes."""
+    token = new_id()
+    lease = max(worker.every * 3, MIN_LEASE)
+    try:
+        while not app.stopping.is_set():
+            try:
+                async with asyncio.timeout(lease.total_seconds()):
+                    if not worker.leased or await app.db.fetchval(TAKE_LEASE, worker.name, token, lease):
+                        await worker.run(app)
+            except Exception as error:
+                log.error("worker.failed", worker=worker.name, exc_info=error)
+            await _pause(app, worker.every.total_seconds() * random.uniform(0.9, 1.1))
+    finally:
+        if worker.leased:
+            await _give_back(app, worker, token)
+
+
+async def _give_back(app: App, worker: Worker, token: object) -> None:
+    try:
+        await app.db.execute(GIVE_BACK, worker.name, token)
+    except Exception as error:  # it runs out by itself
+        log.warning("worker.lease_kept", worker=worker.name, error=repr(error))
+
+
+async def _pause(app: App, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await app.stopping.wait()
+    except TimeoutError:
+        pass

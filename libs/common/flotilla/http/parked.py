@@ -1,0 +1,70 @@
+"""Parked events over HTTP, for an operator of the organization: list, inspect, replay, discard."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from flotilla.bus import parked
+from flotilla.http.pages import Page, PageQuery, page
+from flotilla.http.routes import Routes
+from flotilla.http.work import CurrentApp, Who
+from flotilla.problems import NotFoundError
+from flotilla.store.postgres import Row
+
+
+class ParkedEvent(BaseModel):
+    """An event a handler could not do; its content is not shown."""
+
+    event_id: UUID
+    handler: str
+    lane: str
+    type: str
+    state: str
+    waiting_for: str | None
+    attempts: int
+    error: str
+    stack: str | None = None
+    due_at: datetime | None
+    failed_at: datetime
+
+
+def parked_routes(service: str) -> Routes:
+    """The routes of one service's parked events."""
+    routes = Routes(f"/v1/parked/{service}", tag="parked")
+
+    @routes.get("", permission="parked:read")
+    async def list_parked(
+        app: CurrentApp, who: Who, query: PageQuery, state: str | None = None
+    ) -> Page[ParkedEvent]:
+        """Newest failure first; `state` is retrying, waiting or parked."""
+        after = query.after(datetime, UUID)
+        rows = await parked.listing(app.db, who.org, state, after, query.limit + 1)
+        events = [ParkedEvent.model_validate(dict(row)) for row in rows]
+        return page(events, query.limit, key=lambda event: (event.failed_at, event.event_id))
+
+    @routes.get("/{event_id}", permission="parked:read")
+    async def read_parked(event_id: UUID, app: CurrentApp, who: Who) -> list[ParkedEvent]:
+        """The event for each handler that failed on it, with the stack."""
+        return [ParkedEvent.model_validate(dict(row)) for row in await _own(app, who, event_id)]
+
+    @routes.post("/{event_id}/replay", permission="parked:write", status_code=202)
+    async def replay_parked(event_id: UUID, app: CurrentApp, who: Who) -> None:
+        """Have it run again at once."""
+        await _own(app, who, event_id)
+        await parked.replay(app.db, event_id)
+
+    @routes.delete("/{event_id}", permission="parked:write", status_code=204)
+    async def discard_parked(event_id: UUID, app: CurrentApp, who: Who) -> None:
+        """Give it up."""
+        await _own(app, who, event_id)
+        await parked.discard(app.db, event_id)
+
+    return routes
+
+
+async def _own(app: CurrentApp, who: Who, event_id: UUID) -> list[Row]:
+    rows = [row for row in await parked.read(app.db, event_id) if row["organization_id"] == who.org]
+    if not rows:
+        raise NotFoundError("No event of this organization is parked under this id.")
+    return rows

@@ -1,0 +1,102 @@
+"""A service as a running process: opened in order, drained and closed in the opposite one."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+
+from flotilla.app import App
+from flotilla.bus.consumer import LaneConsumer
+from flotilla.bus.jobs import JobLoop, TimerLoop
+from flotilla.bus.relay import Relay
+from flotilla.bus.workers import BUS_WORKERS, run_worker
+from flotilla.security.principal import PrincipalVerifier
+from flotilla.security.sealing import Keyring
+from flotilla.service import Service
+from flotilla.settings import Settings
+from flotilla.store.documents import Documents
+from flotilla.store.postgres import Database
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def opened(service: Service, settings: Settings) -> AsyncIterator[App]:
+    """The service's stores and resources, without its loops: for the process, for tests and tools."""
+    async with AsyncExitStack() as stack:
+        db = await Database.open(
+            settings.postgres_dsn.get_secret_value(), connections=settings.postgres_connections
+        )
+        stack.push_async_callback(db.close)
+        relay = Relay(settings.amqp_url.get_secret_value(), db)
+        stack.push_async_callback(relay.close)
+        app = App(
+            service=service,
+            settings=settings,
+            db=db,
+            relay=relay,
+            keyring=Keyring(settings.master_keys.get_secret_value()),
+            principals=PrincipalVerifier(settings.principal_public_keys),
+        )
+        db.app = app
+        if service.documents:
+            url = settings.documents_url.get_secret_value()
+            app.documents = Documents.open(url, f"{settings.documents_prefix}_{service.name}")
+            stack.push_async_callback(app.documents.close)
+        if service.redis:
+            app.redis = Redis.from_url(
+                settings.redis_url.get_secret_value(), socket_timeout=5, socket_connect_timeout=2
+            )
+            stack.push_async_callback(app.redis.aclose)
+        if service.resources is not None:
+            app.own = await stack.enter_async_context(service.resources(app))
+        yield app
+
+
+@asynccontextmanager
+async def working(app: App) -> AsyncIterator[App]:
+    """The service's loops: relay, lanes, jobs, timers, workers. Leaving drains them within the grace period."""
+    relay = asyncio.create_task(app.relay.run(), name="relay")
+    app.lanes[:] = [LaneConsumer(app, lane) for lane in app.service.lanes]
+    loops = [
+        *(
+            _task(app, f"lane {lane.name}", consumer.run)
+            for lane, consumer in zip(app.service.lanes, app.lanes, strict=True)
+        ),
+        *(_task(app, f"jobs {kind.kind}", JobLoop(app, kind).run) for kind in app.service.jobs),
+        *(_task(app, f"timers {kind.kind}", TimerLoop(app, kind).run) for kind in app.service.timers),
+        *(_task(app, worker.name, _worker(app, worker)) for worker in (*BUS_WORKERS, *app.service.workers)),
+    ]
+    try:
+        yield app
+    finally:
+        app.stopping.set()
+        grace = app.settings.grace_seconds
+        _, late = await asyncio.wait(loops, timeout=grace)
+        for task in late:
+            log.warning("stop.cut_off", loop=task.get_name())
+            task.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+        await app.relay.drained(min(grace, 5))
+        relay.cancel()
+        await asyncio.gather(relay, return_exceptions=True)
+
+
+def _worker(app: App, worker: Any) -> Callable[[], Coroutine[Any, Any, None]]:
+    return lambda: run_worker(app, worker)
+
+
+def _task(app: App, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> "asyncio.Task[None]":
+    """A loop of the process; one that ends by an error stops the process: half a service is none."""
+
+    async def guarded() -> None:
+        try:
+            await run()
+        except Exception as error:
+            log.critical("loop.failed", loop=name, exc_info=error)
+            app.stopping.set()
+
+    return asyncio.create_task(guarded(), name=name)

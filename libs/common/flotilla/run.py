@@ -1,0 +1,82 @@
+"""`python -m flotilla.run <service>`: one service, one process, until SIGTERM.
+
+On SIGTERM it takes no more work, finishes what it has in hand within `grace_seconds`, and leaves the rest
+on its queues.
+"""
+
+import asyncio
+import signal
+import sys
+
+import structlog
+import uvicorn
+import uvloop
+
+from flotilla.app import App
+from flotilla.http.application import serve
+from flotilla.process import opened, working
+from flotilla.service import load
+from flotilla.telemetry import logs, traces
+
+log = structlog.get_logger()
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handlers: the process stops as a whole."""
+
+    def install_signal_handlers(self) -> None:
+        """None."""
+
+
+async def run(name: str) -> None:
+    """Run the service until it is told to stop."""
+    service = load(name)
+    settings = service.settings()
+    logs.configure(name, settings.log_level)
+    traces.configure(name, settings.traces_file)
+    async with opened(service, settings) as app:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, app.stopping.set)
+        async with working(app):
+            server = _Server(config(app))
+            serving = asyncio.create_task(server.serve())
+            log.info("service.started", port=settings.http_port)
+            await app.stopping.wait()
+            server.should_exit = True
+            await serving
+    traces.flush()
+    log.info("service.stopped")
+
+
+def config(app: App) -> uvicorn.Config:
+    """How every service is served: uvloop, httptools, no access log of its own, bounded in size and time."""
+    return uvicorn.Config(
+        serve(app),
+        host=app.settings.http_host,
+        port=app.settings.http_port,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=1 << 16,
+        ws_ping_interval=None,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=max(1, int(app.settings.grace_seconds) - 2),
+        backlog=4096,
+    )
+
+
+def main() -> None:
+    """The command line: the service's name."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m flotilla.run <service>")
+    uvloop.run(run(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Sealing: AES-256-GCM under the master keys, which rotate without downtime.
+
+A sealed value is `1 byte version | 1 byte length of key id | key id | 12 bytes nonce | ciphertext and tag`.
+The associated data ties it to its place (a row's id), so that it cannot be moved to another.
+"""
+
+import base64
+import os
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+_VERSION: Final = 1
+_NONCE: Final = 12
+
+
+class UnsealError(ValueError):
+    """Sealed under a key that is not here, moved from its place, or changed."""
+
+
+class Keyring:
+    """The master keys of an instance."""
+
+    def __init__(self, keys: str) -> None:
+        """`keys`: `id:base64,…` of 32 bytes each; the first seals, all open."""
+        pairs = (pair.split(":", 1) for pair in keys.split(",") if pair)
+        self._raw = {key_id: base64.b64decode(encoded) for key_id, encoded in pairs}
+        self._ciphers = {key_id: AESGCM(raw) for key_id, raw in self._raw.items()}
+        self._first = next(iter(self._raw))
+
+    def seal(self, plain: bytes, place: bytes) -> bytes:
+        """Encrypt; `place` must be given again to open."""
+        key_id = self._first.encode()
+        nonce = os.urandom(_NONCE)
+        sealed = self._ciphers[self._first].encrypt(nonce, plain, place)
+        return bytes([_VERSION, len(key_id)]) + key_id + nonce + sealed
+
+    def open(self, sealed: bytes, place: bytes) -> bytes:
+        """Decrypt; UnsealError where that cannot be."""
+        try:
+            if sealed[0] != _VERSION:
+                raise UnsealError("unknown version")
+            end = 2 + sealed[1]
+            cipher = self._ciphers[sealed[2:end].decode()]
+            return cipher.decrypt(sealed[end : end + _NONCE], sealed[end + _NONCE :], place)
+        except (InvalidTag, KeyError, IndexError, UnicodeDecodeError) as error:
+            raise UnsealError("not sealed under these keys, or not for this place") from error
+
+    def derive(self, purpose: str) -> bytes:
+        """A 32-byte key for one purpose (HKDF, RFC 5869), of the oldest master key: it must not rotate."""
+        oldest = list(self._raw.values())[-1]
+        return HKDF(SHA256(), 32, salt=None, info=purpose.encode()).derive(oldest)

@@ -1,0 +1,100 @@
+"""The document store: bodies of messages and transcripts, written once under an id fixed beforehand.
+
+A thin guard over PyMongo's asyncio client (the maintained successor of motor, with the same API): it
+refuses to run inside a Postgres transaction, and offers only what is safe to repeat.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import BulkWriteError
+
+from flotilla.outside import forbid_in_transaction
+
+Document = dict[str, Any]
+DUPLICATE_KEY = 11000
+
+
+class Collection:
+    """Documents of many organizations; every look-up names one."""
+
+    def __init__(self, collection: "AsyncCollection[Document]") -> None:
+        self._collection = collection
+
+    async def insert_many_once(self, documents: Sequence[Document]) -> None:
+        """Write documents whose `_id` is fixed; one that stands already is left as it is."""
+        forbid_in_transaction("documents")
+        if not documents:
+            return
+        try:
+            await self._collection.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            failures = (error.details or {}).get("writeErrors", [])
+            if any(failure.get("code") != DUPLICATE_KEY for failure in failures):
+                raise
+
+    async def find_by_ids(self, org: UUID, ids: Sequence[UUID]) -> dict[UUID, Document]:
+        """The documents with these ids, by id; missing ones are missing."""
+        forbid_in_transaction("documents")
+        found = self._collection.find({"_id": {"$in": list(ids)}, "organization_id": org})
+        return {document["_id"]: document for document in await found.to_list()}
+
+    async def update_one(self, org: UUID, document_id: UUID, update: Mapping[str, Any]) -> None:
+        """Apply an update that may be applied twice (`$set`, `$unset`, `$addToSet`)."""
+        forbid_in_transaction("documents")
+        await self._collection.update_one({"_id": document_id, "organization_id": org}, update)
+
+    async def delete_by_ids(self, org: UUID, ids: Sequence[UUID]) -> int:
+        """Remove these: how many there were."""
+        forbid_in_transaction("documents")
+        result = await self._collection.delete_many({"_id": {"$in": list(ids)}, "organization_id": org})
+        return result.deleted_count
+
+    async def ids_between(self, first: UUID, last: UUID, limit: int) -> list[tuple[UUID, UUID]]:
+        """(id, organization) of documents with first <= id < last, in order; ids sort by time."""
+        forbid_in_transaction("documents")
+        query = {"_id": {"$gte": first, "$lt": last}}
+        found = self._collection.find(query, {"organization_id": 1}).sort("_id", 1).limit(limit)
+        return [(document["_id"], document["organization_id"]) for document in await found.to_list()]
+
+
+class Documents:
+    """One service's database in the document store."""
+
+    def __init__(self, client: "AsyncMongoClient[Document]", database: str) -> None:
+        self._client = client
+        self._database = client.get_database(database)
+
+    @classmethod
+    def open(cls, url: str, database: str) -> "Documents":
+        """Connects when first used."""
+        client: AsyncMongoClient[Document] = AsyncMongoClient(
+            url,
+            uuidRepresentation="standard",
+            tz_aware=True,
+            serverSelectionTimeoutMS=5000,
+            socketTimeoutMS=10000,
+            connectTimeoutMS=5000,
+            maxPoolSize=8,
+            appname="flotilla",
+        )
+        return cls(client, database)
+
+    def collection(self, name: str) -> Collection:
+        """A collection; it comes to be with its first document."""
+        return Collection(self._database.get_collection(name))
+
+    async def ping(self) -> None:
+        """Raise where the store does not answer."""
+        await self._client.admin.command("ping")
+
+    async def drop(self) -> None:
+        """Remove the whole database: for tests."""
+        await self._client.drop_database(self._database.name)
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._client.close()

@@ -1,0 +1,18 @@
+"""Prometheus metrics of the bus and the edge; a service defines its business metrics beside its code."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+PUBLISHED = Counter("flotilla_events_published_total", "Events the broker confirmed")
+UNPUBLISHED = Counter("flotilla_events_unpublished_total", "Publishes returned, refused or not confirmed")
+HANDLED = Counter("flotilla_events_handled_total", "Events handled", ["lane", "handler"])
+DUPLICATES = Counter("flotilla_events_duplicate_total", "Events a reaction had had before", ["handler"])
+FAILED = Counter("flotilla_events_failed_total", "Attempts at an event that failed", ["handler"])
+BATCH_SIZE = Histogram(
+    "flotilla_batch_events", "Events in a batch", ["lane"], buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
+)
+BATCH_SECONDS = Histogram("flotilla_batch_seconds", "From delivery to commit", ["lane"])
+JOBS = Counter("flotilla_jobs_total", "Jobs ended", ["kind", "outcome"])
+OUTBOX_ROWS = Gauge("flotilla_outbox_rows", "Rows in the outbox at the last sweep")
+PARKED = Gauge("flotilla_parked_events", "Events parked, by state", ["state"])
+REQUESTS = Histogram("flotilla_request_seconds", "HTTP requests", ["route", "method", "status"])
+POOL_CONNECTIONS = Gauge("flotilla_postgres_connections", "Connections of the pool", ["state"])

@@ -1,0 +1,83 @@
+"""A database, a vhost, a Redis index and a document prefix of their own for each (worker, service)."""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import asyncpg
+
+from flotilla.bus.topology import declare_all
+from flotilla.instance import Instance
+from flotilla.native.vhost import delete_vhost, ensure_vhost
+from flotilla.service import Service
+from flotilla.store.documents import Documents
+from flotilla.store.migrate import BUS_MIGRATIONS, migrate_all
+
+REDIS_INDEXES = 255
+
+
+@asynccontextmanager
+async def isolated(service: Service, worker: str) -> AsyncIterator[Instance]:
+    """The test instance with everything of this worker's own, from a migrated template, gone afterwards."""
+    instance = Instance.load("test")
+    template = await _template(instance, service)
+    name = f"t_{os.getpid()}_{worker}_{service.name}_{os.urandom(2).hex()}"
+    own = instance.with_isolation(
+        database=name,
+        vhost=name,
+        documents_prefix=name,
+        redis_index=1 + int(hashlib.sha256(name.encode()).hexdigest(), 16) % REDIS_INDEXES,
+    )
+    await _admin(instance, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    await ensure_vhost(own)
+    try:
+        await declare_all(own.amqp_url, [service])
+        yield own
+    finally:
+        await delete_vhost(own)
+        await _admin(instance, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        if service.documents:
+            documents = Documents.open(own.documents_url, f"{name}_{service.name}")
+            await documents.drop()
+            await documents.close()
+
+
+async def _template(instance: Instance, service: Service) -> str:
+    """A migrated database, made once for each state of the service's ladders."""
+    digest = hashlib.sha256(service.name.encode())
+    for folder in (BUS_MIGRATIONS, service.migrations):
+        for file in sorted(folder.glob("*.sql")):
+            digest.update(file.name.encode() + file.read_bytes())
+    name = f"template_{service.name}_{digest.hexdigest()[:12]}"
+    with _lock(instance.folder / "templates.lock"):
+        connection = await asyncpg.connect(instance.admin_dsn("postgres"), timeout=10)
+        try:
+            made = await connection.fetchval("SELECT datistemplate FROM pg_database WHERE datname = $1", name)
+            if made:
+                return name
+            await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            await migrate_all(instance.with_isolation(database=name), (service,), topology=False)
+            await connection.execute(f'ALTER DATABASE "{name}" IS_TEMPLATE true')
+        finally:
+            await connection.close()
+    return name
+
+
+async def _admin(instance: Instance, sql: str) -> None:
+    connection = await asyncpg.connect(instance.admin_dsn("postgres"), timeout=10)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """One worker at a time makes a template; the others wait and find it made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,37 @@
+"""Fixtures for every test: `start_service` and `org`. Registered by the root conftest."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from flotilla.ids import new_id
+from flotilla.service import Service, load
+from flotilla.testing.harness import Harness, running
+
+StartService = Callable[..., AbstractAsyncContextManager[Harness]]
+
+
+@pytest.fixture(scope="session")
+def worker(request: pytest.FixtureRequest) -> str:
+    """This test worker's name."""
+    config: Any = request.config
+    return str(getattr(config, "workerinput", {}).get("workerid", "main"))
+
+
+@pytest.fixture(scope="session")
+def start_service(worker: str) -> StartService:
+    """`async with start_service("crm") as crm:` a service on stores of its own; settings as keywords."""
+
+    def start(service: str | Service, **settings: Any) -> AbstractAsyncContextManager[Harness]:
+        return running(load(service) if isinstance(service, str) else service, worker, **settings)
+
+    return start
+
+
+@pytest.fixture
+def org() -> UUID:
+    """A fresh organization: nothing of another test's is in it."""
+    return new_id()
