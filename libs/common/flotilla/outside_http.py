@@ -129,7 +129,7 @@ class OutsideHttp:
     async def _once(
         self, method: str, url: str, content: bytes | None, headers: Mapping[str, str] | None, limit: float
     ) -> OutsideResponse:
-        host = yarl.URL(url).host or ""
+        host = yarl.URL(url).authority
         breaker = self._breakers.setdefault(host, _Breaker())
         breaker.check(host)
         try:

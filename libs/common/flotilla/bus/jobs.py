@@ -42,6 +42,9 @@ FROM due WHERE jobs.id = due.id
 RETURNING jobs.*, due.interrupted"""
 
 FINISH: Final = "DELETE FROM jobs WHERE id = $1 AND lease_token = $2 RETURNING id"
+# The lease has run out, so that the next attempt is told of this one.
+INTERRUPT: Final = """
+UPDATE jobs SET leased_until = now(), due_at = now() + $3, error = $4 WHERE id = $1 AND lease_token = $2"""
 RELEASE: Final = """
 UPDATE jobs SET leased_until = NULL, lease_token = NULL, due_at = now() + $3, attempts = attempts - $4, error = $5
 WHERE id = $1 AND lease_token = $2"""
@@ -102,7 +105,13 @@ class JobLoop:
         try:
             with caused_span(f"{self._app.service.name} {job.kind}", job) as traced:
                 result = await self._perform(traced)
-                await self._end(traced, token, result)
+                try:
+                    await self._end(traced, token, result)
+                except LeaseLostError:
+                    raise
+                except Exception as error:
+                    await self._unwritten(job, token, error)
+                    return
             metrics.JOBS.labels(job.kind, "done").inc()
         except LeaseLostError:
             log.warning("job.lease_lost", kind=job.kind, key=job.key)
@@ -118,6 +127,15 @@ class JobLoop:
             if await tx.fetchval(FINISH, job.id, token) is None:
                 raise LeaseLostError
             await self._kind.finish(tx, job, result)
+
+    async def _unwritten(self, job: Job, token: UUID, error: Exception) -> None:
+        """The outside was reached but its result not written: an interrupted attempt, no clean failure."""
+        log.error("job.unwritten", kind=job.kind, key=job.key, exc_info=error)
+        try:
+            delay = delay_after(job.attempt)
+            await self._app.db.execute(INTERRUPT, job.id, token, delay, error_words(error))
+        except Exception as second:  # the lease runs out by itself
+            log.error("job.unfinished", kind=job.kind, key=job.key, exc_info=second)
 
     async def _failed(self, job: Job, token: UUID, error: Exception) -> None:
         log.warning(

@@ -5,6 +5,7 @@ refuses to run inside a Postgres transaction, and offers only what is safe to re
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,8 +25,11 @@ class Collection:
     def __init__(self, collection: "AsyncCollection[Document]") -> None:
         self._collection = collection
 
-    async def insert_many_once(self, documents: Sequence[Document]) -> None:
-        """Write documents whose `_id` is fixed; one that stands already is left as it is."""
+    async def insert_many_once(self, documents: Sequence[Document], *, touch: str | None = None) -> None:
+        """Write documents whose `_id` is fixed; one that stands already is left as it is.
+
+        But for its field `touch`, which is set anew: so a sweep by that field doesn't take what is wanted again.
+        """
         forbid_in_transaction("documents")
         if not documents:
             return
@@ -35,6 +39,12 @@ class Collection:
             failures = (error.details or {}).get("writeErrors", [])
             if any(failure.get("code") != DUPLICATE_KEY for failure in failures):
                 raise
+            if touch is not None:
+                for standing in (documents[failure["index"]] for failure in failures):
+                    await self._collection.update_one(
+                        {"_id": standing["_id"], "organization_id": standing["organization_id"]},
+                        {"$set": {touch: standing[touch]}},
+                    )
 
     async def find_by_ids(self, org: UUID, ids: Sequence[UUID]) -> dict[UUID, Document]:
         """The documents with these ids, by id; missing ones are missing."""
@@ -52,6 +62,24 @@ class Collection:
         forbid_in_transaction("documents")
         result = await self._collection.delete_many({"_id": {"$in": list(ids)}, "organization_id": org})
         return result.deleted_count
+
+    async def index(self, field: str) -> None:
+        """Make sure that `field` has an index."""
+        forbid_in_transaction("documents")
+        await self._collection.create_index(field)
+
+    async def between(self, field: str, first: datetime, last: datetime, limit: int) -> list[Document]:
+        """`_id`, `organization_id` and `field` of documents with first <= field < last, in order of it."""
+        forbid_in_transaction("documents")
+        query = {field: {"$gte": first, "$lt": last}}
+        found = self._collection.find(query, {"organization_id": 1, field: 1}).sort(field, 1).limit(limit)
+        return await found.to_list()
+
+    async def delete_before(self, org: UUID, ids: Sequence[UUID], field: str, last: datetime) -> int:
+        """Remove those of these whose `field` is still before `last`: how many there were."""
+        forbid_in_transaction("documents")
+        query = {"_id": {"$in": list(ids)}, "organization_id": org, field: {"$lt": last}}
+        return (await self._collection.delete_many(query)).deleted_count
 
     async def ids_between(self, first: UUID, last: UUID, limit: int) -> list[tuple[UUID, UUID]]:
         """(id, organization) of documents with first <= id < last, in order; ids sort by time."""
