@@ -60,6 +60,7 @@ def config(app: App) -> uvicorn.Config:
         ws="websockets-sansio",
         ws_max_size=1 << 16,
         ws_ping_interval=None,
+        ws_per_message_deflate=False,
         lifespan="off",
         log_config=None,
         access_log=False,

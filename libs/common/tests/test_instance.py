@@ -91,7 +91,7 @@ def test_the_settings_take_what_the_instance_says(root: Path, monkeypatch: pytes
     instance = Instance.load("test", root).with_isolation(traces_file=root / "traces.jsonl")
     for name, value in instance.environment("gateway").items():
         monkeypatch.setenv(name, value)
-    settings = Settings()  # type: ignore[call-arg] - from the environment
+    settings = Settings()
     known = {f"FLOTILLA_{name.upper()}" for name in Settings.model_fields}
     assert set(instance.environment("gateway")) <= known
     assert settings.postgres_dsn.get_secret_value() == instance.runtime_dsn("gateway")

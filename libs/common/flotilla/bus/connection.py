@@ -22,7 +22,6 @@ BROKER_ERRORS: Final = (
 
 INFRASTRUCTURE_ERRORS: Final = (
     asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
     asyncpg.AdminShutdownError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,

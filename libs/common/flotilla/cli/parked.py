@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Final
 from uuid import UUID
 
-import msgspec
 import typer
 from rich.markup import escape
 from rich.table import Table
@@ -30,6 +29,7 @@ State = Annotated[str | None, typer.Option(help="Only this state: parked, retryi
 def list_(
     service: Annotated[str | None, typer.Argument(help="One service; all if not given.")] = None,
     state: State = None,
+    org: Annotated[UUID | None, typer.Option(help="Only this organization's.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many of each service.")] = 50,
     instance: InstanceName = "dev",
 ) -> None:
@@ -39,7 +39,7 @@ def list_(
     with explained(instance):
         fleet = Instance.load(instance)
         services = [_known(fleet, service)] if service else list(fleet.services)
-        console.print(asyncio.run(_table(fleet, services, state, limit)))
+        console.print(asyncio.run(_table(fleet, services, org, state, limit)))
 
 
 @app.command()
@@ -76,12 +76,14 @@ def discard(
     console.print("discarded")
 
 
-async def _table(instance: Instance, services: list[str], state: str | None, limit: int) -> Table:
+async def _table(
+    instance: Instance, services: list[str], org: UUID | None, state: str | None, limit: int
+) -> Table:
     columns = ("service", "event", "type", "handler", "state", "attempts", "failed at", "error")
     table = Table(*columns, box=None, pad_edge=False, header_style="dim")
     for service in services:
         async with _database(instance, service) as db:
-            rows = await parked.listing(db, state, None, limit)
+            rows = await parked.listing(db, org, state, None, limit)
         for row in rows:
             failed_at = f"{row['failed_at']:%m-%d %H:%M:%S}"
             cells = (service, row["event_id"], row["type"], row["handler"], row["state"], row["attempts"])
@@ -96,7 +98,11 @@ async def _show(instance: Instance, service: str, event: UUID) -> None:
         rows = await parked.read(db, event)
     if not rows:
         raise failed(f"{service} has no parked event {event}")
-    console.print_json(msgspec.json.format(rows[0]["body"]).decode(errors="replace"))
+    body = bytes(rows[0]["body"]).decode(errors="replace")
+    try:
+        console.print_json(body)
+    except ValueError:  # what is no event of ours may be no JSON either
+        console.print(escape(body))
     for row in rows:
         console.rule(f"{escape(row['handler'] or 'unreadable')}: {row['state']}, {row['attempts']} attempts")
         console.print(escape(row["error"]), style="red")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import asyncpg
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -13,6 +14,7 @@ from flotilla.native.node import PortTakenError
 from flotilla.processes import NotReadyError, ProcessDiedError
 from flotilla.secrets import SecretsLostError
 from flotilla.servers import InstallFailedError
+from flotilla.store.migrate import MigrationError
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -29,10 +31,18 @@ def explained(instance: str) -> Iterator[None]:
     """Turns the failures we know into a sentence, the end of the log and a next step."""
     try:
         yield
-    except (InstallFailedError, PortTakenError, SecretsLostError, UnknownInstanceError) as failure:
+    except (
+        InstallFailedError,
+        MigrationError,
+        PortTakenError,
+        SecretsLostError,
+        UnknownInstanceError,
+    ) as failure:
         raise failed(str(failure)) from None
     except ConnectionRefusedError as failure:
         raise failed(f"{failure}. Are the servers up? flotilla up -i {instance}") from None
+    except (asyncpg.InvalidCatalogNameError, asyncpg.UndefinedTableError) as failure:
+        raise failed(f"{failure}. Is it migrated? flotilla migrate -i {instance}") from None
     except (ProcessDiedError, NotReadyError) as failure:
         errors.print(f"[red]{escape(str(failure))}[/]")
         if failure.tail:

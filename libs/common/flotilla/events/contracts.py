@@ -9,13 +9,14 @@ A contract that isn't in contracts/released.lock may still change; one that is m
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from flotilla import service
-from flotilla.events import asyncapi, released
-from flotilla.events.base import CONTRACTS, Contract
+from flotilla.events import CONTRACTS, asyncapi, released
+from flotilla.events.base import Contract
 from flotilla.events.schema import envelope_schema
 from flotilla.http import openapi
 from flotilla.instance import project_root
@@ -31,66 +32,82 @@ class BrokenContractError(ValueError):
     """A released contract lost something; the message says what and what to do."""
 
 
-def default_folder() -> Path:
-    """contracts/ of this checkout."""
-    return project_root() / "contracts"
+@dataclass(frozen=True)
+class ContractsFolder:
+    """A folder of contracts, and the code that it shall agree with."""
+
+    path: Path
+    contracts: Mapping[str, Contract]
+    services: tuple[Service, ...]
+
+    def write(self, *, release: bool = False) -> list[str]:
+        """Bring it up to date; the files that changed. With `release`, promise every contract.
+
+        BrokenContractError where a released contract is broken; nothing is written then.
+        """
+        if broken := released.broken(self.lock, self.contracts):
+            raise BrokenContractError("\n".join(broken))
+        files = self._render(self.contracts if release else self.lock)
+        changed = [name for name, text in files.items() if self._read(name) != text]
+        for name in changed:
+            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.path / name).write_text(files[name])
+        stray = self._stray(files)
+        for name in stray:
+            (self.path / name).unlink()
+        return sorted([*changed, *stray])
+
+    def check(self) -> list[str]:
+        """Broken promises, or the files that say something else than the code; empty where all is well."""
+        if broken := released.broken(self.lock, self.contracts):
+            return broken
+        files = self._render(self.lock)
+        stale = [name for name, text in files.items() if self._read(name) != text] + self._stray(files)
+        return [
+            f"{self.path.name}/{name} is not what the code says; run `make contracts`"
+            for name in sorted(stale)
+        ]
+
+    @property
+    def lock(self) -> released.Lock:
+        """What was promised."""
+        return released.read_lock(self.path / LOCK)
+
+    def _render(self, promised: Mapping[str, object]) -> dict[str, str]:
+        """Every file by its name in the folder; the same code always gives the same bytes."""
+        files = {
+            f"{EVENTS}/{type_}.json": _pretty(envelope_schema(contract))
+            for type_, contract in self.contracts.items()
+        }
+        files[ASYNCAPI] = asyncapi.render(self.contracts, self.services)
+        files[OPENAPI] = _pretty(openapi.merged(self.services))
+        if promised:
+            files[LOCK] = released.write_lock(released.promise(promised, self.contracts))
+        return files
+
+    def _stray(self, files: Mapping[str, str]) -> list[str]:
+        """Schemas of contracts that are gone; none of a released one, that is refused before."""
+        found = (f"{EVENTS}/{path.name}" for path in (self.path / EVENTS).glob("*.json"))
+        return [name for name in found if name not in files]
+
+    def _read(self, name: str) -> str | None:
+        path = self.path / name
+        return path.read_text() if path.is_file() else None
 
 
-def render(
-    contracts: Mapping[str, Contract], services: Iterable[Service], lock: released.Lock
-) -> dict[str, str]:
-    """Every file of the folder by its path in it; the same code always gives the same bytes."""
-    present = tuple(services)
-    files = {
-        f"{EVENTS}/{type_}.json": _pretty(envelope_schema(contract)) for type_, contract in contracts.items()
-    }
-    files[ASYNCAPI] = asyncapi.render(contracts, present)
-    files[OPENAPI] = _pretty(openapi.merged(present))
-    if lock:
-        files[LOCK] = released.write_lock(lock)
-    return files
+def here() -> ContractsFolder:
+    """contracts/ of this checkout, and everything that is installed with it."""
+    return ContractsFolder(project_root() / "contracts", CONTRACTS, service.present())
 
 
-def write(folder: Path | None = None, *, release: bool = False) -> list[str]:
-    """Bring the folder up to date; the paths that changed. With `release`, promise every contract.
-
-    BrokenContractError where a released contract is broken; nothing is written then.
-    """
-    folder = folder or default_folder()
-    lock = released.read_lock(folder / LOCK)
-    if broken := released.broken(lock, CONTRACTS):
-        raise BrokenContractError("\n".join(broken))
-    lock = released.promise(CONTRACTS if release else lock, CONTRACTS)
-    files = render(CONTRACTS, service.present(), lock)
-    changed = [path for path, text in files.items() if _text(folder / path) != text]
-    for path in changed:
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(files[path])
-    stray = _stray(folder, files)
-    for path in stray:
-        (folder / path).unlink()
-    return sorted([*changed, *stray])
+def write(*, release: bool = False) -> list[str]:
+    """Bring contracts/ up to date; the files that changed."""
+    return here().write(release=release)
 
 
-def check(folder: Path | None = None) -> list[str]:
-    """Broken promises, or the files that say something else than the code; empty where all is well."""
-    folder = folder or default_folder()
-    lock = released.read_lock(folder / LOCK)
-    if broken := released.broken(lock, CONTRACTS):
-        return broken
-    files = render(CONTRACTS, service.present(), released.promise(lock, CONTRACTS))
-    stale = [path for path, text in files.items() if _text(folder / path) != text] + _stray(folder, files)
-    return [f"contracts/{path} is not what the code says; run `make contracts`" for path in sorted(stale)]
-
-
-def _stray(folder: Path, files: Mapping[str, str]) -> list[str]:
-    """Schemas of contracts that are gone; none of a released one, that is refused before."""
-    found = (f"{EVENTS}/{path.name}" for path in (folder / EVENTS).glob("*.json"))
-    return [path for path in found if path not in files]
-
-
-def _text(path: Path) -> str | None:
-    return path.read_text() if path.is_file() else None
+def check() -> list[str]:
+    """What stands between contracts/ and the code; empty where all is well."""
+    return here().check()
 
 
 def _pretty(tree: object) -> str:
@@ -112,7 +129,7 @@ def main(arguments: list[str]) -> int:
     except BrokenContractError as broken:
         print(broken, file=sys.stderr)
         return 1
-    print("\n".join(f"contracts/{path}" for path in changed) or "Nothing has changed.")
+    print("\n".join(f"contracts/{name}" for name in changed) or "Nothing has changed.")
     return 0
 
 

@@ -7,7 +7,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from flotilla.problems import BadRequestError, Problem, UnprocessableError, render
+from flotilla.bus.connection import INFRASTRUCTURE_ERRORS
+from flotilla.problems import BadRequestError, Problem, UnavailableError, UnprocessableError, render
 
 log = structlog.get_logger()
 
@@ -17,7 +18,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 def _respond(request: Request, problem: Problem) -> Response:
@@ -54,6 +54,10 @@ async def _http(request: Request, error: Exception) -> Response:
     return _respond(request, cls(str(error.detail), headers=error.headers))
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:
-    log.error("request.failed", path=request.url.path, exc_info=error)
+def unexpected(request: Request, error: Exception) -> Response:
+    """The answer to an error of ours; what it was stands in the log under the request id."""
+    route = getattr(request.scope.get("route"), "path", "")
+    log.error("request.failed", method=request.method, route=route, exc_info=error)
+    if isinstance(error, INFRASTRUCTURE_ERRORS):
+        return _respond(request, UnavailableError("A store is away; repeat the request.", headers={"Retry-After": "2"}))
     return _respond(request, Problem("Try again; if it persists, tell the operator the request id."))

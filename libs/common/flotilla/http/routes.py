@@ -9,17 +9,20 @@
 rate-limit class that the gateway applies: `session` (people), `sign_in`, `hook`, `open`.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
 from flotilla.app import App
 from flotilla.cause import Cause, current_cause
+from flotilla.http.errors import unexpected
 from flotilla.http.work import Replay, RequestWork
 from flotilla.ids import new_id
-from flotilla.problems import ForbiddenError, UnauthorizedError
+from flotilla.problems import ForbiddenError, Problem, UnauthorizedError
 from flotilla.security.permissions import KNOWN, PUBLIC
 from flotilla.security.principal import ANONYMOUS, HEADER, Principal
 from flotilla.telemetry.traces import request_traceparent
@@ -44,13 +47,16 @@ class Route(APIRoute):
             current_cause.set(cause)
             try:
                 response = await endpoint(request)
+                await work.commit(response)
             except Replay as replay:
                 await work.roll_back(replay)
                 return replay.response
-            except BaseException as error:
+            except (Problem, HTTPException, RequestValidationError, asyncio.CancelledError) as error:
                 await work.roll_back(error)
                 raise
-            await work.commit(response)
+            except Exception as error:
+                await work.roll_back(error)
+                return unexpected(request, error)
             return response
 
         return handle

@@ -48,6 +48,10 @@ DELETE FROM jobs USING unnest($1::text[], $2::text[]) AS t (kind, key)
 WHERE jobs.kind = t.kind AND jobs.key = t.key"""
 
 
+class StoreAwayError(ConnectionError):
+    """The connection to Postgres was lost: nothing was committed, or nobody knows."""
+
+
 class Transaction:
     """An open transaction of one service, seen by some organizations only."""
 
@@ -63,6 +67,7 @@ class Transaction:
         self._timers: dict[tuple[str, str], tuple[Any, ...]] = {}
         self._cancelled: set[tuple[str, str]] = set()
         self._after: list[Callable[[], None]] = []
+        self._savepoints = 0
 
     async def fetch(self, sql: str, *args: object) -> list[Row]:
         """All rows."""
@@ -93,10 +98,13 @@ class Transaction:
             set(self._cancelled),
             len(self._after),
         )
+        await self._connection.execute(f"SAVEPOINT {name}")
         try:
-            async with self._connection.transaction():
-                yield
+            yield
+            await self._connection.execute(f"RELEASE SAVEPOINT {name}")
         except BaseException:
+            if not self._connection.is_closed():
+                await self._connection.execute(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}")
             del self.emitted[kept[0] :], self._after[kept[4] :]
             self._jobs, self._timers, self._cancelled = kept[1], kept[2], kept[3]
             raise
@@ -263,6 +271,10 @@ class Database:
                     await _roll_back(connection)
                     raise
                 await connection.execute("COMMIT")
+            except asyncpg.InterfaceError as error:
+                if connection.is_closed():
+                    raise StoreAwayError(str(error)) from error
+                raise
             finally:
                 unmark_transaction(token)
         tx._committed()

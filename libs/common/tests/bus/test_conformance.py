@@ -82,7 +82,7 @@ async def test_a_poison_event_in_a_batch_spares_its_neighbours(synthetic: Harnes
     assert await applied(synthetic, org) == {each.task_id: 1 for each in good}
     rows = await synthetic.app.db.fetch("SELECT * FROM parked_events WHERE organization_id = $1", org)
     assert [(row["handler"], row["state"]) for row in rows] == [("record_task", "retrying")]
-    assert "synthetic.py" in rows[0]["stack"]
+    assert "in record_task" in rows[0]["stack"]
     client = synthetic.client(org)
     listed = (await client.get("/v1/parked/crm")).json()["items"]
     assert [each["event_id"] for each in listed] == [str(rows[0]["event_id"])]
