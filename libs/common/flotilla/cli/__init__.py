@@ -7,7 +7,7 @@ from flotilla.cli import contracts, fleet, logs, parked, schema
 app = typer.Typer(
     help="Flotilla: the fleet on this machine, and what its operators need.",
     no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
+    pretty_exceptions_enable=False,
     add_completion=False,
 )
 app.command()(fleet.up)

@@ -46,6 +46,10 @@ async def _up(fleet: Fleet, only_servers: bool) -> None:
         await fleet.start_servers()
     if only_servers:
         return
+    with console.status("migrating"):
+        began = time.monotonic()
+        applied = await fleet.migrate()
+        report("schemas", f"{applied} migrations applied", time.monotonic() - began)
     with console.status("starting the services"):
         await fleet.start_services()
 

@@ -17,6 +17,9 @@ from flotilla.servers import InstallFailedError
 from flotilla.store.migrate import MigrationError
 
 console = Console(highlight=False)
+NOT_MIGRATED = (asyncpg.InvalidCatalogNameError, asyncpg.InvalidPasswordError, asyncpg.UndefinedTableError)
+"""A database, a role or a table that `migrate` makes is not there; a role that is not is a wrong password."""
+
 errors = Console(stderr=True, highlight=False)
 
 
@@ -41,7 +44,7 @@ def explained(instance: str) -> Iterator[None]:
         raise failed(str(failure)) from None
     except ConnectionRefusedError as failure:
         raise failed(f"{failure}. Are the servers up? flotilla up -i {instance}") from None
-    except (asyncpg.InvalidCatalogNameError, asyncpg.UndefinedTableError) as failure:
+    except NOT_MIGRATED as failure:
         raise failed(f"{failure}. Is it migrated? flotilla migrate -i {instance}") from None
     except (ProcessDiedError, NotReadyError) as failure:
         errors.print(f"[red]{escape(str(failure))}[/]")
