@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flotilla.instance import Instance
 
 BUS_MIGRATIONS: Final = Path(__file__).parent.parent / "bus" / "migrations"
-EXTENSIONS: Final = ("pg_trgm", "btree_gist", "pgcrypto", "unaccent")
+EXTENSIONS: Final = ("pg_trgm", "btree_gin", "btree_gist", "pgcrypto", "unaccent")
 
 
 class MigrationError(RuntimeError):
