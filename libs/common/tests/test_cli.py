@@ -13,7 +13,7 @@ from flotilla.cli.log_lines import LogFile, Wanted, latest
 from flotilla.fleet import Fleet
 from flotilla.ids import new_id
 from flotilla.instance import Instance, project_root
-from flotilla.service import load
+from flotilla.testing import synthetic
 from flotilla.testing.isolation import isolated
 from typer.testing import CliRunner, Result
 
@@ -152,8 +152,8 @@ async def test_a_service_that_dies_at_its_start_shows_its_last_words(checkout: P
 
 @pytest.fixture
 async def crm(worker: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Instance]:
-    """A migrated crm of this worker's own, which the command takes for its instance."""
-    async with isolated(load("crm"), worker) as instance:
+    """A migrated service of this worker's own, which the command takes for its instance."""
+    async with isolated(synthetic.service, worker) as instance:
         monkeypatch.setattr(Instance, "load", lambda name: instance)
         yield instance
 
