@@ -15,7 +15,7 @@ import uvloop
 from flotilla.app import App
 from flotilla.http.application import serve
 from flotilla.process import opened, working
-from flotilla.service import load
+from flotilla.service import Service, load
 from flotilla.telemetry import logs, traces
 
 log = structlog.get_logger()
@@ -28,12 +28,11 @@ class _Server(uvicorn.Server):
         """None."""
 
 
-async def run(name: str) -> None:
+async def run(service: Service) -> None:
     """Run the service until it is told to stop."""
-    service = load(name)
     settings = service.settings()
-    logs.configure(name, settings.log_level)
-    traces.configure(name, settings.traces_file)
+    logs.configure(service.name, settings.log_level)
+    traces.configure(service.name, settings.traces_file)
     async with opened(service, settings) as app:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -76,7 +75,7 @@ def main() -> None:
     """The command line: the service's name."""
     if len(sys.argv) != 2:
         sys.exit("usage: python -m flotilla.run <service>")
-    uvloop.run(run(sys.argv[1]))
+    uvloop.run(run(load(sys.argv[1])))
 
 
 if __name__ == "__main__":

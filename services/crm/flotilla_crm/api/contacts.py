@@ -1,0 +1,169 @@
+"""/v1/contacts."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query, Request, Response
+from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who, check_if_match, set_etag
+from flotilla.http.pages import page
+from pydantic import AwareDatetime, Field
+
+from flotilla_crm import commands
+from flotilla_crm.api.timeline import EntryOut, timeline_page
+from flotilla_crm.api.values import (
+    FIRST_ID,
+    LAST_ID,
+    CustomFields,
+    Email,
+    Language,
+    Name,
+    Phone,
+    Shown,
+    Sought,
+    Tag,
+    Tags,
+    Written,
+    check_known,
+)
+from flotilla_crm.domain.contacts import Contact
+from flotilla_crm.store import contacts as store
+from flotilla_crm.store import timeline
+
+contacts = Routes("/v1/contacts", tag="contacts")
+
+
+class ContactIn(Written):
+    """A new contact."""
+
+    name: Name | None = None
+    email: Email | None = None
+    phone: Phone | None = None
+    language: Language | None = None
+    company_id: UUID | None = None
+    owner_id: UUID | None = None
+    tags: Tags = Field(default_factory=list)
+    custom_fields: CustomFields = Field(default_factory=dict)
+
+
+class ContactPatch(Written):
+    """What shall be different; a field that is left out stays. `custom_fields` is a JSON merge patch."""
+
+    name: Name | None = None
+    email: Email | None = None
+    phone: Phone | None = None
+    language: Language | None = None
+    company_id: UUID | None = None
+    owner_id: UUID | None = None
+    tags: Tags = Field(default_factory=list)
+    custom_fields: CustomFields = Field(default_factory=dict)
+
+
+class ContactOut(Shown):
+    """A contact."""
+
+    id: UUID
+    name: str | None
+    email: str | None
+    phone: str | None
+    language: str | None
+    company_id: UUID | None
+    owner_id: UUID | None
+    tags: list[str]
+    source: str
+    custom_fields: dict[str, Any]
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+
+
+class IdentityOut(Shown):
+    """A person on a channel."""
+
+    identity_id: UUID
+    channel: str
+    account_id: UUID
+    address: str | None
+    name: str | None
+    created_at: AwareDatetime
+
+
+class ContactDetailOut(ContactOut):
+    """A contact and the channels on which it is known."""
+
+    identities: list[IdentityOut]
+
+
+@contacts.get("", permission="contacts:read")
+async def list_contacts(
+    tx: Tx,
+    who: Who,
+    query: PageQuery,
+    q: Annotated[Sought | None, Query(description="Names that begin with this, or are like it.")] = None,
+    tag: Annotated[Tag | None, Query()] = None,
+    owner_id: UUID | None = None,
+    company_id: UUID | None = None,
+) -> Page[ContactOut]:
+    """The newest first; with `q` the best match first."""
+    filters = store.Filters(owner_id, company_id, tag)
+    if q is None:
+        (before,) = query.after(UUID) or (LAST_ID,)
+        found = await store.list_contacts(tx, who.org, filters, before, query.limit + 1)
+        return page([_out(contact) for contact in found], query.limit, key=lambda contact: (contact.id,))
+    after = query.after(float, UUID) or (-1.0, FIRST_ID)
+    ranked = await store.search_contacts(tx, who.org, q, filters, (after[0], after[1]), query.limit + 1)
+    ranks = {contact.id: rank for contact, rank in ranked}
+    shown = [_out(contact) for contact, _ in ranked]
+    return page(shown, query.limit, key=lambda contact: (ranks[contact.id], contact.id))
+
+
+@contacts.post("", permission="contacts:write", status_code=201)
+async def create_contact(body: ContactIn, tx: Tx, who: Who, response: Response) -> ContactOut:
+    """Make a contact by hand or by a program."""
+    await check_known(tx, who.org, {"owner_id": body.owner_id, "company_id": body.company_id})
+    contact = await commands.create_contact(tx, who, body.model_dump())
+    set_etag(response, contact.sequence)
+    response.headers["Location"] = f"/v1/contacts/{contact.id}"
+    return _out(contact)
+
+
+@contacts.get("/{contact_id}", permission="contacts:read")
+async def read_contact(contact_id: UUID, tx: Tx, who: Who, response: Response) -> ContactDetailOut:
+    """One contact."""
+    contact = _there(await store.read_contact(tx, who.org, contact_id))
+    rows = await store.identities_of(tx, who.org, contact_id)
+    set_etag(response, contact.sequence)
+    identities = [IdentityOut(**dict(row)) for row in rows]
+    return ContactDetailOut(**_out(contact).model_dump(), identities=identities)
+
+
+@contacts.patch("/{contact_id}", permission="contacts:write")
+async def change_contact(
+    contact_id: UUID, body: ContactPatch, tx: Tx, who: Who, request: Request, response: Response
+) -> ContactOut:
+    """Change some fields; with If-Match, only the state that was read."""
+    contact = _there(await store.read_contact(tx, who.org, contact_id, lock=True))
+    check_if_match(request, contact.sequence)
+    wanted = body.model_dump(include=body.model_fields_set)
+    new = {field: wanted[field] for field in ("owner_id", "company_id") if field in wanted}
+    await check_known(
+        tx, who.org, {field: id_ for field, id_ in new.items() if id_ != getattr(contact, field)}
+    )
+    contact = await commands.change_contact(tx, who, contact, wanted)
+    set_etag(response, contact.sequence)
+    return _out(contact)
+
+
+@contacts.get("/{contact_id}/timeline", permission="contacts:read")
+async def read_contact_timeline(contact_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[EntryOut]:
+    """What happened with this person, the latest first."""
+    _there(await store.read_contact(tx, who.org, contact_id))
+    return await timeline_page(tx, timeline.OF_CONTACT, who.org, contact_id, query)
+
+
+def _there(contact: Contact | None) -> Contact:
+    if contact is None:
+        raise NotFoundError("There is no contact with this id.")
+    return contact
+
+
+def _out(contact: Contact) -> ContactOut:
+    return ContactOut.model_validate(contact)

@@ -1,0 +1,35 @@
+"""What crm has: everything in one place."""
+
+from datetime import timedelta
+
+from flotilla.bus.declare import Lane
+from flotilla.events import crm as events
+from flotilla.service import Service
+
+from flotilla_crm import handlers
+from flotilla_crm.api import companies, contacts, notes, tasks
+from flotilla_crm.commands import task_due
+
+service = Service(
+    name="crm",
+    routes=(contacts, companies, tasks, notes),
+    lanes=(
+        Lane("people", wait=timedelta(milliseconds=20)),
+        Lane("timeline", wait=timedelta(milliseconds=250)),
+        Lane("directory"),
+    ),
+    handlers=(handlers.meet_senders, handlers.note_replies, handlers.keep_users),
+    timers=(task_due,),
+    emits=(
+        events.ContactCreated,
+        events.ContactUpdated,
+        events.ContactIdentified,
+        events.CompanyCreated,
+        events.CompanyUpdated,
+        events.TaskCreated,
+        events.TaskUpdated,
+        events.TaskCompleted,
+        events.TaskDue,
+        events.NoteCreated,
+    ),
+)

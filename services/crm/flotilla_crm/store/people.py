@@ -1,0 +1,130 @@
+"""People behind channel identities, and the people who work here."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from flotilla.bus.envelope import Received
+from flotilla.events.auth import User
+from flotilla.store.postgres import Transaction
+
+from flotilla_crm.domain.normal import folded
+from flotilla_crm.domain.people import Introduction, Reach, Stranger
+
+# Sorted, so that two processes with the same strangers wait for each other in one order.
+CLAIM_IDENTITIES: Final = """
+INSERT INTO channel_identities (organization_id, id, contact_id, channel, account_id, address, name)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[])
+     AS t (org, id, contact, channel, account, address, name)
+ORDER BY org, id
+ON CONFLICT (organization_id, id) DO NOTHING
+RETURNING organization_id, id"""
+
+# Two strangers with one phone number, in two processes: the second looks the number up when the first has
+# committed its contact.
+LOCK_REACHES: Final = """
+SELECT pg_advisory_xact_lock(hashtextextended(reach, 0))
+FROM (SELECT DISTINCT reach FROM unnest($1::text[]) AS reach ORDER BY reach) AS sorted"""
+
+FIND_BY_REACH: Final = """
+SELECT r.org, r.email, r.phone, c.id
+FROM unnest($1::uuid[], $2::text[], $3::text[]) AS r (org, email, phone)
+JOIN contacts c ON c.organization_id = r.org AND c.email = r.email
+UNION ALL
+SELECT r.org, r.email, r.phone, c.id
+FROM unnest($1::uuid[], $2::text[], $3::text[]) AS r (org, email, phone)
+JOIN contacts c ON c.organization_id = r.org AND c.phone = r.phone"""
+
+INSERT_CONTACTS: Final = """
+INSERT INTO contacts (organization_id, id, name, search_name, email, phone, language, source)
+SELECT *, 'channel'
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])"""
+
+LINK_IDENTITIES: Final = """
+UPDATE channel_identities i SET contact_id = t.contact
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS t (org, id, contact)
+WHERE i.organization_id = t.org AND i.id = t.id"""
+
+UNKNOWN_IDENTITIES: Final = """
+SELECT t.id FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)
+WHERE NOT EXISTS (SELECT FROM channel_identities i WHERE i.organization_id = t.org AND i.id = t.id)"""
+
+KEEP_USERS: Final = """
+INSERT INTO users (organization_id, id, sequence, role, active)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::boolean[])
+ON CONFLICT (organization_id, id) DO UPDATE
+SET sequence = excluded.sequence, role = excluded.role, active = excluded.active
+WHERE users.sequence < excluded.sequence"""
+
+
+async def claim(tx: Transaction, strangers: Sequence[Stranger]) -> list[Stranger]:
+    """Those whom nobody had claimed: in this transaction they are ours, and nobody else's ever after."""
+    rows = await tx.fetch(
+        CLAIM_IDENTITIES,
+        [each.org for each in strangers],
+        [each.identity_id for each in strangers],
+        [each.proposed_id for each in strangers],
+        [each.channel for each in strangers],
+        [each.account_id for each in strangers],
+        [each.address for each in strangers],
+        [each.name for each in strangers],
+    )
+    ours = {(row["organization_id"], row["id"]) for row in rows}
+    return [each for each in strangers if (each.org, each.identity_id) in ours]
+
+
+async def contacts_reached(tx: Transaction, strangers: Sequence[Stranger]) -> list[tuple[Reach, UUID]]:
+    """The contacts that the strangers' phone numbers and e-mail addresses lead to, held against others."""
+    reaches = list(dict.fromkeys(reach for each in strangers for reach in each.reaches))
+    if not reaches:
+        return []
+    await tx.execute(LOCK_REACHES, [f"{each.org} {each.email or each.phone}" for each in reaches])
+    rows = await tx.fetch(
+        FIND_BY_REACH,
+        [each.org for each in reaches],
+        [each.email for each in reaches],
+        [each.phone for each in reaches],
+    )
+    return [(Reach(row["org"], row["email"], row["phone"]), row["id"]) for row in rows]
+
+
+async def keep_introductions(tx: Transaction, introductions: Sequence[Introduction]) -> None:
+    """Write the new contacts, and lead the other identities to theirs."""
+    new = [each.stranger for each in introductions if each.new]
+    if new:
+        await tx.execute(
+            INSERT_CONTACTS,
+            [each.org for each in new],
+            [each.proposed_id for each in new],
+            [each.name for each in new],
+            [folded(each.name or "") for each in new],
+            [each.email for each in new],
+            [each.phone for each in new],
+            [each.language for each in new],
+        )
+    linked = [each for each in introductions if not each.new]
+    if linked:
+        await tx.execute(
+            LINK_IDENTITIES,
+            [each.stranger.org for each in linked],
+            [each.stranger.identity_id for each in linked],
+            [each.contact_id for each in linked],
+        )
+
+
+async def unknown_identities(tx: Transaction, identities: Sequence[tuple[UUID, UUID]]) -> list[UUID]:
+    """Which of the (organization, identity) nobody has introduced yet."""
+    orgs, ids = zip(*identities, strict=True)
+    return [row["id"] for row in await tx.fetch(UNKNOWN_IDENTITIES, list(orgs), list(ids))]
+
+
+async def keep_users(tx: Transaction, batch: Sequence[Received[User]]) -> None:
+    """Apply the states that are newer."""
+    await tx.execute(
+        KEEP_USERS,
+        [event.org for event in batch],
+        [event.data.user_id for event in batch],
+        [event.sequence for event in batch],
+        [event.data.role for event in batch],
+        [event.data.state == "active" for event in batch],
+    )

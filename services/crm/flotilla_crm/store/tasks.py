@@ -1,0 +1,143 @@
+"""Tasks and notes."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from flotilla.store.postgres import Row, Transaction
+
+from flotilla_crm.domain.tasks import Note, Task
+
+TASK_COLUMNS: Final = (
+    "id, sequence, title, state, assignee_id, due_at, contact_id, company_id, conversation_id, created_by, created_at,"
+    " completed_at"
+)
+NOTE_COLUMNS: Final = "id, sequence, author_id, text, contact_id, company_id, created_at"
+
+INSERT_TASK: Final = f"""
+INSERT INTO tasks (organization_id, id, title, assignee_id, due_at, contact_id, company_id, conversation_id, created_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING {TASK_COLUMNS}"""  # noqa: S608
+
+UPDATE_TASK: Final = f"""
+UPDATE tasks SET sequence = sequence + 1, title = $3, assignee_id = $4, due_at = $5, contact_id = $6, company_id = $7,
+                 conversation_id = $8
+WHERE organization_id = $1 AND id = $2 RETURNING {TASK_COLUMNS}"""  # noqa: S608
+
+COMPLETE_TASK: Final = f"""
+UPDATE tasks SET sequence = sequence + 1, state = 'completed', completed_at = now()
+WHERE organization_id = $1 AND id = $2 AND state = 'open' RETURNING {TASK_COLUMNS}"""  # noqa: S608
+
+TASK_CAME_DUE: Final = f"""
+UPDATE tasks SET sequence = sequence + 1
+WHERE organization_id = $1 AND id = $2 AND state = 'open' AND due_at <= now() RETURNING {TASK_COLUMNS}"""  # noqa: S608
+
+READ_TASK: Final = f"SELECT {TASK_COLUMNS} FROM tasks WHERE organization_id = $1 AND id = $2"  # noqa: S608
+
+INSERT_NOTE: Final = f"""
+INSERT INTO notes (organization_id, id, author_id, text, contact_id, company_id)
+VALUES ($1, $2, $3, $4, $5, $6) RETURNING {NOTE_COLUMNS}"""  # noqa: S608
+
+READ_NOTE: Final = f"SELECT {NOTE_COLUMNS} FROM notes WHERE organization_id = $1 AND id = $2"  # noqa: S608
+
+
+async def add_task(tx: Transaction, org: UUID, task: Task) -> Task:
+    """Write a new task."""
+    row = await tx.fetchrow(
+        INSERT_TASK,
+        org,
+        task.id,
+        task.title,
+        task.assignee_id,
+        task.due_at,
+        task.contact_id,
+        task.company_id,
+        task.conversation_id,
+        task.created_by,
+    )
+    return _task(row)
+
+
+async def save_task(tx: Transaction, org: UUID, task: Task) -> Task:
+    """Write a changed task: the result has the next sequence."""
+    row = await tx.fetchrow(
+        UPDATE_TASK,
+        org,
+        task.id,
+        task.title,
+        task.assignee_id,
+        task.due_at,
+        task.contact_id,
+        task.company_id,
+        task.conversation_id,
+    )
+    return _task(row)
+
+
+async def complete_task(tx: Transaction, org: UUID, task_id: UUID) -> Task | None:
+    """The task, done; None where it is not open."""
+    row = await tx.fetchrow(COMPLETE_TASK, org, task_id)
+    return None if row is None else _task(row)
+
+
+async def task_came_due(tx: Transaction, org: UUID, task_id: UUID) -> Task | None:
+    """The task whose time has come; None where it was done or put off meanwhile."""
+    row = await tx.fetchrow(TASK_CAME_DUE, org, task_id)
+    return None if row is None else _task(row)
+
+
+async def read_task(tx: Transaction, org: UUID, task_id: UUID, *, lock: bool = False) -> Task | None:
+    """The task, held until the commit with `lock`."""
+    row = await tx.fetchrow(READ_TASK + " FOR UPDATE" * lock, org, task_id)
+    return None if row is None else _task(row)
+
+
+async def list_tasks(
+    tx: Transaction, org: UUID, filters: Mapping[str, Any], after: tuple[datetime, UUID] | None, limit: int
+) -> list[Task]:
+    """Tasks that fit, the soonest due first, those without a time last. `filters`: column → value."""
+    args: list[Any] = [org, limit]
+    where = ["organization_id = $1"]
+    for column, value in filters.items():
+        if value is not None:
+            args.append(value)
+            where.append(f"{column} = ${len(args)}")
+    if after is not None:
+        args += after
+        where.append(f"(due_order, id) > (${len(args) - 1}, ${len(args)})")
+    sql = f"SELECT {TASK_COLUMNS} FROM tasks WHERE {' AND '.join(where)} ORDER BY due_order, id LIMIT $2"  # noqa: S608
+    return [_task(row) for row in await tx.fetch(sql, *args)]
+
+
+async def add_note(tx: Transaction, org: UUID, note: Note) -> Note:
+    """Write a new note."""
+    row = await tx.fetchrow(
+        INSERT_NOTE, org, note.id, note.author_id, note.text, note.contact_id, note.company_id
+    )
+    assert row is not None
+    return Note(**dict(row))
+
+
+async def read_note(tx: Transaction, org: UUID, note_id: UUID) -> Note | None:
+    """The note."""
+    row = await tx.fetchrow(READ_NOTE, org, note_id)
+    return None if row is None else Note(**dict(row))
+
+
+async def list_notes(
+    tx: Transaction, org: UUID, contact_id: UUID | None, company_id: UUID | None, before: UUID, limit: int
+) -> list[Note]:
+    """Notes older than `before`, the newest first."""
+    args: list[Any] = [org, before, limit]
+    where = ["organization_id = $1", "id < $2"]
+    for column, value in (("contact_id", contact_id), ("company_id", company_id)):
+        if value is not None:
+            args.append(value)
+            where.append(f"{column} = ${len(args)}")
+    sql = f"SELECT {NOTE_COLUMNS} FROM notes WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT $3"  # noqa: S608
+    return [Note(**dict(row)) for row in await tx.fetch(sql, *args)]
+
+
+def _task(row: Row | None) -> Task:
+    assert row is not None
+    return Task(**dict(row))

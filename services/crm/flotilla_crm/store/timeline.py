@@ -1,0 +1,55 @@
+"""The timeline of contacts and companies."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from flotilla.store.postgres import Row, Transaction
+
+from flotilla_crm.domain.timeline import Entry
+
+APPEND: Final = """
+INSERT INTO timeline_entries (organization_id, id, kind, at, reference_id, contact_id, company_id, conversation_id,
+                              actor)
+SELECT e.org, e.id, e.kind, e.at, e.reference, c.id, coalesce(e.company, c.company_id), e.conversation, e.actor
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[],
+            $9::uuid[], $10::text[])
+     AS e (org, id, kind, at, reference, contact, identity, company, conversation, actor)
+LEFT JOIN channel_identities i ON i.organization_id = e.org AND i.id = e.identity
+LEFT JOIN contacts c ON c.organization_id = e.org AND c.id = coalesce(e.contact, i.contact_id)
+WHERE c.id IS NOT NULL OR e.company IS NOT NULL
+ON CONFLICT (organization_id, id) DO NOTHING"""
+
+_PAGE: Final = """
+SELECT id, kind, at, reference_id, contact_id, company_id, conversation_id, actor FROM timeline_entries
+WHERE organization_id = $1 AND {whose} = $2 AND (at, id) < (coalesce($3, 'infinity'::timestamptz), $4)
+ORDER BY at DESC, id DESC LIMIT $5"""
+OF_CONTACT: Final = _PAGE.format(whose="contact_id")
+OF_COMPANY: Final = _PAGE.format(whose="company_id")
+
+
+async def append(tx: Transaction, entries: Sequence[Entry]) -> None:
+    """Write what is not written yet; entries about nobody known are left out."""
+    if not entries:
+        return
+    await tx.execute(
+        APPEND,
+        [each.org for each in entries],
+        [each.id for each in entries],
+        [each.kind for each in entries],
+        [each.at for each in entries],
+        [each.reference_id for each in entries],
+        [each.contact_id for each in entries],
+        [each.identity_id for each in entries],
+        [each.company_id for each in entries],
+        [each.conversation_id for each in entries],
+        [each.actor for each in entries],
+    )
+
+
+async def read(
+    tx: Transaction, sql: str, org: UUID, whose: UUID, before: tuple[datetime | None, UUID], limit: int
+) -> list[Row]:
+    """Entries of `OF_CONTACT` or `OF_COMPANY` before that (time, id), the latest first."""
+    return await tx.fetch(sql, org, whose, *before, limit)
