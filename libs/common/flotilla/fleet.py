@@ -18,7 +18,8 @@ from flotilla.servers import Server, ServerUnavailableError
 from flotilla.store.migrate import migrate_all
 
 READY_SECONDS: Final = 60.0
-GRACE_SECONDS: Final = 20.0
+# Longer than the 20 s in which a service finishes what it has in hand and hands over what it wrote.
+GRACE_SECONDS: Final = 30.0
 _PROBE_SECONDS: Final = 2.0
 
 Named = TypeVar("Named")

@@ -141,6 +141,15 @@ def test_no_line_is_too_odd_to_be_shown(checkout: Path, line: str) -> None:
     assert flotilla("logs", "auth").exit_code == 0
 
 
+def test_an_error_is_shown_with_its_innermost_frames(checkout: Path) -> None:
+    frames = [{"filename": "store.py", "lineno": 7, "name": "rename"}]
+    error = {"exc_type": "KeyError", "exc_value": "'name'", "frames": frames}
+    write_log(checkout, "auth", json.dumps({"event": "handler.failed", "exception": [error]}))
+    shown = flotilla("logs", "auth").output
+    assert "store.py:7 in rename" in shown
+    assert "KeyError: 'name'" in shown
+
+
 async def test_a_service_that_dies_at_its_start_shows_its_last_words(checkout: Path) -> None:
     fleet = Fleet(Instance.load("dev", checkout))
     dies = [sys.executable, "-c", "raise SystemExit('the database says no')"]

@@ -9,6 +9,7 @@ import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from flotilla.app import App
+from flotilla.bus import faults
 from flotilla.bus.connection import BROKER_ERRORS, INFRASTRUCTURE_ERRORS, connect
 from flotilla.bus.declare import Lane
 from flotilla.bus.dispatch import Dispatcher
@@ -28,6 +29,7 @@ class LaneConsumer:
         self._app = app
         self._lane = lane
         self._dispatcher = Dispatcher(app, lane.name)
+        self._proven = False
         self.consuming = asyncio.Event()
         """Set while the broker delivers to this consumer."""
 
@@ -49,6 +51,7 @@ class LaneConsumer:
     async def _consume(self) -> None:
         """Over one connection, until it is lost or the process stops."""
         queue: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+        self._proven = False
         connection = await connect(self._app.settings.amqp_url.get_secret_value())
         try:
             channel = await connection.channel(publisher_confirms=False)
@@ -112,6 +115,7 @@ class LaneConsumer:
             for part in _parts(batch):
                 if not await self._until_done(channel, part):
                     return
+                faults.reach("handled")
                 await part[-1].ack(multiple=True)
 
     async def _until_done(self, channel: AbstractChannel, part: Sequence[AbstractIncomingMessage]) -> bool:
@@ -133,7 +137,13 @@ class LaneConsumer:
                 if channel.is_closed or self._app.stopping.is_set():
                     return False
             else:
+                self._proven = True
                 return True
+
+    def _is_suspect(self, part: Sequence[AbstractIncomingMessage]) -> bool:
+        """Whether this event was in hand at each of many deaths: only the first one of a connection can be,
+        because redelivered events run alone, in order."""
+        return not self._proven and part[0].redelivered and _deliveries(part[0]) >= DELIVERIES
 
 
 def _parts(batch: list[AbstractIncomingMessage]) -> list[list[AbstractIncomingMessage]]:

@@ -14,6 +14,7 @@ import aio_pika
 import structlog
 from aio_pika.abc import AbstractConnection, AbstractExchange
 
+from flotilla.bus import faults
 from flotilla.bus.connection import BROKER_ERRORS, connect
 from flotilla.bus.envelope import Outgoing
 from flotilla.bus.topology import EXCHANGE
@@ -48,6 +49,7 @@ class Relay:
 
     def hand_over(self, events: Iterable[Outgoing]) -> None:
         """Publish these soon; called after their commit. Never waits, never fails."""
+        faults.reach("committed")
         for event in events:
             if len(self._held) < MAX_HELD:
                 self._held.append(event)
@@ -91,6 +93,7 @@ class Relay:
         confirmed = [event.id for event, result in zip(batch, results, strict=True) if result is None]
         failed = [result for result in results if result is not None]
         if confirmed:
+            faults.reach("published")
             await self._db.execute(DELETE_OUTBOX, confirmed)
             metrics.PUBLISHED.inc(len(confirmed))
         if failed:

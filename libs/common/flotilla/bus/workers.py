@@ -15,7 +15,7 @@ from flotilla.ids import new_id
 
 log = structlog.get_logger()
 
-MIN_LEASE: Final = timedelta(seconds=30)
+MIN_LEASE: Final = timedelta(seconds=10)
 TAKE_LEASE: Final = """
 INSERT INTO leases (name, token, until) VALUES ($1, $2, now() + $3)
 ON CONFLICT (name) DO UPDATE SET token = excluded.token, until = excluded.until

@@ -5,16 +5,15 @@ from contextlib import suppress
 from typing import Annotated, Final
 
 import typer
-from rich.text import Text
 
 from flotilla.cli.fleet import InstanceName
-from flotilla.cli.log_lines import LogFile, LogLine, Wanted, latest
+from flotilla.cli.log_lines import LogFile, Wanted, latest
+from flotilla.cli.log_view import shown
 from flotilla.cli.screen import console, explained, failed
 from flotilla.fleet import Fleet
 from flotilla.instance import Instance
 
 _FOLLOW_SECONDS: Final = 0.25
-_COLOURS: Final = {"debug": "dim", "warning": "yellow", "error": "red", "critical": "red bold"}
 
 Name = Annotated[str | None, typer.Argument(help="One service or server; all services if not given.")]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on printing what comes.")]
@@ -38,11 +37,11 @@ def logs(
         files = _files(Fleet(Instance.load(instance)), name)
     wanted = Wanted(org, correlation, level)
     for line in latest(files, wanted, lines):
-        console.print(_shown(line), soft_wrap=True)
+        console.print(shown(line), soft_wrap=True)
     with suppress(KeyboardInterrupt):
         while follow:
             for line in latest(files, wanted, 10_000):
-                console.print(_shown(line), soft_wrap=True)
+                console.print(shown(line), soft_wrap=True)
             time.sleep(_FOLLOW_SECONDS)
 
 
@@ -51,17 +50,3 @@ def _files(fleet: Fleet, name: str | None) -> list[LogFile]:
     if name is not None and name not in (*services, *servers):
         raise failed(f"there is no {name}; services: {', '.join(services)}; servers: {', '.join(servers)}")
     return [LogFile(each, fleet.log(each)) for each in ([name] if name else services)]
-
-
-def _shown(line: LogLine) -> Text:
-    if not line.fields:
-        return Text(line.text)
-    level = str(line.fields.get("level", ""))
-    shown = Text()
-    shown.append(f"{line.time[11:23]} ", "dim")
-    shown.append(f"{level[:5]:<5} ", _COLOURS.get(level, ""))
-    shown.append(f"{line.fields.get('service', line.source):<12} ", "cyan")
-    shown.append(str(line.fields.get("event", "")), "bold")
-    for name, value in line.rest.items():
-        shown.append(f" {name}=", "dim").append(str(value))
-    return shown

@@ -113,12 +113,10 @@ def _operations(
                     _operation("receive", service.name, type_, said),
                 )
         if service.tap:
-            for type_ in contracts:
-                said = {
-                    "x-handler": service.tap.name,
-                    "x-kind": "tap",
-                    "x-lane": f"{service.name}.{service.tap.lane}",
-                }
+            heard = [contract_of(data).type for data in service.tap.types] or list(contracts)
+            lane = f"{service.name}.{service.tap.lane}"
+            said = {"x-handler": service.tap.name, "x-kind": "tap", "x-lane": lane}
+            for type_ in heard:
                 name = f"{service.name}.{service.tap.name}.{type_}"
                 yield name, _operation("receive", service.name, type_, said)
 

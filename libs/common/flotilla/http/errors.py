@@ -59,5 +59,7 @@ def unexpected(request: Request, error: Exception) -> Response:
     route = getattr(request.scope.get("route"), "path", "")
     log.error("request.failed", method=request.method, route=route, exc_info=error)
     if isinstance(error, INFRASTRUCTURE_ERRORS):
-        return _respond(request, UnavailableError("A store is away; repeat the request.", headers={"Retry-After": "2"}))
+        return _respond(
+            request, UnavailableError("A store is away; repeat the request.", headers={"Retry-After": "2"})
+        )
     return _respond(request, Problem("Try again; if it persists, tell the operator the request id."))

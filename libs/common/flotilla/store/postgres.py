@@ -98,6 +98,8 @@ class Transaction:
             set(self._cancelled),
             len(self._after),
         )
+        self._savepoints += 1
+        name = f"s{self._savepoints}"
         await self._connection.execute(f"SAVEPOINT {name}")
         try:
             yield

@@ -150,14 +150,23 @@ class Harness:
 
 @asynccontextmanager
 async def running(
-    service: Service, worker: str = "main", *, instance: Instance | None = None, **settings: Any
+    service: Service,
+    worker: str = "main",
+    *,
+    instance: Instance | None = None,
+    lanes_paused: bool = False,
+    **settings: Any,
 ) -> AsyncIterator[Harness]:
-    """Start a service on stores of its own, or as one more replica on those of `instance`."""
+    """Start a service on stores of its own, or as one more replica on those of `instance`.
+
+    `lanes_paused`: without its loops, so that it handles nothing and publishes only what the test does.
+    """
     async with AsyncExitStack() as stack:
         own = instance if instance else await stack.enter_async_context(isolated(service, worker))
         spy = await stack.enter_async_context(Spy.on(own.amqp_url))
         app = await stack.enter_async_context(opened(service, _settings(service, own, settings)))
-        await stack.enter_async_context(working(app))
+        if not lanes_paused:
+            await stack.enter_async_context(working(app))
         base_url = await stack.enter_async_context(_serving(app))
         session = await stack.enter_async_context(
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
