@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import asyncpg
 import typer
-from rich.console import Console
+from rich.console import Console, Group
 from rich.markup import escape
 from rich.panel import Panel
 
+from flotilla.cli.log_lines import LogLine
+from flotilla.cli.log_view import shown
 from flotilla.instance import UnknownInstanceError
 from flotilla.native.node import PortTakenError
 from flotilla.processes import NotReadyError, ProcessDiedError
@@ -16,10 +19,21 @@ from flotilla.secrets import SecretsLostError
 from flotilla.servers import InstallFailedError
 from flotilla.store.migrate import MigrationError
 
-console = Console(highlight=False)
-NOT_MIGRATED = (asyncpg.InvalidCatalogNameError, asyncpg.InvalidPasswordError, asyncpg.UndefinedTableError)
+SELF_EXPLAINING: Final = (
+    InstallFailedError,
+    MigrationError,
+    PortTakenError,
+    SecretsLostError,
+    UnknownInstanceError,
+)
+NOT_MIGRATED: Final = (
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidPasswordError,
+    asyncpg.UndefinedTableError,
+)
 """A database, a role or a table that `migrate` makes is not there; a role that is not is a wrong password."""
 
+console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
 
@@ -34,28 +48,17 @@ def explained(instance: str) -> Iterator[None]:
     """Turns the failures we know into a sentence, the end of the log and a next step."""
     try:
         yield
-    except (
-        InstallFailedError,
-        MigrationError,
-        PortTakenError,
-        SecretsLostError,
-        UnknownInstanceError,
-    ) as failure:
+    except SELF_EXPLAINING as failure:
         raise failed(str(failure)) from None
     except ConnectionRefusedError as failure:
         raise failed(f"{failure}. Are the servers up? flotilla up -i {instance}") from None
     except NOT_MIGRATED as failure:
         raise failed(f"{failure}. Is it migrated? flotilla migrate -i {instance}") from None
     except (ProcessDiedError, NotReadyError) as failure:
-        errors.print(f"[red]{escape(str(failure))}[/]")
-        if failure.tail:
-            errors.print(
-                Panel(escape(failure.tail), title=f"the end of {failure.name}'s log", title_align="left")
-            )
-        errors.print(
-            f"What else happened: flotilla status -i {instance}; flotilla logs {failure.name} -i {instance}"
-        )
-        raise typer.Exit(1) from None
+        _last_words(failure)
+        raise failed(
+            f"See flotilla logs {failure.name} -i {instance}, flotilla status -i {instance}"
+        ) from None
 
 
 def failed(sentence: str) -> typer.Exit:
@@ -66,3 +69,10 @@ def failed(sentence: str) -> typer.Exit:
 
 def megabytes(count: int) -> str:
     return f"{count / 1_000_000:,.0f} MB" if count else ""
+
+
+def _last_words(failure: ProcessDiedError | NotReadyError) -> None:
+    errors.print(f"[red]{escape(str(failure))}[/]")
+    lines = [shown(LogLine.parse(failure.name, line)) for line in failure.tail.splitlines()]
+    if lines:
+        errors.print(Panel(Group(*lines), title=f"the end of {failure.name}'s log", title_align="left"))
