@@ -1,0 +1,1 @@
+"""Rules of conversations and messages; no I/O."""

@@ -1,0 +1,61 @@
+"""Messaging's table of contents."""
+
+from datetime import timedelta
+
+from flotilla.bus.declare import Lane
+from flotilla.events.messaging import (
+    ConversationAssigned,
+    ConversationOpened,
+    ConversationReopened,
+    ConversationResolved,
+    ConversationSnoozed,
+    ConversationUpdated,
+    MessageDelivered,
+    MessageFailed,
+    MessageRead,
+    MessageReceived,
+    MessageSendRequested,
+    MessageSent,
+    MessageUnconfirmed,
+)
+from flotilla.service import Service
+
+from flotilla_messaging.api import conversations, messages
+from flotilla_messaging.handlers.deliveries import follow_deliveries
+from flotilla_messaging.handlers.drafts import queue_drafts
+from flotilla_messaging.handlers.inbound import receive
+from flotilla_messaging.handlers.people import keep_identities, keep_members
+from flotilla_messaging.snooze import snooze_ended
+from flotilla_messaging.sweep import body_sweep
+
+SOON = timedelta(milliseconds=20)
+
+service = Service(
+    name="messaging",
+    documents=True,
+    routes=(conversations.routes, messages.history, messages.routes),
+    lanes=(
+        Lane("inbound", wait=SOON),
+        Lane("drafts", wait=SOON),
+        Lane("deliveries", wait=SOON),
+        Lane("directory"),
+    ),
+    handlers=(receive, queue_drafts, follow_deliveries, keep_identities, keep_members),
+    timers=(snooze_ended,),
+    workers=(body_sweep,),
+    emits=(
+        ConversationOpened,
+        ConversationAssigned,
+        ConversationUpdated,
+        ConversationSnoozed,
+        ConversationResolved,
+        ConversationReopened,
+        MessageReceived,
+        MessageSendRequested,
+        MessageSent,
+        MessageFailed,
+        MessageUnconfirmed,
+        MessageDelivered,
+        MessageRead,
+    ),
+)
