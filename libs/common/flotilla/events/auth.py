@@ -100,7 +100,7 @@ class Invitation(Event, frozen=True, kw_only=True):
     invited_by: UUID
     expires_at: Moment
     state: str
-    """`pending` or `accepted`."""
+    """`pending`, `accepted` or `revoked`."""
 
 
 @_event("invitation.created.v1", subject="invitation_id", person=("invitation_id",))
@@ -123,6 +123,11 @@ class PublicKey(Event, frozen=True, kw_only=True):
     """The public key, base64url without padding."""
     not_after: Moment
     """When the last token it signed has expired."""
+
+
+@_event("invitation.revoked.v1", subject="invitation_id", person=("invitation_id",))
+class InvitationRevoked(Invitation, frozen=True, kw_only=True):
+    """It was taken back, by a person or with the access of whoever made it."""
 
 
 @_event("signing_key.rotated.v1", subject="key_set_id")

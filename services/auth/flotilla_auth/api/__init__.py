@@ -1,0 +1,14 @@
+"""HTTP in, domain calls, HTTP out; a file for each resource."""
+
+from flotilla_auth.api import invitations, me, organization, roles, sessions, sign_in, sign_up, users
+
+ROUTES = (
+    sign_up.routes,
+    sign_in.routes,
+    sessions.routes,
+    me.routes,
+    users.routes,
+    invitations.routes,
+    organization.routes,
+    roles.routes,
+)

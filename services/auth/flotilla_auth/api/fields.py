@@ -1,0 +1,67 @@
+"""Fields of bodies, checked at the edge."""
+
+import zoneinfo
+from functools import cache
+from typing import Annotated, Final
+
+from flotilla.problems import UnprocessableError
+from flotilla.security.permissions import ROLES
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+
+from flotilla_auth.domain import names, passwords
+
+_LANGUAGE_TAG: Final = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$"
+
+
+class Body(BaseModel):
+    """What a caller sends: unknown fields are refused, so that a misspelt one is noticed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("has characters that cannot be shown")
+    return text
+
+
+def _role(text: str) -> str:
+    if text not in ROLES:
+        raise ValueError(f"is none of {', '.join(ROLES)}")
+    return text
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())
+
+
+def _time_zone(text: str) -> str:
+    if text not in _time_zones():
+        raise ValueError("is no time zone of the IANA database")
+    return text
+
+
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=120),
+    AfterValidator(_printable),
+]
+Email = Annotated[
+    str, Field(max_length=254, json_schema_extra={"format": "email"}), AfterValidator(names.address)
+]
+Locale = Annotated[str, Field(pattern=_LANGUAGE_TAG, description="BCP 47, as `de` or `de-AT`.")]
+TimeZone = Annotated[str, AfterValidator(_time_zone), Field(description="IANA, as `Europe/Berlin`.")]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217.")]
+Role = Annotated[str, AfterValidator(_role)]
+Password = Annotated[SecretStr, Field(max_length=passwords.MAX_LENGTH)]
+Token = Annotated[SecretStr, Field(max_length=100)]
+
+
+def check_password(password: SecretStr, email: str) -> None:
+    """A 422 problem that says why this password will not do."""
+    objection = passwords.objection(password.get_secret_value(), email)
+    if objection:
+        raise UnprocessableError(
+            "Choose another password.", errors=[{"pointer": "/password", "detail": objection}]
+        )

@@ -1,0 +1,142 @@
+"""/v1/invitations: ways into the caller's organization."""
+
+from datetime import UTC, datetime
+from typing import Self
+from uuid import UUID
+
+from fastapi import Response
+from flotilla.events.auth import InvitationCreated, InvitationRevoked
+from flotilla.http import ConflictError, NotFoundError, Page, PageQuery, Routes, Tx, Who, Work, set_etag
+from flotilla.http.pages import page
+
+from flotilla_auth import events
+from flotilla_auth.acceptance import Newcomer, accept
+from flotilla_auth.api.fields import Body, Email, Locale, Name, Password, Role, Token
+from flotilla_auth.api.requests import FromDevice, NoStore
+from flotilla_auth.api.users import acting
+from flotilla_auth.api.views import SignedIn, View
+from flotilla_auth.domain import roles
+from flotilla_auth.domain.entities import Invitation
+from flotilla_auth.domain.opaque import INVITATION_LIFETIME, digest, new_invitation_token
+from flotilla_auth.store import invitations as store
+from flotilla_auth.store import users
+
+routes = Routes("/v1/invitations", tag="invitations")
+
+
+class InvitationView(View):
+    """An invitation; its state is `pending`, `accepted`, `revoked` or `expired`."""
+
+    id: UUID
+    email: str
+    role: str
+    invited_by: UUID
+    state: str
+    expires_at: datetime
+    created_at: datetime
+
+    @classmethod
+    def of(cls, invitation: Invitation) -> Self:
+        """As it stands now."""
+        view = cls.model_validate(invitation)
+        view.state = invitation.state_at(datetime.now(UTC))
+        return view
+
+
+class NewInvitationView(InvitationView):
+    """The only answer that holds the token: pass it on to the person, and to nobody else."""
+
+    token: str = ""
+
+
+class Invite(Body):
+    """Whom, and as what."""
+
+    email: Email
+    role: Role = "team_member"
+
+
+class Accept(Body):
+    """The token, and who comes. People who have a password here already give that one."""
+
+    token: Token
+    name: Name
+    password: Password
+    locale: Locale = "en"
+
+
+@routes.post("", permission="invitations:write", status_code=201, dependencies=[NoStore])
+async def invite(body: Invite, work: Work, who: Who, response: Response) -> NewInvitationView:
+    """Invite somebody; the answer holds the token.
+
+    409 where an invitation for this address is pending or somebody with it is in the organization: so a
+    request sent twice invites once. The answer is not stored under an Idempotency-Key, as it holds a secret.
+    """
+    token = new_invitation_token()
+    async with work.app.db.transaction(who.org, cause=work.cause) as tx:
+        roles.check_grant(await acting(tx, who), body.role)
+        if await users.has_email(tx, who.org, body.email):
+            raise ConflictError("Somebody with this address is in your organization already.")
+        made = await store.insert(
+            tx,
+            who.org,
+            tx.app.new_id(),
+            email=body.email,
+            role=body.role,
+            invited_by=who.user_id,
+            lifetime=INVITATION_LIFETIME,
+            token_hash=digest(token),
+        )
+        if made is None:
+            raise ConflictError("An invitation for this address is pending: revoke it to make another.")
+        events.invitation(tx, InvitationCreated, made)
+    response.headers["Location"] = f"/v1/invitations/{made.id}"
+    set_etag(response, made.sequence)
+    view = NewInvitationView.of(made)
+    view.token = token
+    return view
+
+
+@routes.get("", permission="invitations:write")
+async def list_invitations(tx: Tx, who: Who, query: PageQuery) -> Page[InvitationView]:
+    """All, the latest first."""
+    after = query.after(UUID)
+    rows = await store.page(tx, who.org, after[0] if after else None, query.limit + 1)
+    return page([InvitationView.of(row) for row in rows], query.limit, key=lambda view: (view.id,))
+
+
+@routes.get("/{invitation_id}", permission="invitations:write")
+async def read_invitation(invitation_id: UUID, tx: Tx, who: Who, response: Response) -> InvitationView:
+    """One of them."""
+    invitation = _there(await store.read(tx, who.org, invitation_id))
+    set_etag(response, invitation.sequence)
+    return InvitationView.of(invitation)
+
+
+@routes.delete("/{invitation_id}", permission="invitations:write", status_code=204)
+async def revoke_invitation(invitation_id: UUID, tx: Tx, who: Who) -> None:
+    """Take it back; 409 where it was accepted."""
+    revoked = await store.settle(tx, who.org, invitation_id, "revoked")
+    if revoked is not None:
+        events.invitation(tx, InvitationRevoked, revoked)
+        return
+    if _there(await store.read(tx, who.org, invitation_id)).state == "accepted":
+        raise ConflictError("It was accepted: end the person's access instead.")
+
+
+@routes.post("/accept", permission="public", limit="sign_in", status_code=201, dependencies=[NoStore])
+async def accept_invitation(body: Accept, work: Work, device: FromDevice) -> SignedIn:
+    """Join the organization that the token was made for; signed in at once.
+
+    404 where the token is not known or was used, 409 where the invitation has expired, 401 where the address
+    has a password here and this is another.
+    """
+    newcomer = Newcomer(name=body.name, locale=body.locale, password=body.password)
+    tokens, user, organization = await accept(work, digest(body.token.get_secret_value()), newcomer, device)
+    return SignedIn.of(tokens, user, organization)
+
+
+def _there(invitation: Invitation | None) -> Invitation:
+    if invitation is None:
+        raise NotFoundError("Your organization has no such invitation.")
+    return invitation

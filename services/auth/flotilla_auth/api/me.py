@@ -1,0 +1,66 @@
+"""/v1/me: the caller."""
+
+from dataclasses import replace
+
+from fastapi import Request, Response
+from flotilla.events.auth import UserUpdated
+from flotilla.http import NotFoundError, Routes, Tx, Who, check_if_match, set_etag
+from flotilla.security.permissions import ROLES
+from flotilla.store.postgres import Transaction
+
+from flotilla_auth import events
+from flotilla_auth.api.fields import Body, Locale, Name
+from flotilla_auth.api.views import OrganizationView, UserView
+from flotilla_auth.domain.entities import User
+from flotilla_auth.store import organizations, users
+
+routes = Routes("/v1/me", tag="me")
+
+
+class MeView(UserView):
+    """The caller, where they are and what they may."""
+
+    organization: OrganizationView
+    permissions: list[str]
+
+
+class MeChange(Body):
+    """What people may change of themselves; what is left out stays."""
+
+    name: Name | None = None
+    locale: Locale | None = None
+
+
+@routes.get("", permission="profile:read")
+async def read_me(tx: Tx, who: Who, response: Response) -> MeView:
+    """The caller, their organization and their permissions."""
+    return await _view(tx, _there(await users.read(tx, who.org, who.user_id)), response)
+
+
+@routes.patch("", permission="profile:write")
+async def change_me(body: MeChange, tx: Tx, who: Who, request: Request, response: Response) -> MeView:
+    """Change one's name or language."""
+    before = _there(await users.lock(tx, who.org, who.user_id))
+    check_if_match(request, before.sequence)
+    wanted = replace(before, **body.model_dump(exclude_none=True))
+    if wanted == before:
+        return await _view(tx, before, response)
+    now = await users.update(tx, wanted)
+    events.user(tx, UserUpdated, now, before)
+    return await _view(tx, now, response)
+
+
+async def _view(tx: Transaction, user: User, response: Response) -> MeView:
+    set_etag(response, user.sequence)
+    organization = await organizations.read(tx, user.organization_id)
+    return MeView(
+        **UserView.model_validate(user).model_dump(),
+        organization=OrganizationView.model_validate(organization),
+        permissions=sorted(ROLES.get(user.role, frozenset())),
+    )
+
+
+def _there(user: User | None) -> User:
+    if user is None:
+        raise NotFoundError("You are not in this organization any more.")
+    return user

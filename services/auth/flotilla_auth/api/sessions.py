@@ -1,0 +1,59 @@
+"""/v1/sessions: where the caller is signed in."""
+
+from datetime import datetime
+from uuid import UUID
+
+from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who
+from flotilla.http.pages import page
+
+from flotilla_auth import sessions
+from flotilla_auth.api.views import View
+from flotilla_auth.domain.entities import Session
+from flotilla_auth.store import sessions as store
+
+routes = Routes("/v1/sessions", tag="sessions")
+
+
+class SessionView(View):
+    """A device on which the caller is signed in."""
+
+    id: UUID
+    method: str
+    address: str | None
+    user_agent: str | None
+    created_at: datetime
+    used_at: datetime
+    expires_at: datetime
+    current: bool
+    """Whether this very request belongs to it."""
+
+
+@routes.get("", permission="profile:read")
+async def list_sessions(tx: Tx, who: Who, query: PageQuery) -> Page[SessionView]:
+    """The caller's live sessions, the latest first."""
+    after = query.after(UUID)
+    rows = await store.page(tx, who.org, who.user_id, after[0] if after else None, query.limit + 1)
+    views = [_view(session, who.session_id) for session in rows]
+    return page(views, query.limit, key=lambda view: (view.id,))
+
+
+@routes.delete("/{session_id}", permission="profile:write", status_code=204)
+async def end_session(session_id: UUID, tx: Tx, who: Who) -> None:
+    """End one of the caller's sessions; one that has ended already stays so."""
+    session = await store.lock(tx, who.org, session_id)
+    if session is None or session.user_id != who.user_id:
+        raise NotFoundError("You have no such session.")
+    await sessions.end(tx, who.org, session_id, "revoked")
+
+
+def _view(session: Session, current: UUID) -> SessionView:
+    return SessionView(
+        id=session.id,
+        method=session.method,
+        address=session.address,
+        user_agent=session.user_agent,
+        created_at=session.created_at,
+        used_at=session.used_at,
+        expires_at=session.expires_at,
+        current=session.id == current,
+    )

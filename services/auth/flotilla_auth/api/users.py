@@ -1,0 +1,106 @@
+"""/v1/users: the people of the caller's organization."""
+
+from dataclasses import replace
+from typing import Literal
+from uuid import UUID
+
+from fastapi import Request, Response
+from flotilla.events.auth import InvitationRevoked, UserDeactivated, UserUpdated
+from flotilla.http import (
+    ForbiddenError,
+    NotFoundError,
+    Page,
+    PageQuery,
+    Routes,
+    Tx,
+    Who,
+    check_if_match,
+    set_etag,
+)
+from flotilla.http.pages import page
+from flotilla.security.principal import Principal
+from flotilla.store.postgres import Transaction
+
+from flotilla_auth import events, sessions
+from flotilla_auth.api.fields import Body, Role
+from flotilla_auth.api.views import UserView
+from flotilla_auth.domain import roles
+from flotilla_auth.domain.entities import User
+from flotilla_auth.store import invitations, organizations, users
+
+routes = Routes("/v1/users", tag="users")
+
+
+class UserChange(Body):
+    """What is left out stays."""
+
+    role: Role | None = None
+    state: Literal["active", "deactivated"] | None = None
+
+
+@routes.get("", permission="users:read")
+async def list_users(tx: Tx, who: Who, query: PageQuery) -> Page[UserView]:
+    """Everybody, in the order in which they came."""
+    after = query.after(UUID)
+    rows = await users.page(tx, who.org, after[0] if after else None, query.limit + 1)
+    return page([UserView.model_validate(row) for row in rows], query.limit, key=lambda view: (view.id,))
+
+
+@routes.get("/{user_id}", permission="users:read")
+async def read_user(user_id: UUID, tx: Tx, who: Who, response: Response) -> UserView:
+    """One person."""
+    return _view(_there(await users.read(tx, who.org, user_id)), response)
+
+
+@routes.patch("/{user_id}", permission="users:write")
+async def change_user(
+    user_id: UUID, body: UserChange, tx: Tx, who: Who, request: Request, response: Response
+) -> UserView:
+    """Give a role, end or restore somebody's access.
+
+    403 where the caller may not, 409 where the organization would be left without an owner. Whoever loses
+    access or permissions is signed out everywhere at once.
+    """
+    # Held while owners are counted: two owners who leave at once would leave none.
+    await organizations.lock(tx, who.org)
+    actor = await acting(tx, who)
+    before = _there(await users.lock(tx, who.org, user_id))
+    check_if_match(request, before.sequence)
+    wanted = replace(before, **body.model_dump(exclude_none=True))
+    owners = await users.count_owners(tx, who.org)
+    roles.check_change(actor, before, role=wanted.role, state=wanted.state, owners=owners)
+    if wanted == before:
+        return _view(before, response)
+    now = await users.update(tx, wanted)
+    await _follow_up(tx, before, now)
+    return _view(now, response)
+
+
+async def acting(tx: Transaction, who: Principal) -> User:
+    """The caller as they are now, whatever their token says; a 403 problem where they may not act any more."""
+    actor = await users.read(tx, who.org, who.user_id)
+    if actor is None or not actor.active:
+        raise ForbiddenError("You have no access to this organization any more.")
+    return actor
+
+
+async def _follow_up(tx: Transaction, before: User, now: User) -> None:
+    leaves = before.active and not now.active
+    events.user(tx, UserDeactivated if leaves else UserUpdated, now, before)
+    if not leaves and not roles.loses_permissions(before.role, now.role):
+        return
+    await sessions.end_all(tx, now, "user_deactivated" if leaves else "revoked")
+    # An invitation somebody made and kept would be their way back.
+    for revoked in await invitations.revoke_by(tx, now.organization_id, now.id):
+        events.invitation(tx, InvitationRevoked, revoked)
+
+
+def _view(user: User, response: Response) -> UserView:
+    set_etag(response, user.sequence)
+    return UserView.model_validate(user)
+
+
+def _there(user: User | None) -> User:
+    if user is None:
+        raise NotFoundError("There is no such person in your organization.")
+    return user

@@ -1,0 +1,71 @@
+"""What callers get to see of organizations, people and sessions."""
+
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from flotilla_auth.domain.entities import Organization, User
+from flotilla_auth.domain.signing import ACCESS_LIFETIME
+from flotilla_auth.sessions import Tokens
+
+
+class View(BaseModel):
+    """Made of an entity's attributes."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class UserView(View):
+    """A person in the caller's organization."""
+
+    id: UUID
+    email: str
+    name: str
+    role: str
+    locale: str
+    state: str
+    created_at: datetime
+
+
+class OrganizationView(View):
+    """The caller's organization."""
+
+    id: UUID
+    name: str
+    slug: str
+    locale: str
+    time_zone: str
+    currency: str
+    region: str
+    state: str
+    created_at: datetime
+
+
+class TokensView(BaseModel):
+    """Send `Authorization: Bearer <access_token>`; before it expires, exchange the refresh token, once."""
+
+    access_token: str
+    token_type: str = "Bearer"  # noqa: S105
+    expires_in: int = int(ACCESS_LIFETIME.total_seconds())
+    refresh_token: str
+    refresh_expires_at: datetime
+
+
+class SignedIn(TokensView):
+    """A new session, and whose it is."""
+
+    user: UserView
+    organization: OrganizationView
+
+    @classmethod
+    def of(cls, tokens: Tokens, user: User, organization: Organization) -> Self:
+        """Everything a client needs to begin."""
+        return cls(
+            access_token=tokens.access_token,
+            refresh_token=tokens.refresh_token,
+            refresh_expires_at=tokens.refresh_expires_at,
+            user=UserView.model_validate(user),
+            organization=OrganizationView.model_validate(organization),
+        )

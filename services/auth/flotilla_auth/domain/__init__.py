@@ -1,0 +1,1 @@
+"""The rules: no I/O, no clock of their own."""

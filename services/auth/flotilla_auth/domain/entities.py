@@ -1,0 +1,81 @@
+"""Organizations, people, sessions, invitations."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+ACTIVE: Final = "active"
+DEACTIVATED: Final = "deactivated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organization:
+    """A tenant."""
+
+    id: UUID
+    name: str
+    slug: str
+    locale: str
+    time_zone: str
+    currency: str
+    region: str
+    state: str
+    sequence: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A person's membership of one organization; the same id in each of theirs."""
+
+    organization_id: UUID
+    id: UUID
+    email: str
+    name: str
+    role: str
+    locale: str
+    state: str
+    sequence: int
+    created_at: datetime
+
+    @property
+    def active(self) -> bool:
+        """Whether they may sign in to this organization."""
+        return self.state == ACTIVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One sign-in on one device: the family of refresh tokens that came of it."""
+
+    organization_id: UUID
+    id: UUID
+    user_id: UUID
+    method: str
+    address: str | None
+    user_agent: str | None
+    created_at: datetime
+    used_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """A way into an organization for the holder of its token."""
+
+    organization_id: UUID
+    id: UUID
+    email: str
+    role: str
+    invited_by: UUID
+    state: str
+    expires_at: datetime
+    created_at: datetime
+    sequence: int
+
+    def state_at(self, now: datetime) -> str:
+        """`pending`, `accepted`, `revoked`, or `expired`, which nobody has to write down."""
+        return "expired" if self.state == "pending" and self.expires_at <= now else self.state

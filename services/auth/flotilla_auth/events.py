@@ -1,0 +1,89 @@
+"""Events of auth, made of its entities."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from flotilla.events import auth as events
+from flotilla.store.postgres import Transaction
+
+from flotilla_auth.domain.entities import Invitation, Organization, Session, User
+
+ORG: Final = "org"
+USER_FIELDS: Final = ("name", "role", "locale", "state")
+ORGANIZATION_FIELDS: Final = ("name", "locale", "time_zone", "currency", "state")
+
+
+def changes(old: object, new: object, fields: Iterable[str]) -> dict[str, list[Any]]:
+    """`{field: [old, new]}` of those that differ."""
+    pairs = {field: [getattr(old, field), getattr(new, field)] for field in fields}
+    return {field: pair for field, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def user(tx: Transaction, type_: type[events.User], now: User, before: User | None = None) -> None:
+    """Emit the state of a person."""
+    event = type_(
+        user_id=now.id,
+        email=now.email,
+        name=now.name,
+        role=now.role,
+        locale=now.locale,
+        state=now.state,
+        changed=changes(before, now, USER_FIELDS) if before else {},
+    )
+    tx.emit(event, org=now.organization_id, sequence=now.sequence, audience=ORG)
+
+
+def organization(
+    tx: Transaction, type_: type[events.Organization], now: Organization, before: Organization | None = None
+) -> None:
+    """Emit the state of an organization."""
+    event = type_(
+        organization_id=now.id,
+        name=now.name,
+        slug=now.slug,
+        locale=now.locale,
+        time_zone=now.time_zone,
+        currency=now.currency,
+        region=now.region,
+        state=now.state,
+        changed=changes(before, now, ORGANIZATION_FIELDS) if before else {},
+    )
+    tx.emit(event, org=now.id, sequence=now.sequence, audience=ORG)
+
+
+def logged_in(tx: Transaction, session: Session) -> None:
+    """A session began."""
+    event = events.UserLoggedIn(
+        session_id=session.id,
+        user_id=session.user_id,
+        method=session.method,
+        address=session.address,
+        user_agent=session.user_agent,
+    )
+    tx.emit(event, org=session.organization_id, sequence=session.sequence, audience=f"user:{session.user_id}")
+
+
+def session_ended(tx: Transaction, session: Session, reason: str) -> None:
+    """A session ended; `session` is its state after that."""
+    event = events.SessionEnded(
+        session_id=session.id,
+        user_id=session.user_id,
+        reason=reason,
+        ended_at=session.ended_at or datetime.now(UTC),
+    )
+    tx.emit(event, org=session.organization_id, sequence=session.sequence, audience=f"user:{session.user_id}")
+
+
+def invitation(tx: Transaction, type_: type[events.Invitation], now: Invitation, **more: Any) -> None:
+    """Emit the state of an invitation: for owners and administrators only."""
+    event = type_(
+        invitation_id=now.id,
+        email=now.email,
+        role=now.role,
+        invited_by=now.invited_by,
+        expires_at=now.expires_at,
+        state=now.state,
+        **more,
+    )
+    tx.emit(event, org=now.organization_id, sequence=now.sequence)

@@ -1,0 +1,74 @@
+"""Passwords: hashed with Argon2id off the event loop, a few at a time."""
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from argon2 import PasswordHasher, Type
+from argon2.exceptions import InvalidHashError, VerificationError
+from flotilla.http import UnavailableError
+from flotilla.security.sealing import Keyring
+
+from flotilla_auth.domain.passwords import normalized
+
+THREADS: Final = 2
+MOST_WAITING: Final = 100
+"""About two seconds of work: whoever comes then is told to come back instead of waiting longer."""
+
+R = TypeVar("R")
+
+
+class Passwords:
+    """Argon2id with 19 MiB, two passes, one lane (OWASP's Password Storage Cheat Sheet)."""
+
+    def __init__(self) -> None:
+        self._argon = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, type=Type.ID)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
+        self._waiting = 0
+        self._nobodys = self._argon.hash("a password that nobody has")
+
+    def close(self) -> None:
+        """Let what is begun end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def hash(self, password: str) -> str:
+        """What is stored: salt and parameters are in it."""
+        return await self._run(lambda: self._argon.hash(normalized(password)))
+
+    async def matches(self, stored: str | None, password: str) -> bool:
+        """Whether it is the password; as much work where there is nothing stored."""
+        return await self._run(lambda: self._matches(stored, password))
+
+    def is_outdated(self, stored: str) -> bool:
+        """Whether it was hashed with other parameters than today's."""
+        return self._argon.check_needs_rehash(stored)
+
+    def _matches(self, stored: str | None, password: str) -> bool:
+        try:
+            right = self._argon.verify(stored or self._nobodys, normalized(password))
+        except (VerificationError, InvalidHashError):
+            return False
+        return right and stored is not None
+
+    async def _run(self, work: Callable[[], R]) -> R:
+        if self._waiting >= MOST_WAITING:
+            raise UnavailableError("Too many people sign in at this moment.", headers={"Retry-After": "2"})
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._waiting -= 1
+
+
+class EmailHashes:
+    """Keyed hashes of e-mail addresses: whoever steals the look-up table cannot try addresses on it."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._key = keyring.derive("auth: hashes of e-mail addresses")
+
+    def of(self, email: str) -> bytes:
+        """HMAC-SHA256 of an address in its one form."""
+        return hmac.new(self._key, email.encode(), hashlib.sha256).digest()

@@ -1,0 +1,91 @@
+"""Sessions: begun by a sign-in, carried on by refresh tokens that are each good once, ended for a reason."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from flotilla.app import App
+from flotilla.store.postgres import Transaction
+
+from flotilla_auth import events
+from flotilla_auth.domain.entities import Session, User
+from flotilla_auth.domain.opaque import REFRESH_LIFETIME, digest, new_refresh_token
+from flotilla_auth.resources import own
+from flotilla_auth.store import sessions as store
+from flotilla_auth.store import users
+from flotilla_auth.store.sessions import Device, Family
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a client holds."""
+
+    access_token: str
+    refresh_token: str
+    refresh_expires_at: datetime
+
+
+async def begin(tx: Transaction, user: User, *, method: str, device: Device) -> Tokens:
+    """A new session of somebody who has proven who they are; the caller holds their row."""
+    session = await store.insert(
+        tx,
+        user.organization_id,
+        tx.app.new_id(),
+        user.id,
+        method=method,
+        device=device,
+        lifetime=REFRESH_LIFETIME,
+    )
+    events.logged_in(tx, session)
+    return await _issue(tx, session, user.role)
+
+
+async def renew(tx: Transaction, family: Family, token_hash: bytes) -> Tokens | None:
+    """Spend a refresh token for new ones; None where it buys nothing.
+
+    A token that was spent before is held by two: one of them has stolen it, and it does not show which. So
+    the session ends with all its tokens, also where the second use is a client's own hasty repetition.
+    Two uses at once wait for each other here: the first wins, the second ends the session.
+    """
+    # The person first, then the session: whoever ends all of a person's sessions locks in this order.
+    user = await users.hold(tx, family.organization_id, family.user_id)
+    session = await store.lock(tx, family.organization_id, family.session_id)
+    if user is None or session is None or session.ended_at is not None:
+        return None
+    fresh = await store.use_token(tx, family.organization_id, token_hash)
+    if fresh is None:
+        await end(tx, family.organization_id, family.session_id, "refresh_reused")
+    if not fresh:
+        return None
+    return await _issue(tx, await store.touch(tx, session, REFRESH_LIFETIME), user.role)
+
+
+async def end(tx: Transaction, organization_id: UUID, session_id: UUID, reason: str) -> bool:
+    """End one; False where it had ended."""
+    ended = await store.end(tx, organization_id, session_id, reason)
+    if ended is not None:
+        events.session_ended(tx, ended, reason)
+    return ended is not None
+
+
+async def end_all(tx: Transaction, user: User, reason: str) -> None:
+    """End all of a person's sessions in this organization."""
+    for session in await store.end_all(tx, user.organization_id, user.id, reason):
+        events.session_ended(tx, session, reason)
+
+
+async def _issue(tx: Transaction, session: Session, role: str) -> Tokens:
+    token = new_refresh_token()
+    await store.insert_token(tx, session, digest(token), session.expires_at)
+    return Tokens(access_token(tx.app, session, role), token, session.expires_at)
+
+
+def access_token(app: App, session: Session, role: str) -> str:
+    """For the next quarter of an hour."""
+    return own(app).tokens.sign(
+        user_id=session.user_id,
+        organization_id=session.organization_id,
+        session_id=session.id,
+        role=role,
+        now=datetime.now(UTC),
+    )

@@ -1,0 +1,119 @@
+"""The keys that sign access tokens: made, announced, changed and used."""
+
+import base64
+import warnings
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from flotilla.app import App
+from flotilla.cause import Cause
+from flotilla.events.auth import PublicKey, SigningKeyRotated
+from flotilla.http import UnavailableError
+from flotilla.ids import PLATFORM_ORG, new_id
+from flotilla.security.sealing import Keyring
+from flotilla.store.postgres import Transaction
+from joserfc import jwt
+from joserfc.errors import SecurityWarning
+from joserfc.jwk import OKPKey
+
+from flotilla_auth.domain import signing
+from flotilla_auth.domain.signing import ACCESS_LIFETIME, PERIOD, SLACK, SigningKey
+from flotilla_auth.store import keys as store
+
+ISSUER: Final = "flotilla"
+ALGORITHM: Final = "EdDSA"
+"""RFC 8037's name. RFC 9864 prefers `Ed25519`, which few of the programs that read tokens know yet."""
+warnings.filterwarnings("ignore", message="EdDSA is deprecated", category=SecurityWarning)
+
+log = structlog.get_logger()
+
+
+class AccessTokens:
+    """Signs with the keys that this process has read; `read` is called often enough to know every new one."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+        self._keys: list[SigningKey] = []
+        self._opened: dict[UUID, OKPKey] = {}
+
+    def know(self, keys: list[SigningKey]) -> None:
+        """Sign with these from now on."""
+        self._opened = {key.id: self._opened.get(key.id) or self._open(key) for key in keys}
+        self._keys = keys
+
+    def sign(
+        self, *, user_id: UUID, organization_id: UUID, session_id: UUID, role: str, now: datetime
+    ) -> str:
+        """An access token (JWT, RFC 7519), good for `ACCESS_LIFETIME`."""
+        key = signing.signer(self._keys, now)
+        if key is None:
+            raise UnavailableError("No key to sign with yet: try again.", headers={"Retry-After": "5"})
+        issued = int(now.timestamp())
+        claims = {
+            "iss": ISSUER,
+            "sub": str(user_id),
+            "org": str(organization_id),
+            "sid": str(session_id),
+            "role": role,
+            "iat": issued,
+            "exp": issued + int(ACCESS_LIFETIME.total_seconds()),
+        }
+        header = {"alg": ALGORITHM, "kid": str(key.id)}
+        return jwt.encode(header, claims, self._opened[key.id], algorithms=[ALGORITHM])
+
+    def _open(self, key: SigningKey) -> OKPKey:
+        raw = self._keyring.open(key.sealed_private_key, key.id.bytes)
+        return OKPKey.import_key(
+            {"kty": "OKP", "crv": "Ed25519", "x": _text(key.public_key), "d": _text(raw)}
+        )
+
+
+async def read_keys(app: App, tokens: AccessTokens) -> None:
+    """Take over what another process changed."""
+    tokens.know(await store.signing_keys(app.db))
+
+
+async def rotate(app: App) -> bool:
+    """Make a new key where one is due, and announce the set; safe in several processes at once."""
+    async with app.db.transaction(PLATFORM_ORG, cause=Cause.fresh("service:auth")) as tx:
+        await store.lock_set(tx)
+        keys = await store.signing_keys(tx)
+        now = datetime.now(UTC)
+        if not signing.is_due(keys, now):
+            return False
+        fresh = _make(app.keyring, signing.starts(keys, now))
+        keys = [*signing.retired(keys, fresh.signs_from), fresh]
+        for key in keys:
+            await store.save(tx, key)
+        await store.delete_old(tx)
+        await _announce(tx, keys, now)
+    log.info("signing_key.rotated", key=str(fresh.id), signs_from=fresh.signs_from.isoformat())
+    return True
+
+
+async def _announce(tx: Transaction, keys: list[SigningKey], now: datetime) -> None:
+    valid = signing.in_order(keys, now)
+    event = SigningKeyRotated(
+        key_set_id=store.KEY_SET,
+        keys=[PublicKey(kid=str(key.id), x=_text(key.public_key), not_after=key.not_after) for key in valid],
+    )
+    tx.emit(event, org=PLATFORM_ORG, sequence=await store.count_change(tx))
+
+
+def _make(keyring: Keyring, signs_from: datetime) -> SigningKey:
+    key_id = new_id()
+    private = Ed25519PrivateKey.generate()
+    return SigningKey(
+        id=key_id,
+        public_key=private.public_key().public_bytes_raw(),
+        sealed_private_key=keyring.seal(private.private_bytes_raw(), key_id.bytes),
+        signs_from=signs_from,
+        not_after=signs_from + PERIOD + SLACK + ACCESS_LIFETIME,
+    )
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

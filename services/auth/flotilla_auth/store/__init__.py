@@ -1,0 +1,1 @@
+"""The SQL, a file for each thing it is about."""

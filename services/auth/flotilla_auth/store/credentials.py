@@ -1,0 +1,87 @@
+"""Credentials, memberships and counted attempts: found by hashes, before any organization is known."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from flotilla.store.postgres import Database, Row, Transaction
+
+FIND: Final = "SELECT user_id, password_hash FROM credentials WHERE email_hash = $1"
+
+INSERT: Final = """
+INSERT INTO credentials (user_id, email_hash, password_hash) VALUES ($1, $2, $3)
+ON CONFLICT (email_hash) DO NOTHING RETURNING user_id"""
+
+REHASH: Final = "UPDATE credentials SET password_hash = $3 WHERE user_id = $1 AND password_hash = $2"
+
+JOIN: Final = """
+INSERT INTO memberships (user_id, organization_id) VALUES ($1, $2)
+ON CONFLICT (user_id, organization_id) DO NOTHING RETURNING organization_id"""
+
+MEMBERSHIPS: Final = (
+    "SELECT organization_id FROM memberships WHERE user_id = $1 ORDER BY joined_at, organization_id"
+)
+
+RESERVE_ATTEMPT: Final = """
+INSERT INTO sign_in_attempts AS a (email_hash, failures) VALUES ($1, 1)
+ON CONFLICT (email_hash) DO UPDATE SET
+    failures = a.failures + 1,
+    locked_until = now() + ($2::float8[])[least(a.failures + 1, cardinality($2))] * interval '1 second',
+    last_at = now()
+WHERE a.locked_until IS NULL OR a.locked_until <= now()
+RETURNING failures"""
+
+LOCKED_SECONDS: Final = """
+SELECT greatest(1, ceil(extract(epoch FROM locked_until - now())))::int FROM sign_in_attempts
+WHERE email_hash = $1 AND locked_until > now()"""
+
+FORGET_ATTEMPTS: Final = "DELETE FROM sign_in_attempts WHERE email_hash = $1"
+FORGET_OLD_ATTEMPTS: Final = "DELETE FROM sign_in_attempts WHERE last_at < now() - $1::interval"
+
+
+async def find(db: Database, email_hash: bytes) -> Row | None:
+    """`user_id` and `password_hash` of an address."""
+    return await db.fetchrow(FIND, email_hash)
+
+
+async def insert(tx: Transaction, user_id: UUID, email_hash: bytes, password_hash: str) -> bool:
+    """False where somebody has the address, also where they got it a moment ago."""
+    return await tx.fetchval(INSERT, user_id, email_hash, password_hash) is not None
+
+
+async def rehash(db: Database, user_id: UUID, old: str, new: str) -> None:
+    """The same password under today's parameters; nothing happens where it was changed meanwhile."""
+    await db.execute(REHASH, user_id, old, new)
+
+
+async def join(tx: Transaction, user_id: UUID, organization_id: UUID) -> bool:
+    """False where they are in it already."""
+    return await tx.fetchval(JOIN, user_id, organization_id) is not None
+
+
+async def memberships(db: Database, user_id: UUID) -> list[UUID]:
+    """Their organizations, the one joined first in front."""
+    return [row["organization_id"] for row in await db.fetch(MEMBERSHIPS, user_id)]
+
+
+async def reserve_attempt(db: Database, email_hash: bytes, lock_seconds: Sequence[float]) -> int | None:
+    """Count an attempt before the password is looked at, so that many at once count as many; None: locked."""
+    count: int | None = await db.fetchval(RESERVE_ATTEMPT, email_hash, list(lock_seconds))
+    return count
+
+
+async def locked_seconds(db: Database, email_hash: bytes) -> int:
+    """How long the lock still holds, at least 1."""
+    seconds: int | None = await db.fetchval(LOCKED_SECONDS, email_hash)
+    return seconds or 1
+
+
+async def forget_attempts(db: Database, email_hash: bytes) -> None:
+    """After the right password."""
+    await db.execute(FORGET_ATTEMPTS, email_hash)
+
+
+async def forget_old_attempts(db: Database, age: timedelta) -> None:
+    """Those whose last is older than `age`."""
+    await db.execute(FORGET_OLD_ATTEMPTS, age)

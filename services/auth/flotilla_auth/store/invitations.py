@@ -1,0 +1,106 @@
+# ruff: noqa: S608 - constants of this file are put together, nothing else
+"""Invitations and the hashes of their tokens."""
+
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from flotilla.store.postgres import Database, Row, Transaction
+
+from flotilla_auth.domain.entities import Invitation
+
+_COLUMNS: Final = "organization_id, id, email, role, invited_by, state, expires_at, created_at, sequence"
+
+MAKE_ROOM: Final = """
+UPDATE invitations SET state = 'revoked', sequence = sequence + 1
+WHERE organization_id = $1 AND email = $2 AND state = 'pending' AND expires_at <= now()"""
+
+INSERT: Final = f"""
+INSERT INTO invitations (organization_id, id, email, role, invited_by, state, expires_at)
+VALUES ($1, $2, $3, $4, $5, 'pending', now() + $6::interval)
+ON CONFLICT (organization_id, email) WHERE state = 'pending' DO NOTHING RETURNING {_COLUMNS}"""
+
+INSERT_HASH: Final = """
+INSERT INTO invitation_tokens (token_hash, organization_id, invitation_id) VALUES ($1, $2, $3)"""
+
+FIND_HASH: Final = "SELECT organization_id, invitation_id FROM invitation_tokens WHERE token_hash = $1"
+
+READ: Final = f"SELECT {_COLUMNS} FROM invitations WHERE organization_id = $1 AND id = $2"
+
+LOCK: Final = f"{READ} FOR NO KEY UPDATE"
+
+PAGE: Final = f"""
+SELECT {_COLUMNS} FROM invitations
+WHERE organization_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY organization_id DESC, id DESC LIMIT $3"""
+
+SET_STATE: Final = f"""
+UPDATE invitations SET state = $3, sequence = sequence + 1
+WHERE organization_id = $1 AND id = $2 AND state = 'pending' RETURNING {_COLUMNS}"""
+
+REVOKE_BY: Final = f"""
+UPDATE invitations SET state = 'revoked', sequence = sequence + 1
+WHERE organization_id = $1 AND invited_by = $2 AND state = 'pending' RETURNING {_COLUMNS}"""
+
+DELETE_HASHES: Final = """
+DELETE FROM invitation_tokens WHERE organization_id = $1 AND invitation_id = ANY($2)"""
+
+
+async def insert(
+    tx: Transaction,
+    organization_id: UUID,
+    invitation_id: UUID,
+    *,
+    email: str,
+    role: str,
+    invited_by: UUID,
+    lifetime: timedelta,
+    token_hash: bytes,
+) -> Invitation | None:
+    """A new one; None where one for this address is pending."""
+    await tx.execute(MAKE_ROOM, organization_id, email)
+    row = await tx.fetchrow(INSERT, organization_id, invitation_id, email, role, invited_by, lifetime)
+    if row is not None:
+        await tx.execute(INSERT_HASH, token_hash, organization_id, invitation_id)
+    return _read(row)
+
+
+async def find_token(db: Database, token_hash: bytes) -> tuple[UUID, UUID] | None:
+    """Its organization and invitation."""
+    row = await db.fetchrow(FIND_HASH, token_hash)
+    return None if row is None else (row["organization_id"], row["invitation_id"])
+
+
+async def read(tx: Transaction, organization_id: UUID, invitation_id: UUID) -> Invitation | None:
+    """One of them."""
+    return _read(await tx.fetchrow(READ, organization_id, invitation_id))
+
+
+async def lock(tx: Transaction, organization_id: UUID, invitation_id: UUID) -> Invitation | None:
+    """The same, held against being accepted or revoked twice."""
+    return _read(await tx.fetchrow(LOCK, organization_id, invitation_id))
+
+
+async def page(tx: Transaction, organization_id: UUID, after: UUID | None, limit: int) -> list[Invitation]:
+    """The latest first."""
+    return [Invitation(**row) for row in await tx.fetch(PAGE, organization_id, after, limit)]
+
+
+async def settle(
+    tx: Transaction, organization_id: UUID, invitation_id: UUID, state: str
+) -> Invitation | None:
+    """End a pending one, its token with it; None where it is not pending."""
+    row = await tx.fetchrow(SET_STATE, organization_id, invitation_id, state)
+    if row is not None:
+        await tx.execute(DELETE_HASHES, organization_id, [invitation_id])
+    return _read(row)
+
+
+async def revoke_by(tx: Transaction, organization_id: UUID, user_id: UUID) -> list[Invitation]:
+    """Revoke all that a person made and nobody has accepted."""
+    revoked = [Invitation(**row) for row in await tx.fetch(REVOKE_BY, organization_id, user_id)]
+    await tx.execute(DELETE_HASHES, organization_id, [invitation.id for invitation in revoked])
+    return revoked
+
+
+def _read(row: Row | None) -> Invitation | None:
+    return None if row is None else Invitation(**row)

@@ -1,0 +1,64 @@
+# ruff: noqa: S608 - constants of this file are put together, nothing else
+"""Organizations."""
+
+from typing import Final
+from uuid import UUID
+
+from flotilla.store.postgres import Row, Transaction
+
+from flotilla_auth.domain.entities import Organization
+
+_COLUMNS: Final = "id, name, slug, locale, time_zone, currency, region, state, sequence, created_at"
+
+INSERT: Final = f"""
+INSERT INTO organizations (organization_id, id, name, slug, locale, time_zone, currency, region, state)
+VALUES ($1, $1, $2, $3, $4, $5, $6, $7, 'trial') ON CONFLICT (slug) DO NOTHING RETURNING {_COLUMNS}"""
+
+READ: Final = f"SELECT {_COLUMNS} FROM organizations WHERE organization_id = $1"
+
+LOCK: Final = f"{READ} FOR NO KEY UPDATE"
+
+UPDATE: Final = f"""
+UPDATE organizations SET name = $2, locale = $3, time_zone = $4, currency = $5, sequence = sequence + 1
+WHERE organization_id = $1 RETURNING {_COLUMNS}"""
+
+
+async def insert(
+    tx: Transaction,
+    organization_id: UUID,
+    *,
+    name: str,
+    slug: str,
+    locale: str,
+    time_zone: str,
+    currency: str,
+    region: str,
+) -> Organization:
+    """A new one; where another has the slug, part of the id makes it different."""
+    for free in (slug, f"{slug}-{organization_id.hex[-8:]}"):
+        row = await tx.fetchrow(INSERT, organization_id, name, free, locale, time_zone, currency, region)
+        if row is not None:
+            return _read(row)
+    raise RuntimeError(f"two organizations want the slug {slug} and share the end of their ids")
+
+
+async def read(tx: Transaction, organization_id: UUID) -> Organization:
+    """The organization of the transaction."""
+    return _read(await tx.fetchrow(READ, organization_id))
+
+
+async def lock(tx: Transaction, organization_id: UUID) -> Organization:
+    """The same, held against other changes: of its settings, and of who its owners are."""
+    return _read(await tx.fetchrow(LOCK, organization_id))
+
+
+async def update(tx: Transaction, wanted: Organization) -> Organization:
+    """As `wanted` says: name, locale, time zone, currency."""
+    row = await tx.fetchrow(UPDATE, wanted.id, wanted.name, wanted.locale, wanted.time_zone, wanted.currency)
+    return _read(row)
+
+
+def _read(row: Row | None) -> Organization:
+    if row is None:
+        raise LookupError("a principal names an organization that is not there")
+    return Organization(**row)

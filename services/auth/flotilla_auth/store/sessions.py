@@ -1,0 +1,159 @@
+# ruff: noqa: S608 - constants of this file are put together, nothing else
+"""Sessions and their refresh tokens."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from flotilla.store.postgres import Database, Row, Transaction
+
+from flotilla_auth.domain.entities import Session
+
+_COLUMNS: Final = (
+    "organization_id, id, user_id, method, address, user_agent,"
+    " created_at, used_at, expires_at, ended_at, sequence"
+)
+
+INSERT: Final = f"""
+INSERT INTO sessions (organization_id, id, user_id, method, address, user_agent, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, now() + $7::interval) RETURNING {_COLUMNS}"""
+
+LOCK: Final = f"SELECT {_COLUMNS} FROM sessions WHERE organization_id = $1 AND id = $2 FOR NO KEY UPDATE"
+
+PAGE: Final = f"""
+SELECT {_COLUMNS} FROM sessions
+WHERE organization_id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > now()
+  AND ($3::uuid IS NULL OR id < $3)
+ORDER BY id DESC LIMIT $4"""
+
+TOUCH: Final = f"""
+UPDATE sessions SET used_at = now(), expires_at = now() + $3::interval
+WHERE organization_id = $1 AND id = $2 RETURNING {_COLUMNS}"""
+
+END: Final = f"""
+UPDATE sessions SET ended_at = now(), end_reason = $3, sequence = sequence + 1
+WHERE organization_id = $1 AND id = $2 AND ended_at IS NULL RETURNING {_COLUMNS}"""
+
+END_ALL: Final = f"""
+UPDATE sessions SET ended_at = now(), end_reason = $3, sequence = sequence + 1
+WHERE organization_id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > now() RETURNING {_COLUMNS}"""
+
+INSERT_HASH: Final = """
+INSERT INTO refresh_tokens (token_hash, organization_id, session_id, user_id, expires_at)
+VALUES ($1, $2, $3, $4, $5)"""
+
+FIND_HASH: Final = "SELECT organization_id, session_id, user_id FROM refresh_tokens WHERE token_hash = $1"
+
+SPEND: Final = """
+UPDATE refresh_tokens SET used_at = now()
+WHERE token_hash = $1 AND organization_id = $2 AND used_at IS NULL RETURNING expires_at > now() AS fresh"""
+
+EXPIRED: Final = """
+SELECT DISTINCT organization_id FROM (
+    SELECT organization_id FROM refresh_tokens WHERE expires_at < now() - $1::interval
+    ORDER BY expires_at LIMIT 10000) AS some"""
+
+DELETE_EXPIRED_SESSIONS: Final = """
+DELETE FROM sessions WHERE organization_id = ANY($1) AND expires_at < now() - $2::interval"""
+
+DELETE_EXPIRED_TOKENS: Final = """
+DELETE FROM refresh_tokens WHERE organization_id = ANY($1) AND expires_at < now() - $2::interval"""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where a request came from, as the gateway says it."""
+
+    address: str | None
+    user_agent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The session that a refresh token belongs to."""
+
+    organization_id: UUID
+    session_id: UUID
+    user_id: UUID
+
+
+async def insert(
+    tx: Transaction,
+    organization_id: UUID,
+    session_id: UUID,
+    user_id: UUID,
+    *,
+    method: str,
+    device: Device,
+    lifetime: timedelta,
+) -> Session:
+    """A new one."""
+    row = await tx.fetchrow(
+        INSERT, organization_id, session_id, user_id, method, device.address, device.user_agent, lifetime
+    )
+    assert row is not None
+    return Session(**row)
+
+
+async def lock(tx: Transaction, organization_id: UUID, session_id: UUID) -> Session | None:
+    """One, held: everything about its tokens is done under this lock."""
+    return _read(await tx.fetchrow(LOCK, organization_id, session_id))
+
+
+async def page(
+    tx: Transaction, organization_id: UUID, user_id: UUID, after: UUID | None, limit: int
+) -> list[Session]:
+    """A person's live sessions, the latest first."""
+    return [Session(**row) for row in await tx.fetch(PAGE, organization_id, user_id, after, limit)]
+
+
+async def touch(tx: Transaction, session: Session, lifetime: timedelta) -> Session:
+    """Used now, and good for `lifetime` more."""
+    row = await tx.fetchrow(TOUCH, session.organization_id, session.id, lifetime)
+    assert row is not None
+    return Session(**row)
+
+
+async def end(tx: Transaction, organization_id: UUID, session_id: UUID, reason: str) -> Session | None:
+    """None where it had ended before."""
+    return _read(await tx.fetchrow(END, organization_id, session_id, reason))
+
+
+async def end_all(tx: Transaction, organization_id: UUID, user_id: UUID, reason: str) -> list[Session]:
+    """All of a person's in this organization; those that ended by this."""
+    return [Session(**row) for row in await tx.fetch(END_ALL, organization_id, user_id, reason)]
+
+
+async def insert_token(tx: Transaction, session: Session, token_hash: bytes, expires_at: datetime) -> None:
+    """The one that is good for the session's next refresh."""
+    await tx.execute(
+        INSERT_HASH, token_hash, session.organization_id, session.id, session.user_id, expires_at
+    )
+
+
+async def find_token(db: Database, token_hash: bytes) -> Family | None:
+    """Whose it is."""
+    row = await db.fetchrow(FIND_HASH, token_hash)
+    return None if row is None else Family(**row)
+
+
+async def use_token(tx: Transaction, organization_id: UUID, token_hash: bytes) -> bool | None:
+    """Spend it: True where it was fresh, False where it had expired, None where it was spent before."""
+    fresh: bool | None = await tx.fetchval(SPEND, token_hash, organization_id)
+    return fresh
+
+
+async def organizations_with_expired(db: Database, age: timedelta) -> list[UUID]:
+    """Whose sessions ended by time more than `age` ago; some of them, when they are many."""
+    return [row["organization_id"] for row in await db.fetch(EXPIRED, age)]
+
+
+async def delete_expired(tx: Transaction, organizations: list[UUID], age: timedelta) -> None:
+    """Their tokens and sessions."""
+    await tx.execute(DELETE_EXPIRED_TOKENS, organizations, age)
+    await tx.execute(DELETE_EXPIRED_SESSIONS, organizations, age)
+
+
+def _read(row: Row | None) -> Session | None:
+    return None if row is None else Session(**row)

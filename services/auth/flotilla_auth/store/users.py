@@ -1,0 +1,99 @@
+# ruff: noqa: S608 - constants of this file are put together, nothing else
+"""People in organizations."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from flotilla.store.postgres import Row, Transaction
+
+from flotilla_auth.domain.entities import User
+
+_COLUMNS: Final = "organization_id, id, email, name, role, locale, state, sequence, created_at"
+
+INSERT: Final = f"""
+INSERT INTO users (organization_id, id, email, name, role, locale, state)
+VALUES ($1, $2, $3, $4, $5, $6, 'active') RETURNING {_COLUMNS}"""
+
+READ: Final = f"SELECT {_COLUMNS} FROM users WHERE organization_id = $1 AND id = $2"
+
+LOCK: Final = f"{READ} FOR NO KEY UPDATE"
+
+HOLD: Final = f"{READ} FOR SHARE"
+
+PAGE: Final = f"""
+SELECT {_COLUMNS} FROM users
+WHERE organization_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY organization_id, id LIMIT $3"""
+
+UPDATE: Final = f"""
+UPDATE users SET name = $3, locale = $4, role = $5, state = $6, sequence = sequence + 1
+WHERE organization_id = $1 AND id = $2 RETURNING {_COLUMNS}"""
+
+OWNERS: Final = (
+    "SELECT count(*) FROM users WHERE organization_id = $1 AND role = 'owner' AND state = 'active'"
+)
+
+EMAIL_TAKEN: Final = "SELECT EXISTS (SELECT FROM users WHERE organization_id = $1 AND email = $2)"
+
+COUNT_FAILURE: Final = """
+UPDATE users SET failed_sign_ins = failed_sign_ins + 1
+WHERE organization_id = ANY($1) AND id = $2 AND state = 'active' RETURNING organization_id, failed_sign_ins"""
+
+
+async def insert(
+    tx: Transaction, organization_id: UUID, user_id: UUID, *, email: str, name: str, role: str, locale: str
+) -> User:
+    """A new member."""
+    row = await tx.fetchrow(INSERT, organization_id, user_id, email, name, role, locale)
+    assert row is not None
+    return User(**row)
+
+
+async def read(tx: Transaction, organization_id: UUID, user_id: UUID) -> User | None:
+    """One of them."""
+    return _read(await tx.fetchrow(READ, organization_id, user_id))
+
+
+async def lock(tx: Transaction, organization_id: UUID, user_id: UUID) -> User | None:
+    """The same, held against other changes."""
+    return _read(await tx.fetchrow(LOCK, organization_id, user_id))
+
+
+async def hold(tx: Transaction, organization_id: UUID, user_id: UUID) -> User | None:
+    """The same, held only against being changed: what is done next is done for who they are now."""
+    return _read(await tx.fetchrow(HOLD, organization_id, user_id))
+
+
+async def page(tx: Transaction, organization_id: UUID, after: UUID | None, limit: int) -> list[User]:
+    """`limit` of them in the order they came."""
+    return [User(**row) for row in await tx.fetch(PAGE, organization_id, after, limit)]
+
+
+async def update(tx: Transaction, user: User) -> User:
+    """As `user` says: name, locale, role, state."""
+    row = await tx.fetchrow(
+        UPDATE, user.organization_id, user.id, user.name, user.locale, user.role, user.state
+    )
+    assert row is not None
+    return User(**row)
+
+
+async def count_owners(tx: Transaction, organization_id: UUID) -> int:
+    """Active ones."""
+    count: int = await tx.fetchval(OWNERS, organization_id)
+    return count
+
+
+async def has_email(tx: Transaction, organization_id: UUID, email: str) -> bool:
+    """Whether somebody in the organization, active or not, has this address."""
+    taken: bool = await tx.fetchval(EMAIL_TAKEN, organization_id, email)
+    return taken
+
+
+async def count_failure(tx: Transaction, organizations: Sequence[UUID], user_id: UUID) -> list[Row]:
+    """`organization_id` and `failed_sign_ins` of each organization where they are active."""
+    return await tx.fetch(COUNT_FAILURE, list(organizations), user_id)
+
+
+def _read(row: Row | None) -> User | None:
+    return None if row is None else User(**row)

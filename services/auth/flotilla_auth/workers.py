@@ -1,0 +1,40 @@
+"""What auth does on its own."""
+
+from datetime import timedelta
+
+from flotilla.app import App
+from flotilla.bus.declare import Worker
+
+from flotilla_auth.domain import lockout
+from flotilla_auth.resources import own
+from flotilla_auth.signing import read_keys, rotate
+from flotilla_auth.store import credentials, sessions
+
+KEEP_EXPIRED = timedelta(days=1)
+"""Expired sessions stay this long: a spent token that comes late is still known as one."""
+
+
+async def rotate_keys(app: App) -> None:
+    """Change the signing key when its time has come."""
+    if await rotate(app):
+        await read_keys(app, own(app).tokens)
+
+
+async def refresh_keys(app: App) -> None:
+    """Know the keys that another process made; they are announced well before they sign."""
+    await read_keys(app, own(app).tokens)
+
+
+async def sweep(app: App) -> None:
+    """Delete what has expired: sessions with their tokens, counted attempts."""
+    await credentials.forget_old_attempts(app.db, timedelta(hours=lockout.FORGET_HOURS))
+    while organizations := await sessions.organizations_with_expired(app.db, KEEP_EXPIRED):
+        async with app.db.transaction(organizations) as tx:
+            await sessions.delete_expired(tx, organizations, KEEP_EXPIRED)
+
+
+WORKERS = (
+    Worker("rotate_keys", timedelta(hours=1), rotate_keys),
+    Worker("refresh_keys", timedelta(minutes=1), refresh_keys, leased=False),
+    Worker("sweep", timedelta(hours=1), sweep),
+)
