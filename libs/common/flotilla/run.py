@@ -7,6 +7,7 @@ on its queues.
 import asyncio
 import signal
 import sys
+from typing import Any
 
 import structlog
 import uvicorn
@@ -50,25 +51,26 @@ async def run(service: Service) -> None:
 
 def config(app: App) -> uvicorn.Config:
     """How every service is served: uvloop, httptools, no access log of its own, bounded in size and time."""
-    return uvicorn.Config(
-        serve(app),
-        host=app.settings.http_host,
-        port=app.settings.http_port,
-        loop="uvloop",
-        http="httptools",
-        ws="websockets-sansio",
-        ws_max_size=1 << 16,
-        ws_ping_interval=None,
-        ws_per_message_deflate=False,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=True,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=max(1, int(app.settings.grace_seconds) - 2),
-        backlog=4096,
-    )
+    options: dict[str, Any] = {
+        "host": app.settings.http_host,
+        "port": app.settings.http_port,
+        "loop": "uvloop",
+        "http": "httptools",
+        "ws": "websockets-sansio",
+        "ws_max_size": 1 << 16,
+        "ws_ping_interval": None,
+        "ws_per_message_deflate": False,
+        "lifespan": "off",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "date_header": True,
+        "timeout_keep_alive": 75,
+        "timeout_graceful_shutdown": max(1, int(app.settings.grace_seconds) - 2),
+        "backlog": 4096,
+    }
+    own = app.service.server(app) if app.service.server else {}
+    return uvicorn.Config(serve(app), **(options | own))
 
 
 def main() -> None:

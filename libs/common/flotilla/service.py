@@ -50,6 +50,8 @@ class Service:
     routes: "tuple[APIRouter, ...]" = ()
     asgi: "Callable[[App, Any], Any] | None" = None
     """Wraps the HTTP application: (app, fastapi) -> ASGI. The gateway's forwarding path is put here."""
+    server: "Callable[[App], dict[str, Any]] | None" = None
+    """Further options of its HTTP server (`uvicorn.Config`): the gateway's own protocol at the edge."""
     lanes: tuple[Lane, ...] = ()
     handlers: tuple[Handler, ...] = ()
     tap: Tap | None = None

@@ -38,8 +38,9 @@ def serve(app: App) -> ASGIApp:
     """The application of a running process."""
     application = build(app.service)
     application.state.app = app
-    wrapped: ASGIApp = app.service.asgi(app, application) if app.service.asgi else application
-    return _Traced(wrapped)
+    traced = _Traced(application)
+    wrapped: ASGIApp = app.service.asgi(app, traced) if app.service.asgi else traced
+    return wrapped
 
 
 class _Traced:
