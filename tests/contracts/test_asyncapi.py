@@ -25,8 +25,13 @@ async def find_contact(tx: Transaction, batch: Sequence[Received[messaging.Messa
     """Declared to be read, not to be run."""
 
 
-@tap(lane="archive")
+@tap("archive")
 async def keep_all(tx: Transaction, batch: Sequence[RawEvent]) -> None:
+    """Declared to be read, not to be run."""
+
+
+@tap("feed", messaging.MessageReceived)
+async def feed(tx: Transaction, batch: Sequence[RawEvent]) -> None:
     """Declared to be read, not to be run."""
 
 
@@ -34,6 +39,7 @@ SERVICES = (
     Service(name="crm", handlers=(keep_conversations, find_contact), emits=(crm.ContactCreated,)),
     Service(name="messaging", emits=(messaging.MessageReceived,)),
     Service(name="analytics", tap=keep_all),
+    Service(name="websocket", tap=feed),
 )
 
 
@@ -68,6 +74,7 @@ def test_operations_are_what_the_services_say_they_send_and_hear(read: dict[str,
         "crm.keep_conversations.conversation.resolved.v1",
         "crm.find_contact.message.received.v1",
         "messaging.sends.message.received.v1",
+        "websocket.feed.message.received.v1",
     }
     assert archived <= operations
 
