@@ -1,0 +1,1 @@
+"""Rules and types of the read side; no I/O."""

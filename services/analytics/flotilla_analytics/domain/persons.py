@@ -1,0 +1,30 @@
+"""Whose personal data an event holds: a reference like `contact:<id>`, by which keys are kept and destroyed."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from flotilla.events.base import Contract
+
+ORGANIZATION: Final = "organization"
+"""The key of an organization itself: for personal data whose person cannot be told."""
+
+_USUAL_FIELDS: Final = ("contact_id", "identity_id", "user_id")
+"""Where events of a type that is not known here name the person, if they do."""
+
+
+def person_of(contract: Contract | None, fields: Mapping[str, Any]) -> str:
+    """The person an event's `data` is about: the first of the contract's fields that is set."""
+    for name in contract.person if contract else _USUAL_FIELDS:
+        if isinstance(value := fields.get(name), str):
+            return f"{name.removesuffix('_id')}:{value}"
+    return ORGANIZATION
+
+
+def contact(contact_id: object) -> str:
+    """A contact's reference."""
+    return f"contact:{contact_id}"
+
+
+def identity(identity_id: object) -> str:
+    """The reference of a channel identity: the person until a contact is known."""
+    return f"identity:{identity_id}"

@@ -1,0 +1,33 @@
+"""What the service holds besides its database: the search."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from flotilla.app import App
+
+from flotilla_analytics.search.base import Search
+from flotilla_analytics.search.postgres import PostgresSearch
+
+
+@dataclass(frozen=True)
+class Resources:
+    """`App.own` of analytics."""
+
+    search: Search
+
+
+@asynccontextmanager
+async def open_resources(app: App) -> AsyncIterator[Resources]:
+    """Elasticsearch where its address is set, else Postgres."""
+    if not app.settings.elasticsearch_url:
+        yield Resources(PostgresSearch(app.db))
+        return
+    # The client takes 40 MB: only where it is used.
+    from flotilla_analytics.search.elasticsearch import ElasticsearchSearch
+
+    search = ElasticsearchSearch(app.settings.elasticsearch_url, app.settings.documents_prefix)
+    try:
+        yield Resources(search)
+    finally:
+        await search.close()

@@ -1,0 +1,1 @@
+"""Search behind one interface: Elasticsearch where its address is set, Postgres elsewhere."""

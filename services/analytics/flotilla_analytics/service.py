@@ -1,0 +1,23 @@
+"""analytics: the table of contents."""
+
+from datetime import timedelta
+
+from flotilla.bus.declare import Lane
+from flotilla.service import Service
+
+from flotilla_analytics import handlers
+from flotilla_analytics.api import archive, journeys, metrics, search
+from flotilla_analytics.resources import open_resources
+from flotilla_analytics.workers import metrics as metrics_fold
+from flotilla_analytics.workers import search as search_fold
+from flotilla_analytics.workers.partitions import partitions
+from flotilla_analytics.workers.sealer import sealer
+
+service = Service(
+    name="analytics",
+    resources=open_resources,
+    routes=(archive.routes, journeys.routes, metrics.routes, search.routes),
+    lanes=(Lane("archive", wait=timedelta(milliseconds=200), batch=500),),
+    tap=handlers.archive,
+    workers=(sealer, metrics_fold.worker, search_fold.worker, partitions),
+)

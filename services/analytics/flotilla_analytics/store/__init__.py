@@ -1,0 +1,1 @@
+"""SQL of the archive, the people's keys, the ledger, the metrics and the cursors."""

@@ -1,0 +1,98 @@
+"""SQL of the archive: one statement a batch in, keyset pages out."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from flotilla.store.postgres import Row, Transaction
+
+COLUMNS: Final = (
+    "organization_id, id, type, source, subject, time, sequence, region, correlation_id, causation_id,"
+    " request_id, traceparent, actor, audience, data, person, sealed"
+)
+
+INSERT: Final = f"""
+WITH fresh AS (
+    INSERT INTO archive ({COLUMNS})
+    SELECT organization_id, id, type, source, subject, time, sequence, region, correlation_id, causation_id,
+           request_id, traceparent, actor, audience, convert_from(data, 'UTF8')::jsonb, person, sealed
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[],
+                $8::text[], $9::uuid[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::text[],
+                $15::bytea[], $16::text[], $17::bytea[]) AS event ({COLUMNS})
+    ON CONFLICT (organization_id, id) DO NOTHING
+    RETURNING id, organization_id, archive_hash(archive) AS hash)
+INSERT INTO unsealed (event_id, organization_id, hash) SELECT id, organization_id, hash FROM fresh"""  # noqa: S608
+
+READ_JOURNEY: Final = f"""
+SELECT {COLUMNS} FROM archive WHERE organization_id = $1 AND correlation_id = $2
+ORDER BY time, id LIMIT $3"""  # noqa: S608
+
+READ_FOLDED: Final = f"""
+SELECT position, {COLUMNS}
+FROM unnest($1::bigint[], $2::uuid[], $3::uuid[]) AS entry (position, organization_id, id)
+JOIN archive USING (organization_id, id)
+WHERE type = ANY($4) ORDER BY position"""  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which events of an organization; what is None does not matter."""
+
+    type: str | None = None
+    subject: str | None = None
+    actor: str | None = None
+    time_from: datetime | None = None
+    """Inclusive."""
+    time_to: datetime | None = None
+    """Exclusive."""
+
+
+async def insert(tx: Transaction, rows: Iterable[tuple[object, ...]]) -> None:
+    """Keep these events (in the order of `COLUMNS`), each once, whoever else is writing the same ones."""
+    # By key, so that two processes with the same events wait for each other in one direction only.
+    columns = zip(*sorted(rows, key=lambda row: row[:2]), strict=True)
+    await tx.execute(INSERT, *(list(column) for column in columns))
+
+
+async def read_journey(tx: Transaction, org: UUID, correlation_id: UUID, limit: int) -> list[Row]:
+    """The events of one correlation id, by time."""
+    return await tx.fetch(READ_JOURNEY, org, correlation_id, limit)
+
+
+async def read_folded(
+    tx: Transaction, entries: Sequence[tuple[int, UUID, UUID]], types: Sequence[str]
+) -> list[Row]:
+    """Of these (position, organization, event), the events of these types, by position."""
+    positions, orgs, ids = zip(*entries, strict=True)
+    return await tx.fetch(READ_FOLDED, positions, orgs, ids, types)
+
+
+async def read_page(
+    tx: Transaction, org: UUID, wanted: Filter, after: tuple[datetime, UUID] | None, limit: int
+) -> list[Row]:
+    """Events newest first, at most `limit`, those older than `after`.
+
+    The statement is put together from fixed parts: with every filter in one, the planner could use no index.
+    """
+    conditions, values = ["organization_id = $1"], [org, limit]
+    parts: tuple[tuple[str, object], ...] = (
+        ("type = ${}", wanted.type),
+        ("subject = ${}", wanted.subject),
+        ("actor = ${}", wanted.actor),
+        ("time >= ${}", wanted.time_from),
+        ("time < ${}", wanted.time_to),
+    )
+    for condition, value in parts:
+        if value is not None:
+            values.append(value)
+            conditions.append(condition.format(len(values)))
+    if after is not None:
+        values.extend(after)
+        conditions.append(f"(time, id) < (${len(values) - 1}, ${len(values)})")
+    where = " AND ".join(conditions)
+    return await tx.fetch(
+        f"SELECT {COLUMNS} FROM archive WHERE {where} ORDER BY time DESC, id DESC LIMIT $2",  # noqa: S608
+        *values,
+    )

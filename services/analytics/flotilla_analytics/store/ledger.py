@@ -1,0 +1,85 @@
+"""SQL of the ledger: positions, blocks and the cursors of the folds. No tenants: ids and hashes only."""
+
+from typing import Final
+from uuid import UUID
+
+from flotilla.store.postgres import Database, Transaction
+
+from flotilla_analytics.domain.chain import FIRST_HASH, Block, Entry
+
+LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('analytics.ledger'))"
+
+READ_HEAD: Final = "SELECT position_to, hash FROM blocks ORDER BY position_to DESC LIMIT 1"
+
+TAKE_UNSEALED: Final = """
+DELETE FROM unsealed USING (SELECT event_id, organization_id FROM unsealed ORDER BY event_id LIMIT $1) AS first
+WHERE unsealed.event_id = first.event_id AND unsealed.organization_id = first.organization_id
+RETURNING unsealed.event_id, unsealed.organization_id, unsealed.hash"""
+
+INSERT_ENTRIES: Final = """
+INSERT INTO ledger (position, event_id, organization_id, hash)
+SELECT $1 + ordinality - 1, event_id, organization_id, hash
+FROM unnest($2::uuid[], $3::uuid[], $4::bytea[]) WITH ORDINALITY
+     AS entry (event_id, organization_id, hash, ordinality)"""
+
+INSERT_BLOCK: Final = """
+INSERT INTO blocks (position_from, position_to, previous_hash, content, hash) VALUES ($1, $2, $3, $4, $5)"""
+
+READ_AFTER: Final = """
+SELECT position, organization_id, event_id FROM ledger WHERE position > $1 ORDER BY position LIMIT $2"""
+
+READ_CURSOR: Final = "SELECT position FROM cursors WHERE name = $1"
+
+MAKE_CURSOR: Final = "INSERT INTO cursors (name) VALUES ($1) ON CONFLICT (name) DO NOTHING"
+
+LOCK_CURSOR: Final = "SELECT position FROM cursors WHERE name = $1 FOR UPDATE"
+
+MOVE_CURSOR: Final = "UPDATE cursors SET position = $2 WHERE name = $1"
+
+
+async def read_head(tx: Transaction) -> tuple[int, bytes]:
+    """The last sealed position and the hash the next block follows. Nobody else seals until this ends."""
+    await tx.execute(LOCK)
+    row = await tx.fetchrow(READ_HEAD)
+    return (row["position_to"], row["hash"]) if row else (0, FIRST_HASH)
+
+
+async def take_unsealed(tx: Transaction, limit: int) -> list[Entry]:
+    """Committed events without a position, oldest ids first; theirs no longer once this commits."""
+    rows = await tx.fetch(TAKE_UNSEALED, limit)
+    entries = [Entry(row["event_id"], row["organization_id"], row["hash"]) for row in rows]
+    return sorted(entries, key=lambda entry: (entry.event_id, entry.organization_id))
+
+
+async def append(tx: Transaction, block: Block, entries: list[Entry]) -> None:
+    """Write a block and its entries."""
+    await tx.execute(
+        INSERT_ENTRIES,
+        block.position_from,
+        [entry.event_id for entry in entries],
+        [entry.organization_id for entry in entries],
+        [entry.hash for entry in entries],
+    )
+    await tx.execute(
+        INSERT_BLOCK, block.position_from, block.position_to, block.previous_hash, block.content, block.hash
+    )
+
+
+async def read_cursor(db: Database, name: str) -> int:
+    """Up to which position a fold has come; 0 for a new one."""
+    return int(await db.fetchval(READ_CURSOR, name) or 0)
+
+
+async def read_after(db: Database, position: int, limit: int) -> list[tuple[int, UUID, UUID]]:
+    """The next (position, organization, event)."""
+    rows = await db.fetch(READ_AFTER, position, limit)
+    return [(row["position"], row["organization_id"], row["event_id"]) for row in rows]
+
+
+async def move_cursor(tx: Transaction, name: str, before: int, after: int) -> bool:
+    """Move a fold's cursor; False where it is not at `before`: another process was there, do nothing."""
+    await tx.execute(MAKE_CURSOR, name)
+    if await tx.fetchval(LOCK_CURSOR, name) != before:
+        return False
+    await tx.execute(MOVE_CURSOR, name, after)
+    return True

@@ -1,0 +1,133 @@
+"""People's keys: made when first needed, wrapped by the master keys, destroyed for good."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+from uuid import UUID
+
+from flotilla.security.sealing import Keyring
+from flotilla.store.postgres import Transaction
+
+from flotilla_analytics.domain.ciphers import KEY_BYTES, PersonCipher
+
+Person = tuple[UUID, str]
+"""An organization and a reference like `contact:<id>`."""
+
+READ_KEYS: Final = """
+SELECT organization_id, person, wrapped_key
+FROM unnest($1::uuid[], $2::text[]) AS wanted (organization_id, person)
+JOIN person_keys USING (organization_id, person)"""
+
+INSERT_KEYS: Final = """
+INSERT INTO person_keys (organization_id, person, wrapped_key)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[])
+ON CONFLICT (organization_id, person) DO NOTHING"""
+
+LOCK_CONTACTS: Final = """
+SELECT pg_advisory_xact_lock(key) FROM (
+    SELECT DISTINCT hashtextextended(organization_id || contact, 0) AS key
+    FROM unnest($1::uuid[], $2::text[]) AS t (organization_id, contact) ORDER BY key) AS keys"""
+
+UPSERT_ALIASES: Final = """
+INSERT INTO person_aliases (organization_id, person, contact, sequence)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[])
+ON CONFLICT (organization_id, person) DO UPDATE SET contact = excluded.contact, sequence = excluded.sequence
+WHERE person_aliases.sequence < excluded.sequence"""
+
+DESTROY_KEYS_OF_ERASED: Final = """
+INSERT INTO person_keys (organization_id, person, destroyed_at)
+SELECT organization_id, alias.person, now()
+FROM unnest($1::uuid[], $2::text[]) AS t (organization_id, contact)
+JOIN person_keys AS erased USING (organization_id)
+JOIN person_aliases AS alias USING (organization_id, contact)
+WHERE erased.person = t.contact AND erased.destroyed_at IS NOT NULL
+ORDER BY organization_id, alias.person
+ON CONFLICT (organization_id, person) DO UPDATE
+SET wrapped_key = NULL, destroyed_at = coalesce(person_keys.destroyed_at, now())"""
+
+READ_ERASED: Final = """
+SELECT organization_id, person
+FROM unnest($1::uuid[], $2::text[]) AS asked (organization_id, person)
+JOIN person_keys USING (organization_id, person) WHERE destroyed_at IS NOT NULL"""
+
+READ_CONTACT: Final = "SELECT contact FROM person_aliases WHERE organization_id = $1 AND person = $2"
+
+DESTROY_KEYS: Final = """
+INSERT INTO person_keys (organization_id, person, destroyed_at)
+SELECT $1, person, now()
+FROM (SELECT $2 AS person UNION SELECT person FROM person_aliases WHERE organization_id = $1 AND contact = $2) AS p
+ORDER BY person
+ON CONFLICT (organization_id, person) DO UPDATE
+SET wrapped_key = NULL, destroyed_at = coalesce(person_keys.destroyed_at, now())
+RETURNING person"""
+
+
+async def read_ciphers(
+    tx: Transaction, keyring: Keyring, people: Iterable[Person]
+) -> dict[Person, PersonCipher | None]:
+    """The ciphers of people who have a key; None for those who were erased."""
+    wanted = sorted(set(people))
+    if not wanted:
+        return {}
+    rows = await tx.fetch(READ_KEYS, *_columns(wanted))
+    found: dict[Person, PersonCipher | None] = {}
+    for row in rows:
+        person = (row["organization_id"], row["person"])
+        wrapped = row["wrapped_key"]
+        found[person] = None if wrapped is None else PersonCipher(keyring.open(wrapped, _place(person)))
+    return found
+
+
+async def read_erased(tx: Transaction, people: Iterable[Person]) -> list[Person]:
+    """Which of these people were erased."""
+    rows = await tx.fetch(READ_ERASED, *_columns(sorted(people)))
+    return [(row["organization_id"], row["person"]) for row in rows]
+
+
+async def make_ciphers(
+    tx: Transaction, keyring: Keyring, people: Iterable[Person]
+) -> dict[Person, PersonCipher | None]:
+    """The ciphers of these people, with keys made for those who had none; None for those who were erased.
+
+    Nothing is kept in memory between batches: a destroyed key is gone at once, in every process.
+    """
+    wanted = set(people)
+    found = await read_ciphers(tx, keyring, wanted)
+    if missing := sorted(wanted.difference(found)):
+        wrapped = [keyring.seal(os.urandom(KEY_BYTES), _place(person)) for person in missing]
+        await tx.execute(INSERT_KEYS, *_columns(missing), wrapped)
+        # Read back: another process may have been quicker, and then its key is the one.
+        found |= await read_ciphers(tx, keyring, missing)
+    return found
+
+
+async def link_identities(tx: Transaction, links: Mapping[Person, tuple[str, int]]) -> None:
+    """Keep which contact an identity belongs to: {(org, identity): (contact, sequence)}.
+
+    An identity of a contact who was erased before loses its key here. The lock is shared with `destroy_keys`:
+    without it each could miss the other's uncommitted row.
+    """
+    ordered = sorted(links)
+    orgs, identities = _columns(ordered)
+    contacts = [links[person][0] for person in ordered]
+    await tx.execute(LOCK_CONTACTS, orgs, contacts)
+    await tx.execute(UPSERT_ALIASES, orgs, identities, contacts, [links[person][1] for person in ordered])
+    await tx.execute(DESTROY_KEYS_OF_ERASED, orgs, contacts)
+
+
+async def destroy_keys(tx: Transaction, org: UUID, person: str) -> list[str]:
+    """Destroy the keys of a person: the contact's and those of all their identities; whose they were.
+
+    `person` may be an identity: the contact it belongs to goes with it. Safe to repeat.
+    """
+    contact = await tx.fetchval(READ_CONTACT, org, person) or person
+    await tx.execute(LOCK_CONTACTS, [org], [contact])
+    return [row["person"] for row in await tx.fetch(DESTROY_KEYS, org, contact)]
+
+
+def _columns(people: Sequence[Person]) -> tuple[list[UUID], list[str]]:
+    return [org for org, _ in people], [person for _, person in people]
+
+
+def _place(person: Person) -> bytes:
+    return person[0].bytes + person[1].encode()

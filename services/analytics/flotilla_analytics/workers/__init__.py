@@ -1,0 +1,1 @@
+"""What analytics does on its own: seal, fold, keep partitions."""

@@ -1,0 +1,53 @@
+"""Folding over positions: read on from the cursor, and do what is there exactly once or repeatably."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from flotilla.app import App
+from flotilla.store.postgres import Database
+
+from flotilla_analytics.store import ledger
+
+BATCH: Final = 1_000
+TURN_SECONDS: Final = 10
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Sealed events that a fold has not had."""
+
+    name: str
+    after: int
+    """The fold's cursor."""
+    entries: list[tuple[int, UUID, UUID]]
+    """(position, organization, event), by position without gaps."""
+
+    @property
+    def end(self) -> int:
+        """Where the cursor stands once these are done."""
+        return self.entries[-1][0]
+
+    @property
+    def orgs(self) -> set[UUID]:
+        """Whose events these are."""
+        return {org for _, org, _ in self.entries}
+
+
+async def next_stretch(db: Database, name: str, limit: int = BATCH) -> Stretch | None:
+    """What comes after the cursor of the fold; None where it has caught up."""
+    after = await ledger.read_cursor(db, name)
+    entries = await ledger.read_after(db, after, limit)
+    return Stretch(name, after, entries) if entries else None
+
+
+async def catch_up(app: App, step: Callable[[], Awaitable[bool]]) -> None:
+    """Repeat `step` until it has nothing to do, the process stops, or the turn is over.
+
+    A turn ends well before the worker's lease does; the next one goes on from the cursor.
+    """
+    end = time.monotonic() + TURN_SECONDS
+    while not app.stopping.is_set() and time.monotonic() < end and await step():
+        pass

@@ -1,0 +1,14 @@
+"""Keeps the archive's monthly partitions ahead of time."""
+
+from datetime import timedelta
+
+from flotilla.app import App
+from flotilla.bus.declare import Worker
+
+
+async def keep_partitions(app: App) -> None:
+    """Make the partitions of this month and the next ones where they are missing."""
+    await app.db.execute("SELECT keep_archive_partitions()")
+
+
+partitions = Worker("archive-partitions", every=timedelta(hours=6), run=keep_partitions)
