@@ -13,7 +13,14 @@ from flotilla.bus import faults
 from flotilla.bus.connection import BROKER_ERRORS, INFRASTRUCTURE_ERRORS, connect
 from flotilla.bus.declare import Lane
 from flotilla.bus.dispatch import Dispatcher
-from flotilla.bus.parked import DELIVERIES, CrashedRepeatedlyError, park_crashed
+from flotilla.bus.parked import (
+    STARTS,
+    SUSPECTED_AFTER,
+    CrashedRepeatedlyError,
+    begin_suspect,
+    end_suspect,
+    park_crashed,
+)
 from flotilla.bus.topology import queue_name
 from flotilla.telemetry import metrics
 
@@ -29,7 +36,6 @@ class LaneConsumer:
         self._app = app
         self._lane = lane
         self._dispatcher = Dispatcher(app, lane.name)
-        self._proven = False
         self.consuming = asyncio.Event()
         """Set while the broker delivers to this consumer."""
 
@@ -51,7 +57,6 @@ class LaneConsumer:
     async def _consume(self) -> None:
         """Over one connection, until it is lost or the process stops."""
         queue: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
-        self._proven = False
         connection = await connect(self._app.settings.amqp_url.get_secret_value())
         try:
             channel = await connection.channel(publisher_confirms=False)
@@ -123,13 +128,7 @@ class LaneConsumer:
         pause = 0.1
         while True:
             try:
-                if len(part) == 1 and _deliveries(part[0]) >= DELIVERIES:
-                    error = CrashedRepeatedlyError(
-                        f"{_deliveries(part[0])} deliveries ended without an answer"
-                    )
-                    await park_crashed(self._app, self._lane.name, part[0].body, error)
-                else:
-                    await self._dispatcher.handle([message.body for message in part])
+                await self._handle_part(part)
             except INFRASTRUCTURE_ERRORS as error:
                 log.warning("lane.paused", lane=self._lane.name, error=repr(error))
                 await asyncio.sleep(pause * random.uniform(0.5, 1))
@@ -137,13 +136,20 @@ class LaneConsumer:
                 if channel.is_closed or self._app.stopping.is_set():
                     return False
             else:
-                self._proven = True
                 return True
 
-    def _is_suspect(self, part: Sequence[AbstractIncomingMessage]) -> bool:
-        """Whether this event was in hand at each of many deaths: only the first one of a connection can be,
-        because redelivered events run alone, in order."""
-        return not self._proven and part[0].redelivered and _deliveries(part[0]) >= DELIVERIES
+    async def _handle_part(self, part: Sequence[AbstractIncomingMessage]) -> None:
+        """One that was delivered again and again is written down before it is begun: it may be what kills."""
+        if len(part) > 1 or _deliveries(part[0]) < SUSPECTED_AFTER:
+            await self._dispatcher.handle([message.body for message in part])
+            return
+        body = part[0].body
+        if await begin_suspect(self._app.db, body) > STARTS:
+            error = CrashedRepeatedlyError(f"begun {STARTS} times, and the process died each time")
+            await park_crashed(self._app, self._lane.name, body, error)
+        else:
+            await self._dispatcher.handle([body])
+        await end_suspect(self._app.db, body)
 
 
 def _parts(batch: list[AbstractIncomingMessage]) -> list[list[AbstractIncomingMessage]]:

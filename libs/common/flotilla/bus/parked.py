@@ -5,6 +5,7 @@
 inspects, replays or discards it.
 """
 
+import contextlib
 import traceback
 from collections.abc import Sequence
 from datetime import timedelta
@@ -27,8 +28,14 @@ log = structlog.get_logger()
 
 MAX_ATTEMPTS: Final = 10
 MAX_DELAY: Final = timedelta(hours=1)
-DELIVERIES: Final = 5
-"""An event that was in hand when a process died this often is parked unrun: it may be what kills it."""
+SUSPECTED_AFTER: Final = 2
+"""Deliveries without an answer after which each beginning of an event is written down."""
+STARTS: Final = 3
+"""An event that was begun this often and never ended is parked unrun: it is what kills the process."""
+
+BEGIN_SUSPECT: Final = """
+INSERT INTO suspects (event_id) VALUES ($1) ON CONFLICT (event_id) DO UPDATE SET starts = suspects.starts + 1
+RETURNING starts"""
 
 PARK: Final = """
 INSERT INTO parked_events (event_id, handler, lane, type, organization_id, body, state, waiting_for, error, stack,
@@ -90,6 +97,20 @@ async def park_unreadable(db: Database, lane: str, body: bytes, error: Exception
         timedelta(),
     )
     log.error("event.unreadable", lane=lane, type=type_, error=type(error).__name__)
+
+
+async def begin_suspect(db: Database, body: bytes) -> int:
+    """Write down that an event is begun: how often it has been, this time included."""
+    try:
+        return int(await db.fetchval(BEGIN_SUSPECT, decode(body).id))
+    except msgspec.DecodeError:  # parked as unreadable in a moment
+        return 0
+
+
+async def end_suspect(db: Database, body: bytes) -> None:
+    """It has ended, well or ill: it is no suspect."""
+    with contextlib.suppress(msgspec.DecodeError):
+        await db.execute("DELETE FROM suspects WHERE event_id = $1", decode(body).id)
 
 
 async def park_crashed(app: App, lane: str, body: bytes, error: CrashedRepeatedlyError) -> None:

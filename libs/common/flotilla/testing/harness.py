@@ -66,7 +66,7 @@ class Client:
         async with self.session.request(
             method, self.base_url + path, data=content, headers=sent, allow_redirects=False
         ) as answer:
-            return Answer(answer.status, dict(answer.headers), await answer.read())
+            return Answer(answer.status, answer.headers, await answer.read())
 
     async def get(self, path: str, **options: Any) -> Answer:
         """GET."""

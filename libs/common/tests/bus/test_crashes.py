@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
+import aiohttp
 import pytest
 from flotilla.events.crm import CompanyCreated, TaskCompleted
 from flotilla.ids import new_id
@@ -63,7 +64,7 @@ async def stores(worker: str) -> AsyncIterator[Instance]:
 async def _ready(client: Client) -> bool:
     try:
         return (await client.get("/readyz")).status == 200
-    except OSError:
+    except (OSError, aiohttp.ClientError):
         return False
 
 
@@ -94,7 +95,7 @@ async def _die_in_request(stores: Instance, survivor: Harness, org: UUID, point:
         person = survivor.client(org)
         client = Client(victim.base_url, person.session, org, person.user_id, person.headers)
         await eventually(lambda: _ready(client), seconds=30)
-        with suppress(OSError):
+        with suppress(OSError, aiohttp.ClientError):
             await client.post("/v1/companies", {"name": "Harbour"})
         assert await victim.died() == -signal.SIGKILL
 
@@ -153,7 +154,9 @@ async def test_an_event_that_kills_is_found_and_parked(
     async with start_service(service, instance=stores) as survivor:
 
         async def neighbours_done() -> bool:
-            return await applied(survivor, org) == Counter(each.task_id for each in good)
+            rows = await survivor.app.db.fetch("SELECT event_id, handler, state, error FROM parked_events")
+            assert await applied(survivor, org) == Counter(each.task_id for each in good), rows
+            return True
 
         await eventually(neighbours_done)
 

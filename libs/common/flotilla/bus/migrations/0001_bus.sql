@@ -35,6 +35,13 @@ CREATE TABLE parked_events (
 CREATE INDEX parked_events_due ON parked_events (due_at) WHERE state <> 'parked';
 CREATE INDEX parked_events_waiting ON parked_events (waiting_for) WHERE state = 'waiting';
 
+-- Events that are begun although their processes died before: who dies with one of them again?
+CREATE TABLE suspects (
+    event_id uuid PRIMARY KEY,
+    starts int NOT NULL DEFAULT 1,
+    begun_at timestamptz NOT NULL DEFAULT now()
+);
+
 -- Work for later and timers: one row each, gone when done.
 CREATE TABLE jobs (
     id uuid PRIMARY KEY,
