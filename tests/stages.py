@@ -20,6 +20,7 @@ from typing import Final
 from flotilla.cli.screen import explained, report
 from flotilla.fleet import Fleet
 from flotilla.instance import Instance
+from flotilla.testing.sweep import sweep
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 IN_PARALLEL: Final = ("-n", "2")
@@ -63,12 +64,18 @@ def _servers() -> Iterator[None]:
     fleet = Fleet(Instance.load("test"), report)
     found = {server.name for server in fleet.servers() if server.status().state == "running"}
     with fleet.exclusive():
-        asyncio.run(fleet.start_servers())
+        asyncio.run(_ready(fleet))
     try:
         yield
     finally:
         with fleet.exclusive():
             asyncio.run(fleet.stop_servers(leave=found))
+
+
+async def _ready(fleet: Fleet) -> None:
+    await fleet.start_servers()
+    if removed := await sweep(fleet.instance):
+        report("sweep", f"{removed} things removed that killed runs had left", 0)
 
 
 def _closing_line(counts: Counter[str], seconds: float) -> str:

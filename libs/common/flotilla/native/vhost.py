@@ -26,7 +26,13 @@ async def delete_vhost(instance: Instance) -> None:
     await asyncio.to_thread(_call, instance, "DELETE", f"vhosts/{instance.vhost}", None)
 
 
-def _call(instance: Instance, method: str, path: str, body: object) -> None:
+async def vhosts(instance: Instance) -> list[str]:
+    """The names of all vhosts of the instance's node."""
+    answer = await asyncio.to_thread(_call, instance, "GET", "vhosts", None)
+    return [vhost["name"] for vhost in json.loads(answer)]
+
+
+def _call(instance: Instance, method: str, path: str, body: object) -> bytes:
     token = base64.b64encode(f"flotilla:{instance.secrets.rabbitmq}".encode()).decode()
     request = urllib.request.Request(  # noqa: S310 - our own loopback address
         f"{instance.rabbitmq_management_url}/api/{path}",
@@ -35,9 +41,9 @@ def _call(instance: Instance, method: str, path: str, body: object) -> None:
         headers={"Authorization": f"Basic {token}", "Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310
-            return
+        with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310
+            return bytes(answer.read())
     except urllib.error.HTTPError as refused:
         if method == "DELETE" and refused.code == 404:
-            return
+            return b""
         raise
