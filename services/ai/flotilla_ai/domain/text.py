@@ -30,6 +30,7 @@ _DIGIT: Final = re.compile(r"\d")
 _SENTENCE: Final = re.compile(r"(?<=[.!?…])[\s]+(?=[^\s])|\n+")
 _GOLDEN: Final = np.uint32(2654435761)
 _CONCEPT: Final = "\x01"
+_BESIDE_CONCEPT: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,9 @@ class Features:
 
     words: tuple[str, ...]
     terms: Hashes
-    """One for each word's beginning, one for each concept: what text search counts."""
+    """What text search counts: beginnings of words, and concepts."""
+    term_weights: NDArray[np.float32]
+    """How much each term is to say; a word whose concept stands beside it says less."""
     word_grams: Hashes
     """Words and pairs of words."""
     concept_grams: Hashes
@@ -67,14 +70,14 @@ def features_of(text: str) -> Features:
     """Everything that the models look at."""
     words = words_of(text)
     found = [concept for word in words if (concept := concept_of(word))]
-    about = [concept for concept in found if not concept.startswith(QUIET)]
-    terms = [crc(word[:STEM]) for word in words] + [crc(_CONCEPT + concept) for concept in about]
+    terms = _terms(words)
     plain = np.fromiter((crc(word) for word in words), np.uint32, len(words))
     pairs = plain[:-1] * _GOLDEN ^ plain[1:]
     concepts = np.fromiter((crc(_CONCEPT + concept) for concept in found), np.uint32, len(found))
     return Features(
         words=tuple(words),
-        terms=np.array(terms, np.uint32),
+        terms=np.array([term for term, _ in terms], np.uint32),
+        term_weights=np.array([weight for _, weight in terms], np.float32),
         word_grams=np.concatenate([plain, pairs]),
         concept_grams=concepts,
         char_grams=_char_grams(" " + " ".join(words) + " "),
@@ -90,11 +93,9 @@ def crc(word: str) -> int:
 def concepts() -> dict[str, str]:
     """Beginnings of words and the concept they stand for."""
     table: dict[str, str] = {}
-    text = resources.files("flotilla_ai").joinpath("resources/concepts.txt").read_text("utf-8")
-    for line in text.splitlines():
-        if line and not line.startswith("#"):
-            concept, _, beginnings = line.partition(":")
-            table |= {normalized(beginning): concept for beginning in beginnings.split()}
+    for line in _lines_of("concepts.txt"):
+        concept, _, beginnings = line.partition(":")
+        table |= {normalized(beginning): concept for beginning in beginnings.split()}
     return table
 
 
@@ -106,6 +107,30 @@ def concept_of(word: str) -> str | None:
         if (concept := table.get(word[:length])) and (length > 3 or length == len(word)):
             return concept
     return None
+
+
+@cache
+def stopwords() -> frozenset[str]:
+    """Words that say nothing of what a text is about."""
+    return frozenset(words_of(" ".join(_lines_of("stopwords.txt"))))
+
+
+def _lines_of(resource: str) -> list[str]:
+    text = resources.files("flotilla_ai").joinpath("resources", resource).read_text("utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def _terms(words: list[str]) -> list[tuple[int, float]]:
+    found: list[tuple[int, float]] = []
+    for word in words:
+        concept = concept_of(word)
+        if concept and concept.startswith(QUIET):
+            continue
+        if concept:
+            found += [(crc(_CONCEPT + concept), 1.0), (crc(word[:STEM]), _BESIDE_CONCEPT)]
+        elif word not in stopwords():
+            found.append((crc(word[:STEM]), 1.0))
+    return found
 
 
 def _char_grams(text: str) -> Hashes:
