@@ -51,7 +51,7 @@ CREATE INDEX contacts_owner ON contacts (organization_id, owner_id, id);
 CREATE INDEX contacts_company ON contacts (organization_id, company_id, id);
 CREATE INDEX contacts_email ON contacts (organization_id, email) WHERE email IS NOT NULL;
 CREATE INDEX contacts_phone ON contacts (organization_id, phone) WHERE phone IS NOT NULL;
-CREATE INDEX contacts_search ON contacts USING gist (organization_id, search_name gist_trgm_ops (siglen = 32));
+CREATE INDEX contacts_search ON contacts USING gist (organization_id, search_name gist_trgm_ops (siglen = 128));
 SELECT protect_tenant_table('contacts');
 
 -- An index of contacts.tags that row-level security lets the planner use (text equality is leakproof, array
@@ -165,9 +165,9 @@ CREATE INDEX timeline_of_company ON timeline_entries (organization_id, company_i
     WHERE company_id IS NOT NULL;
 SELECT protect_tenant_table('timeline_entries');
 
--- Names that begin with `sought`, then names with a word that does, then names like it (typing errors). It runs as
--- the owner, who is let past the policy for reading, because under it the planner cannot use the trigram index;
--- so it names the organization itself, and refuses one that is not the transaction's.
+-- Names that begin with `sought`, then names with a word that does; where there are none, names like it (typing
+-- errors). It runs as the owner, who is let past the policy for reading, because under it the planner cannot use the
+-- trigram index; so it names the organization itself, and refuses one that is not the transaction's.
 CREATE POLICY search ON contacts FOR SELECT TO CURRENT_USER USING (true);
 
 CREATE FUNCTION search_contacts(
@@ -175,19 +175,25 @@ CREATE FUNCTION search_contacts(
 ) RETURNS TABLE (id uuid, rank real)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path FROM CURRENT SET pg_trgm.word_similarity_threshold = 0.5 AS $$
-    SELECT found.id, found.rank
-    FROM (SELECT c.id,
-                 CASE WHEN c.search_name LIKE pattern || '%' THEN 0.0
-                      WHEN c.search_name LIKE '% ' || pattern || '%' THEN 0.5
-                      ELSE 1 + (sought <<-> c.search_name) END::real AS rank
-          FROM contacts c
-          WHERE c.organization_id = org
-            AND (c.search_name LIKE pattern || '%' OR c.search_name LIKE '% ' || pattern || '%'
-                 OR sought <% c.search_name)
-            AND (owner IS NULL OR c.owner_id = owner)
-            AND (company IS NULL OR c.company_id = company)
-            AND (tag IS NULL OR tag = ANY (c.tags))) AS found
-    WHERE org = ANY (string_to_array(current_setting('flotilla.orgs', true), ',')::uuid[])
-      AND (found.rank, found.id) > (after_rank, after_id)
+    WITH begins AS MATERIALIZED (
+        SELECT c.id, CASE WHEN c.search_name LIKE pattern || '%' THEN 0.0 ELSE 0.5 END::real AS rank
+        FROM contacts c
+        WHERE c.organization_id = org AND org = ANY (string_to_array(current_setting('flotilla.orgs', true), ',')::uuid[])
+          AND (c.search_name LIKE pattern || '%' OR c.search_name LIKE '% ' || pattern || '%')
+          AND (owner IS NULL OR c.owner_id = owner)
+          AND (company IS NULL OR c.company_id = company)
+          AND (tag IS NULL OR tag = ANY (c.tags))
+    ), alike AS (
+        SELECT c.id, (1 + (sought <<-> c.search_name))::real AS rank
+        FROM contacts c
+        WHERE c.organization_id = org AND org = ANY (string_to_array(current_setting('flotilla.orgs', true), ',')::uuid[])
+          AND NOT EXISTS (SELECT FROM begins)
+          AND sought <% c.search_name
+          AND (owner IS NULL OR c.owner_id = owner)
+          AND (company IS NULL OR c.company_id = company)
+          AND (tag IS NULL OR tag = ANY (c.tags))
+    )
+    SELECT found.id, found.rank FROM (SELECT * FROM begins UNION ALL SELECT * FROM alike) AS found
+    WHERE (found.rank, found.id) > (after_rank, after_id)
     ORDER BY found.rank, found.id LIMIT page
 $$;

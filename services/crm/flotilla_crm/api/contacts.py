@@ -30,6 +30,7 @@ from flotilla_crm.store import contacts as store
 from flotilla_crm.store import timeline
 
 contacts = Routes("/v1/contacts", tag="contacts")
+Q = "Names with a word that begins with this; where there are none, names like it."
 
 
 class ContactIn(Written):
@@ -97,7 +98,7 @@ async def list_contacts(
     tx: Tx,
     who: Who,
     query: PageQuery,
-    q: Annotated[Sought | None, Query(description="Names that begin with this, or are like it.")] = None,
+    q: Annotated[Sought | None, Query(description=Q)] = None,
     tag: Annotated[Tag | None, Query()] = None,
     owner_id: UUID | None = None,
     company_id: UUID | None = None,
