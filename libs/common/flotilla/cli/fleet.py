@@ -24,6 +24,10 @@ def up(instance: InstanceName = "dev", only_servers: OnlyServers = False) -> Non
         with fleet.exclusive():
             asyncio.run(_up(fleet, only_servers))
     console.print(f"[green]up[/] in {time.monotonic() - began:.1f} s")
+    if not only_servers:
+        chosen = "" if instance == "dev" else f" -i {instance}"
+        console.print(f"  the API        {fleet.instance.public_url}/docs")
+        console.print(f"  what happens   flotilla logs -f{chosen}, flotilla status{chosen}")
 
 
 def down(instance: InstanceName = "dev") -> None:

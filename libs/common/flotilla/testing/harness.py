@@ -164,7 +164,7 @@ async def running(
     async with AsyncExitStack() as stack:
         own = instance if instance else await stack.enter_async_context(isolated(service, worker))
         spy = await stack.enter_async_context(Spy.on(own.amqp_url))
-        app = await stack.enter_async_context(opened(service, _settings(service, own, settings)))
+        app = await stack.enter_async_context(opened(service, settings_for(service, own, settings)))
         if not lanes_paused:
             await stack.enter_async_context(working(app))
         base_url = await stack.enter_async_context(_serving(app))
@@ -181,7 +181,8 @@ async def running(
         yield Harness(app, own, base_url, session, spy, exchange, signer)
 
 
-def _settings(service: Service, instance: Instance, overrides: Mapping[str, Any]) -> Any:
+def settings_for(service: Service, instance: Instance, overrides: Mapping[str, Any]) -> Any:
+    """What the service would be told by the environment, on any free port, with these changed."""
     environment = instance.environment(service.name)
     told = {name.removeprefix("FLOTILLA_").lower(): value for name, value in environment.items()}
     return service.settings(**{**told, "http_port": 0, "grace_seconds": 5, **overrides})

@@ -20,6 +20,7 @@ from flotilla.events.crm import (
     Company,
     CompanyCreated,
     CompanyUpdated,
+    ContactCreated,
     NoteCreated,
     TaskCompleted,
     TaskCreated,
@@ -73,6 +74,12 @@ async def record_task(
                 raise NotYetKnown("company", event.data.company_id)
         completed = msgspec.structs.asdict(event.data) | {"state": "completed"}
         tx.emit(TaskCompleted(**completed), org=event.org, sequence=2, cause=event, audience="org")
+
+
+@reaction(ContactCreated, lane="plain")
+async def record_contact(tx: Transaction, batch: Sequence[Received[ContactCreated]]) -> None:
+    """One row for each contact: the smallest reaction there is, for benches."""
+    await tx.execute(RECORD, [event.org for event in batch], [event.data.contact_id for event in batch])
 
 
 @projection(CompanyCreated, CompanyUpdated, lane="work")
@@ -144,8 +151,8 @@ service = Service(
     name="crm",
     migrations_folder=Path(__file__).parent / "migrations",
     routes=(routes,),
-    lanes=(Lane("work", wait=timedelta(milliseconds=50)), Lane("slow")),
-    handlers=(record_task, keep_company, enqueue_errand),
+    lanes=(Lane("work", wait=timedelta(milliseconds=50)), Lane("plain"), Lane("slow")),
+    handlers=(record_task, record_contact, keep_company, enqueue_errand),
     jobs=(JobKind("errand", Errand, perform, finish, give_up, lease=timedelta(seconds=8), attempts=3),),
     timers=(TimerKind("ring", Errand, ring),),
     emits=(CompanyCreated, TaskCompleted),
