@@ -47,7 +47,11 @@ class Fleet:
         """One command at a time changes an instance; a second waits for the first."""
         self.instance.folder.mkdir(parents=True, exist_ok=True)
         with (self.instance.folder / "fleet.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._report(self.instance.name, "waiting for another command to finish with it", 0.0)
+                fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def log(self, name: str) -> Path:

@@ -27,7 +27,9 @@ def up(instance: InstanceName = "dev", only_servers: OnlyServers = False) -> Non
     if not only_servers:
         chosen = "" if instance == "dev" else f" -i {instance}"
         console.print(f"  the API        {fleet.instance.public_url}/docs")
-        console.print(f"  what happens   flotilla logs -f{chosen}, flotilla status{chosen}")
+        console.print(
+            f"  what happens   .venv/bin/flotilla logs -f{chosen}, .venv/bin/flotilla status{chosen}"
+        )
 
 
 def down(instance: InstanceName = "dev") -> None:
