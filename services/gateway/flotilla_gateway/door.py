@@ -1,0 +1,197 @@
+"""The door: what happens to a request, in order.
+
+Path → route → who asks → how often they may → forwarded, or a problem. Own pages (/docs, /healthz, …) are
+answered by this process's FastAPI application.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from flotilla.ids import new_id
+from flotilla.problems import BadRequestError, NotFoundError, Problem, UnavailableError, render
+from flotilla.telemetry.traces import new_traceparent, span
+from opentelemetry.trace import SpanKind
+
+from flotilla_gateway.edge import security
+from flotilla_gateway.edge.admission import admit, count
+from flotilla_gateway.edge.protocol import CLIENT
+from flotilla_gateway.edge.tunnel import LIVE_PATH
+from flotilla_gateway.forward.connection import Connection
+from flotilla_gateway.forward.exchange import Outcome, Passage, Receive, Send, forward
+from flotilla_gateway.forward.headers import VIA, Header, header, usable_request_id
+from flotilla_gateway.gateway import Gateway
+from flotilla_gateway.pages.local import Local
+from flotilla_gateway.paths import check_path
+from flotilla_gateway.problems import MethodNotAllowedError, UpgradeRequiredError
+from flotilla_gateway.routing import Operation
+from flotilla_gateway.trust.credentials import from_authorization, from_query
+from flotilla_gateway.visit import Visit
+
+if TYPE_CHECKING:
+    from flotilla_gateway.edge.protocol import EdgeProtocol
+
+Scope = MutableMapping[str, Any]
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+API: Final = b"/v1/"
+OWN_SERVICE: Final = "gateway"
+LIVE_SERVICE: Final = "websocket"
+"""Its streams are opened by EventSource, which can only put a token into the query."""
+
+
+class Door:
+    """The ASGI application of the gateway."""
+
+    def __init__(self, gateway: Gateway, pages: Asgi) -> None:
+        """`pages`: this process's FastAPI application."""
+        self._gateway = gateway
+        self._local = Local(pages)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            raise RuntimeError(f"the gateway serves no {scope['type']!r} by ASGI")
+        visit = self._arrive(scope)
+        try:
+            outcome = await self._serve(visit, receive, send)
+        except Problem as problem:
+            outcome = await self._refuse(visit, problem, send)
+        visit.note(self._gateway.access_log, outcome)
+
+    def _arrive(self, scope: Scope) -> Visit:
+        headers: list[Header] = scope["headers"]
+        peer = scope["client"]
+        caller = self._gateway.callers.of(peer[0] if peer else "", scope["scheme"], headers)
+        request_id = usable_request_id(headers) or new_id().hex.encode()
+        return Visit(scope, headers, caller, request_id, time.perf_counter())
+
+    async def _serve(self, visit: Visit, receive: Receive, send: Send) -> Outcome:
+        scope = visit.scope
+        path: bytes = scope["raw_path"]
+        check_path(path, scope["query_string"])
+        if scope["http_version"] != "1.0" and sum(name == b"host" for name, _ in visit.headers) != 1:
+            raise BadRequestError("A request has exactly one Host (RFC 9112 section 3.2).")
+        if not path.startswith(API):
+            return await self._local.page(visit, receive, send)
+        operations = self._gateway.table.find(path)
+        if path == LIVE_PATH and not operations:
+            raise UpgradeRequiredError("Open a WebSocket here.", headers={"upgrade": "websocket"})
+        if operations is None:
+            raise NotFoundError("No such path; /docs lists those there are.")
+        method: str = scope["method"]
+        visit.operation = operation = operations.get(method) or (
+            operations.get("GET") if method == "HEAD" else None
+        )
+        if operation is None:
+            return await self._without_operation(visit, sorted(operations), send)
+        await self._admit(visit, operation)
+        traceparent = self._traceparent(visit)
+        if traceparent is None:
+            return await self._pass_on(visit, operation, receive, send)
+        with span(f"{operation.method} {operation.template}", traceparent, SpanKind.SERVER) as own:
+            visit.traceparent = own
+            return await self._pass_on(visit, operation, receive, send)
+
+    async def _admit(self, visit: Visit, operation: Operation) -> None:
+        gateway, caller = self._gateway, visit.caller
+        if operation.public:
+            name = visit.path.decode() if operation.limit == "hook" else caller.bucket
+            decision = await count(gateway.limiter, operation.limit, name)
+        else:
+            token = from_authorization(visit.headers)
+            if token is None and operation.service == LIVE_SERVICE:
+                token, visit.query = from_query(visit.query)
+            visit.session, decision = await admit(
+                gateway.tokens, gateway.limiter, token, operation.limit, caller
+            )
+        visit.limit_headers = decision.headers
+
+    async def _pass_on(self, visit: Visit, operation: Operation, receive: Receive, send: Send) -> Outcome:
+        if operation.service == OWN_SERVICE:
+            return await self._local.operation(visit, receive, send)
+        upstream = self._gateway.upstreams.get(operation.service)
+        if upstream is None:
+            raise UnavailableError(f"`{operation.service}` does not run here.", headers={"retry-after": "30"})
+        scope = visit.scope
+        client: EdgeProtocol = scope[CLIENT]
+        passage = Passage(
+            method=operation.method,
+            target=visit.path + b"?" + visit.query if visit.query else visit.path,
+            received=visit.headers,
+            added=_request_headers(visit),
+            with_credentials=operation.public,
+            body_limit=self._gateway.settings.body_bytes,
+            head_only=scope["method"] == "HEAD",
+            http10=scope["http_version"] == "1.0",
+        )
+        return await forward(
+            upstream, passage, client, receive, send, lambda answer: self._response_headers(visit, answer)
+        )
+
+    def _response_headers(self, visit: Visit, answer: Connection) -> list[Header]:
+        added = [(b"x-request-id", visit.request_id), *visit.limit_headers, *self._guards(visit)]
+        if header(answer.headers, b"cache-control") is None:
+            added.append(security.NO_STORE)
+        return added
+
+    def _guards(self, visit: Visit) -> Sequence[Header]:
+        guards = security.API_HTTPS if visit.caller.scheme == "https" else security.API
+        return (*guards, *self._gateway.cors.response_headers(visit.headers))
+
+    async def _without_operation(self, visit: Visit, methods: Sequence[str], send: Send) -> Outcome:
+        """OPTIONS is answered here; any other method the path does not have is a problem."""
+        if "GET" in methods and "HEAD" not in methods:
+            methods = [*methods, "HEAD"]
+        allow = ", ".join([*methods, "OPTIONS"])
+        if visit.scope["method"] != "OPTIONS":
+            raise MethodNotAllowedError(f"It takes {allow}.", headers={"allow": allow})
+        headers = [
+            (b"allow", allow.encode()),
+            (b"x-request-id", visit.request_id),
+            *(security.API_HTTPS if visit.caller.scheme == "https" else security.API),
+            *self._gateway.cors.preflight_headers(visit.headers, allow.encode()),
+        ]
+        await send({"type": "http.response.start", "status": 204, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+        return Outcome(204, 0)
+
+    async def _refuse(self, visit: Visit, problem: Problem, send: Send) -> Outcome:
+        status, fields, body = render(problem, visit.request_id.decode())
+        if status == 401:
+            fields.setdefault("www-authenticate", 'Bearer realm="flotilla"')
+        headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in fields.items()]
+        named = {name for name, _ in headers}
+        headers += [
+            (b"content-length", b"%d" % len(body)),
+            (b"x-request-id", visit.request_id),
+            security.NO_STORE,
+            *(field for field in visit.limit_headers if field[0] not in named),
+            *self._guards(visit),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        return Outcome(status, len(body))
+
+    def _traceparent(self, visit: Visit) -> str | None:
+        settings = self._gateway.settings
+        if settings.honour_traceparent and (given := header(visit.headers, b"traceparent")):
+            return given.decode("latin-1")
+        return new_traceparent(settings.trace_ratio) if settings.trace_ratio > 0 else None
+
+
+def _request_headers(visit: Visit) -> list[Header]:
+    caller = visit.caller
+    added = [
+        (b"x-request-id", visit.request_id),
+        (b"x-forwarded-for", caller.address.encode()),
+        (b"x-forwarded-proto", caller.scheme.encode()),
+        (b"via", VIA),
+    ]
+    if (host := header(visit.headers, b"host")) is not None:
+        added.append((b"x-forwarded-host", host))
+    if visit.session is not None:
+        added.append((b"flotilla-principal", visit.session.principal))
+    if visit.traceparent is not None:
+        added.append((b"traceparent", visit.traceparent.encode()))
+    return added

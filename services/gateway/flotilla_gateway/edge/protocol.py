@@ -1,0 +1,274 @@
+"""A caller's connection: uvicorn's HTTP protocol with limits on what a head may be and how long it may take.
+
+The forwarding path finds the connection in its scope (`CLIENT`) and hears through it that the caller went
+away, so that nobody works for an answer that cannot be delivered.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from flotilla.ids import new_id
+from flotilla.problems import BadRequestError, Problem, render
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from flotilla_gateway.forward.headers import Header, header
+from flotilla_gateway.problems import HeadersTooLargeError, RequestTimeoutError
+
+if TYPE_CHECKING:
+    from flotilla_gateway.edge.tunnel import Tunnels
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """The head of a request to become a WebSocket (RFC 6455 section 4.1)."""
+
+    method: str
+    target: bytes
+    headers: list[Header]
+    peer: str
+    scheme: str
+
+
+CLIENT: Final = "flotilla.client"
+"""The key of the scope under which the connection stands."""
+NEVER: Final = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeLimits:
+    """What one connection may take."""
+
+    head_bytes: int = 32 * 1024
+    fields: int = 100
+    head_seconds: float = 10.0
+    """From the first byte of a request (or from the connection) to the end of its head."""
+    body_seconds: float = 60.0
+    """For a whole body, not counting while the gateway itself does not read."""
+    stall_seconds: float = 60.0
+    """How long a caller may take none of its response."""
+    discarded_bytes: int = 8 * 1024 * 1024
+    """How much of a body that was answered early is read and thrown away before the connection is cut."""
+
+
+class EdgeProtocol(HttpToolsProtocol):
+    """One caller's connection."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        limits: EdgeLimits,
+        tunnels: "Tunnels",
+        everyone: "set[EdgeProtocol]",
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._limits = limits
+        self._tunnels = tunnels
+        self._everyone = everyone
+        self._refused = False
+        self._in_head = True
+        self._head_bytes = 0
+        self._head_deadline = self.loop.time() + limits.head_seconds
+        self._body_deadline = NEVER
+        self._discarded = 0
+        self._stalled = (0, NEVER)
+        self._running: RequestResponseCycle | None = None
+        self._when_gone: Callable[[], None] | None = None
+        self._when_draining: Callable[[], None] | None = None
+
+    # For the forwarding path
+
+    @property
+    def gone(self) -> bool:
+        """The caller closed its connection."""
+        return self.transport.is_closing()
+
+    def watch(self, when_gone: Callable[[], None] | None) -> None:
+        """Call this once the caller is gone; None: no longer."""
+        self._when_gone = when_gone
+
+    def end_when_draining(self, end: Callable[[], None] | None) -> None:
+        """Call this when the process is told to stop: for streams, which have no end of their own."""
+        self._when_draining = end
+
+    def abort(self) -> None:
+        """Cut the connection: the only way to say that a response that has begun is not complete."""
+        self._give_up()
+        self.transport.abort()
+
+    # What uvicorn calls
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._everyone.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._everyone.discard(self)
+        self._give_up()
+        if self._when_gone is not None:
+            self._when_gone()
+            self._when_gone = None
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self._when_draining is not None:
+            self._when_draining()
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > self._limits.head_bytes:
+            self.refuse(_heads_too_large(self._limits))
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        cast(dict[str, Any], self.scope)[CLIENT] = self
+        self._in_head = True
+        self._discarded = 0
+        self._head_deadline = min(self._head_deadline, self.loop.time() + self._limits.head_seconds)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # Otherwise a trailer field, which is not merged into the head.
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._head_deadline = NEVER
+        counted, self._head_bytes = self._head_bytes, 0
+        if len(self.headers) > self._limits.fields or (
+            counted > self._limits.head_bytes and self._head_size() > self._limits.head_bytes
+        ):
+            self.refuse(_heads_too_large(self._limits))
+        elif self.parser.should_upgrade() and not self._should_upgrade() and self._announces_body():
+            self.refuse(BadRequestError("A request with a body cannot also ask for that upgrade."))
+        else:
+            self._body_deadline = self.loop.time() + self._limits.body_seconds
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self._refused:
+            return
+        if self.cycle.response_complete:
+            self._discarded += len(body)
+            if self._discarded > self._limits.discarded_bytes:
+                self.transport.abort()
+            return
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_head = True
+        self._body_deadline = NEVER
+        if not self._refused:
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        self._when_gone = self._when_draining = None
+        super().on_response_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over to a tunnel."""
+        if self._running is not None and not self._running.response_complete:
+            self.abort()  # Nobody may switch protocols in the middle of an answer.
+            return
+        self.connections.discard(self)
+        self._everyone.discard(self)
+        self._unset_keepalive_if_required()
+        address = self.client[0] if self.client else ""
+        handshake = Handshake(self.scope["method"], self.url, self.headers, address, self.scheme or "http")
+        self._tunnels.open(self.transport, handshake, self.server_state)
+
+    def _should_upgrade_to_ws(self) -> bool:
+        return True
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Another upgrade than to WebSocket is not asked for but offered: it is declined by going on."""
+
+    def send_400_response(self, msg: str) -> None:
+        self.refuse(BadRequestError("This is not a well-formed HTTP request."))
+
+    # Time
+
+    def check_time(self, now: float) -> None:
+        """End what takes too long; called about once a second."""
+        if now > self._head_deadline:
+            self._head_deadline = NEVER
+            self._too_slow("The head of the request did not arrive in time.")
+        elif now > self._body_deadline:
+            if self.flow.read_paused:
+                self._body_deadline = now + self._limits.body_seconds / 4
+            else:
+                self._body_deadline = NEVER
+                self._too_slow("The body of the request did not arrive in time.")
+        elif self.flow.write_paused or self._stalled[0]:
+            self._check_stall(now)
+
+    def _check_stall(self, now: float) -> None:
+        size = self.transport.get_write_buffer_size() if self.flow.write_paused else 0
+        if size != self._stalled[0]:
+            self._stalled = (size, now)
+        elif size and now - self._stalled[1] > self._limits.stall_seconds:
+            self.transport.abort()
+
+    def _too_slow(self, detail: str) -> None:
+        self.refuse(RequestTimeoutError(detail), current=not self._in_head)
+
+    def refuse(self, problem: Problem, *, current: bool = False) -> None:
+        """Answer with a problem outside the application, and close.
+
+        `current`: it is about the request in hand; else about one whose head is not complete, and where an
+        earlier one is still being answered the connection is only cut: two answers must not mix.
+        """
+        if self._refused or self.transport.is_closing():
+            return
+        self._refused = True
+        running = self._running
+        if running is not None and not running.response_complete:
+            if not current or running.response_started:
+                self.abort()
+                return
+            self._give_up()
+        self.transport.write(raw_response(problem, new_id().hex))
+        self.transport.close()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _give_up(self) -> None:
+        """Nothing the request in hand still sends can arrive."""
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _announces_body(self) -> bool:
+        length = header(self.headers, b"content-length")
+        return header(self.headers, b"transfer-encoding") is not None or (length or b"0") != b"0"
+
+
+def raw_response(problem: Problem, request_id: str) -> bytes:
+    """The bytes of a problem as a whole last response of a connection."""
+    status, headers, body = render(problem, request_id)
+    lines = [STATUS_LINE.get(status, STATUS_LINE[500])]
+    fields = {**headers, "x-request-id": request_id, "content-length": str(len(body)), "connection": "close"}
+    lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in fields.items()]
+    return b"".join([*lines, b"\r\n", body])
+
+
+def _heads_too_large(limits: EdgeLimits) -> Problem:
+    return HeadersTooLargeError(
+        f"A request's head may have {limits.head_bytes} bytes and {limits.fields} fields."
+    )

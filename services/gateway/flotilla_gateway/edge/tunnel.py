@@ -1,0 +1,296 @@
+"""WebSockets: the handshake is checked and passed on, then bytes are relayed as they come, both ways.
+
+The gateway looks into no frame: pings, compression and close codes are between the caller and the websocket
+service. Each side is read only as fast as the other takes it.
+"""
+
+import asyncio
+import time
+from typing import Any, Final
+
+import structlog
+from flotilla.ids import new_id
+from flotilla.problems import BadRequestError, NotFoundError, Problem, UnavailableError
+from uvicorn.server import ServerState
+
+from flotilla_gateway import metrics
+from flotilla_gateway.access_log import AccessLine, AccessLog, timestamp
+from flotilla_gateway.edge.admission import admit
+from flotilla_gateway.edge.clients import Callers
+from flotilla_gateway.edge.protocol import Handshake, raw_response
+from flotilla_gateway.forward.connection import SWITCHING, Connection
+from flotilla_gateway.forward.errors import ExchangeError
+from flotilla_gateway.forward.exchange import CALLER_GONE
+from flotilla_gateway.forward.headers import Header, header, request_head, usable_request_id
+from flotilla_gateway.forward.upstream import Upstream
+from flotilla_gateway.limits.limiter import Limiter
+from flotilla_gateway.paths import check_path
+from flotilla_gateway.settings import GatewaySettings
+from flotilla_gateway.trust.credentials import from_authorization, from_query, from_subprotocols
+from flotilla_gateway.trust.tokens import Session, Tokens
+
+log = structlog.get_logger()
+
+LIVE_PATH: Final = b"/v1/live"
+_REJECTED_BODY: Final = 64 * 1024
+
+
+class Relay(asyncio.Protocol):
+    """One side of an open tunnel: what it receives, the other side sends."""
+
+    other: "Relay"
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        self.passed = 0
+        self.ended = asyncio.get_running_loop().create_future()
+        self._stalled = (0, 0.0)
+
+    def data_received(self, data: bytes) -> None:
+        self.passed += len(data)
+        self.other.transport.write(data)
+
+    def eof_received(self) -> bool:
+        self.other.transport.close()  # After what it still has to send.
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.other.transport.is_closing():
+            self.other.transport.close()
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def pause_writing(self) -> None:
+        if not self.other.transport.is_closing():
+            self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if not self.other.transport.is_closing():
+            self.other.transport.resume_reading()
+
+    def shutdown(self) -> None:
+        """The process stops: callers connect again, to another gateway."""
+        self.transport.close()
+
+    def check_stall(self, now: float, limit: float) -> None:
+        """Cut it where it has taken nothing for `limit` seconds."""
+        size = self.transport.get_write_buffer_size()
+        if not size or size != self._stalled[0]:
+            self._stalled = (size, now)
+        elif now - self._stalled[1] > limit:
+            self.transport.abort()
+
+
+class _Opening(asyncio.Protocol):
+    """The caller's side while the handshake is under way: it may only wait, or leave."""
+
+    def __init__(self, task: "asyncio.Task[None]", transport: asyncio.Transport) -> None:
+        self._task = task
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._transport.abort()  # RFC 6455 section 4.1: nothing may be sent before the handshake is answered.
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._task.cancel()
+
+    def shutdown(self) -> None:
+        self._transport.close()
+
+
+class Tunnels:
+    """All tunnels of this process."""
+
+    def __init__(
+        self,
+        upstream: Upstream | None,
+        tokens: Tokens,
+        limiter: Limiter,
+        callers: Callers,
+        access_log: AccessLog,
+        settings: GatewaySettings,
+    ) -> None:
+        self._upstream = upstream
+        self._tokens = tokens
+        self._limiter = limiter
+        self._callers = callers
+        self._access_log = access_log
+        self._settings = settings
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._relays: set[Relay] = set()
+
+    def open(self, transport: asyncio.Transport, handshake: Handshake, state: ServerState) -> None:
+        """Take a caller's connection over, from the head of its handshake to its end."""
+        task = asyncio.create_task(self._serve(transport, handshake, state))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        opening = _Opening(task, transport)
+        transport.set_protocol(opening)
+        connections: set[Any] = state.connections
+        connections.add(opening)
+        task.add_done_callback(lambda _: connections.discard(opening))
+
+    def sweep(self, now: float) -> None:
+        """Cut tunnels whose reader takes nothing."""
+        for relay in list(self._relays):
+            relay.check_stall(now, self._settings.stall_seconds)
+
+    def close(self) -> None:
+        """Cut them all."""
+        for relay in self._relays:
+            relay.transport.abort()
+        for task in self._tasks:
+            task.cancel()
+
+    async def _serve(self, transport: asyncio.Transport, handshake: Handshake, state: ServerState) -> None:
+        started = time.perf_counter()
+        request_id = usable_request_id(handshake.headers) or new_id().hex.encode()
+        session, status, passed = None, SWITCHING, 0
+        try:
+            session = await self._admit(handshake)
+            connection = await self._connect(handshake, session, request_id)
+            if connection.status != SWITCHING:
+                status, passed = connection.status, await self._reject(transport, connection)
+            else:
+                passed = await self._relay(transport, connection, state)
+        except Problem as problem:
+            status = problem.status
+            transport.write(raw_response(problem, request_id.decode()))
+        except ExchangeError as error:
+            status = UnavailableError.status
+            log.warning("tunnel.broken", error=str(error))
+            transport.write(raw_response(_unavailable(), request_id.decode()))
+        except asyncio.CancelledError:
+            status = CALLER_GONE
+            raise
+        finally:
+            transport.close()
+            self._note(handshake, session, request_id, status, passed, started)
+
+    async def _admit(self, handshake: Handshake) -> Session:
+        path, _, query = handshake.target.partition(b"?")
+        check_path(path, query)
+        if path != LIVE_PATH:
+            raise NotFoundError("No WebSocket is opened here.")
+        if handshake.method != "GET" or header(handshake.headers, b"sec-websocket-key") is None:
+            raise BadRequestError("This is not a WebSocket handshake (RFC 6455 section 4.1).")
+        token = (
+            from_authorization(handshake.headers)
+            or from_subprotocols(handshake.headers)[0]
+            or from_query(query)[0]
+        )
+        caller = self._callers.of(handshake.peer, handshake.scheme, handshake.headers)
+        session, _ = await admit(self._tokens, self._limiter, token, "session", caller)
+        return session
+
+    async def _connect(self, handshake: Handshake, session: Session, request_id: bytes) -> Connection:
+        """A connection whose answer's head has come."""
+        upstream = self._upstream
+        if upstream is None or upstream.breaker.wait():
+            raise _unavailable()
+        try:
+            connection = await upstream.dial()
+            try:
+                connection.begin(self._request(upstream, handshake, session, request_id), bodiless=False)
+                await connection.head()
+            except BaseException:
+                upstream.release(connection)
+                raise
+        except ExchangeError:
+            upstream.breaker.failed()
+            raise
+        except BaseException:
+            upstream.breaker.undecided()
+            raise
+        upstream.breaker.succeeded()
+        upstream.surrender(connection)
+        return connection
+
+    def _request(
+        self, upstream: Upstream, handshake: Handshake, session: Session, request_id: bytes
+    ) -> bytes:
+        path, _, query = handshake.target.partition(b"?")
+        rest = from_query(query)[1]
+        offered = from_subprotocols(handshake.headers)[1]
+        caller = self._callers.of(handshake.peer, handshake.scheme, handshake.headers)
+        added: list[Header] = [
+            (b"connection", b"Upgrade"),
+            (b"upgrade", b"websocket"),
+            (b"x-request-id", request_id),
+            (b"x-forwarded-for", caller.address.encode()),
+            (b"x-forwarded-proto", caller.scheme.encode()),
+            (b"flotilla-principal", session.principal),
+        ]
+        if offered:
+            added.append((b"sec-websocket-protocol", b", ".join(offered)))
+        kept = [field for field in handshake.headers if field[0] != b"sec-websocket-protocol"]
+        target = path + b"?" + rest if rest else path
+        return request_head(b"GET", target, upstream.authority, kept, added, with_credentials=False)
+
+    async def _reject(self, transport: asyncio.Transport, connection: Connection) -> int:
+        """The service declined: its answer, whole, as the last on this connection."""
+        body = bytearray()
+        try:
+            while not connection.complete and len(body) < _REJECTED_BODY:
+                await connection.more()
+                body += connection.take()
+        finally:
+            connection.transport.abort()
+        body += connection.take()
+        type_ = header(connection.headers, b"content-type") or b"application/octet-stream"
+        head = b"HTTP/1.1 %d \r\ncontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+        transport.write(head % (connection.status, type_, len(body)) + body)
+        return len(body)
+
+    async def _relay(self, transport: asyncio.Transport, connection: Connection, state: ServerState) -> int:
+        caller, service = Relay(transport), Relay(connection.detach())
+        caller.other, service.other = service, caller
+        answer = [b"HTTP/1.1 101 Switching Protocols\r\n"]
+        answer += [
+            b"%b: %b\r\n" % field for field in connection.headers if field[0] not in (b"date", b"server")
+        ]
+        transport.write(b"".join([*answer, b"\r\n", connection.leftover]))
+        transport.set_protocol(caller)
+        service.transport.set_protocol(service)
+        relays = {caller, service}
+        connections: set[Any] = state.connections
+        connections.add(caller)
+        self._relays |= relays
+        metrics.TUNNELS.inc()
+        try:
+            await asyncio.wait([caller.ended, service.ended])
+        finally:
+            metrics.TUNNELS.dec()
+            connections.discard(caller)
+            self._relays -= relays
+            for relay in relays:
+                relay.transport.close()
+        return service.passed
+
+    def _note(
+        self,
+        handshake: Handshake,
+        session: Session | None,
+        request_id: bytes,
+        status: int,
+        passed: int,
+        started: float,
+    ) -> None:
+        line = AccessLine(
+            ts=timestamp(),
+            request_id=request_id.decode(),
+            method="WEBSOCKET",
+            route=LIVE_PATH.decode() if handshake.target.partition(b"?")[0] == LIVE_PATH else "-",
+            status=status,
+            ms=round((time.perf_counter() - started) * 1000, 3),
+            sent=passed,
+            address=self._callers.of(handshake.peer, handshake.scheme, handshake.headers).address,
+            actor=session.actor if session else None,
+            org=session.org if session else None,
+            upstream="websocket",
+        )
+        self._access_log.add(line)
+
+
+def _unavailable() -> UnavailableError:
+    return UnavailableError("The live channel is not available.", headers={"retry-after": "1"})

@@ -1,0 +1,165 @@
+"""One service as the gateway sees it: its address, its pool of kept-alive connections, its breaker."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from flotilla_gateway.forward.breaker import Breaker
+from flotilla_gateway.forward.connection import NEVER, Connection
+from flotilla_gateway.forward.errors import BusyError, CallerGoneError, ConnectError, TimedOutError
+
+DEFAULT_PORTS: Final = {"http": 80}
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamLimits:
+    """How long things may take, in seconds, and how many connections there may be."""
+
+    connections: int = 256
+    connect: float = 2.0
+    answer: float = 30.0
+    """Until the response's head."""
+    silence: float = 75.0
+    """Between two parts of a response's body; streams send a heartbeat more often."""
+    idle: float = 30.0
+    """How long a connection is kept for the next request: shorter than the service keeps it."""
+
+
+class Upstream:
+    """Connections to one service."""
+
+    def __init__(self, name: str, url: str, limits: UpstreamLimits) -> None:
+        """`url`: `http://host:port`."""
+        parts = urlsplit(url)
+        if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+            raise ValueError(f"{name}: {url!r} is no http address")
+        self.name = name
+        self.host = parts.hostname
+        self.port = parts.port or DEFAULT_PORTS[parts.scheme]
+        self.authority = parts.netloc.encode("ascii")
+        self.limits = limits
+        self._loop = asyncio.get_running_loop()
+        self.breaker = Breaker(self._loop.time)
+        self._idle: list[Connection] = []
+        self._busy: set[Connection] = set()
+        self._streams: set[Connection] = set()
+        self._opening = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def in_flight(self) -> int:
+        """Exchanges in hand."""
+        return len(self._busy)
+
+    async def acquire(self, *, fresh: bool = False) -> Connection:
+        """A connection of one's own until `release`; ConnectError or BusyError where there is none."""
+        if fresh:
+            self._drop_idle()  # One of them was stale: the service was restarted, and so are the others.
+        while True:
+            if connection := self._reuse():
+                return self._use(connection)
+            if len(self._busy) + self._opening < self.limits.connections:
+                return await self.dial()
+            await self._queue()
+
+    async def dial(self) -> Connection:
+        """A new connection, whatever is in the pool."""
+        return self._use(await self._open())
+
+    def _use(self, connection: Connection) -> Connection:
+        self._busy.add(connection)
+        connection.deadline = self._loop.time() + self.limits.answer
+        return connection
+
+    def release(self, connection: Connection) -> None:
+        """Give it back: kept where its exchange is complete and the service keeps it, else closed."""
+        self._busy.discard(connection)
+        self._streams.discard(connection)
+        transport = connection.transport
+        if connection.complete and connection.reusable and not transport.is_closing():
+            connection.end()
+            connection.idle_since = self._loop.time()
+            self._idle.append(connection)
+        else:
+            connection.abort(CallerGoneError())
+            connection.end()
+        self._admit()
+
+    def set_apart(self, connection: Connection) -> None:
+        """Its response is a stream without end: it takes no place among the connections any more."""
+        self._busy.discard(connection)
+        self._streams.add(connection)
+        self._admit()
+
+    def surrender(self, connection: Connection) -> None:
+        """It became a tunnel: whoever has it closes it."""
+        self._busy.discard(connection)
+        self._admit()
+
+    def heard(self, connection: Connection) -> None:
+        """The response goes on: the time limit begins anew."""
+        connection.deadline = self._loop.time() + self.limits.silence
+
+    def sweep(self) -> None:
+        """Give up what takes too long, close what idled long enough."""
+        now = self._loop.time()
+        for connection in [found for found in (*self._busy, *self._streams) if found.deadline < now]:
+            connection.deadline = NEVER
+            connection.abort(TimedOutError())
+        keep_from = now - self.limits.idle
+        while self._idle and self._idle[0].idle_since < keep_from:
+            self._idle.pop(0).transport.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._drop_idle()
+        for connection in [*self._busy, *self._streams]:
+            connection.abort(CallerGoneError())
+
+    def _reuse(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.transport.is_closing():
+                return connection
+        return None
+
+    async def _open(self) -> Connection:
+        self._opening += 1
+        try:
+            async with asyncio.timeout(self.limits.connect):
+                _, connection = await self._loop.create_connection(
+                    lambda: Connection(self._loop, self._lost), self.host, self.port
+                )
+        except (OSError, TimeoutError) as error:
+            raise ConnectError(str(error)) from error
+        finally:
+            self._opening -= 1
+            self._admit()
+        return connection
+
+    async def _queue(self) -> None:
+        turn = self._loop.create_future()
+        self._waiting.append(turn)
+        try:
+            async with asyncio.timeout(self.limits.connect):
+                await turn
+        except TimeoutError:
+            raise BusyError(f"{self.limits.connections} connections are in use") from None
+
+    def _admit(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+
+    def _drop_idle(self) -> None:
+        for connection in self._idle:
+            connection.transport.close()
+        self._idle.clear()
+
+    def _lost(self, connection: Connection) -> None:
+        if connection in self._idle:
+            self._idle.remove(connection)

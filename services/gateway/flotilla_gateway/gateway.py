@@ -1,0 +1,161 @@
+"""What a gateway process holds: routes, pools, trust, limits. Made once, used by every request and tunnel."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from flotilla.security.principal import PrincipalSigner
+
+from flotilla_gateway.access_log import AccessLog
+from flotilla_gateway.edge.clients import Callers
+from flotilla_gateway.edge.cors import Cors
+from flotilla_gateway.edge.protocol import EdgeLimits, EdgeProtocol
+from flotilla_gateway.edge.tunnel import Tunnels
+from flotilla_gateway.forward.upstream import Upstream, UpstreamLimits
+from flotilla_gateway.limits.limiter import LimitClass, Limiter
+from flotilla_gateway.limits.pipe import RedisPipe
+from flotilla_gateway.pages.document import Document
+from flotilla_gateway.routing import RoutingTable
+from flotilla_gateway.settings import GatewaySettings
+from flotilla_gateway.trust.keys import KeySet
+from flotilla_gateway.trust.standing import Standing, StandingFeed
+from flotilla_gateway.trust.tokens import Tokens
+
+if TYPE_CHECKING:
+    from flotilla.app import App
+
+SWEEPS_PER_LIMIT: Final = 4
+LONGEST_SWEEP_SECONDS: Final = 1.0
+
+
+@dataclass
+class Gateway:
+    """The parts, each of which knows nothing of the others."""
+
+    settings: GatewaySettings
+    document: Document
+    table: RoutingTable
+    upstreams: dict[str, Upstream]
+    standing: Standing
+    tokens: Tokens
+    limiter: Limiter
+    callers: Callers
+    cors: Cors
+    access_log: AccessLog
+    tunnels: Tunnels
+    edge_limits: EdgeLimits
+    connections: "set[EdgeProtocol]"
+    """Callers' connections, for the sweep."""
+
+    def server_options(self) -> dict[str, Any]:
+        """Options of uvicorn: our protocol at the edge, and nobody believed about addresses but by our settings."""
+        protocol = partial(
+            EdgeProtocol, limits=self.edge_limits, tunnels=self.tunnels, everyone=self.connections
+        )
+        return {"http": protocol, "ws": "none", "proxy_headers": False}
+
+    async def sweep(self) -> None:
+        """End what takes too long, again and again."""
+        settings = self.settings
+        shortest = min(
+            settings.head_seconds,
+            settings.body_seconds,
+            settings.stall_seconds,
+            settings.upstream_answer_seconds,
+            settings.upstream_silence_seconds,
+            settings.upstream_idle_seconds,
+        )
+        every = min(LONGEST_SWEEP_SECONDS, shortest / SWEEPS_PER_LIMIT)
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(every)
+            for upstream in self.upstreams.values():
+                upstream.sweep()
+            now = loop.time()
+            for connection in list(self.connections):
+                connection.check_time(now)
+            self.tunnels.sweep(now)
+
+
+@asynccontextmanager
+async def opened(settings: GatewaySettings, standing: Standing) -> AsyncIterator[Gateway]:
+    """A gateway whose knowledge of sessions and keys is fed by somebody else."""
+    document = Document.load(settings.openapi_file)
+    upstreams = _upstreams(settings)
+    pipe = RedisPipe(settings.redis_url.get_secret_value(), settings.limiter_seconds)
+    limiter = Limiter(pipe, _limit_classes(settings))
+    assert settings.principal_private_key is not None, "the gateway needs FLOTILLA_PRINCIPAL_PRIVATE_KEY"
+    tokens = Tokens(standing, PrincipalSigner(settings.principal_private_key.get_secret_value()))
+    callers = Callers(settings.trusted_proxies)
+    access_log = AccessLog()
+    gateway = Gateway(
+        settings=settings,
+        document=document,
+        table=RoutingTable.of(document.content),
+        upstreams=upstreams,
+        standing=standing,
+        tokens=tokens,
+        limiter=limiter,
+        callers=callers,
+        cors=Cors(settings.cors_origins),
+        access_log=access_log,
+        tunnels=Tunnels(upstreams.get("websocket"), tokens, limiter, callers, access_log, settings),
+        edge_limits=EdgeLimits(
+            head_bytes=settings.head_bytes,
+            head_seconds=settings.head_seconds,
+            body_seconds=settings.body_seconds,
+            stall_seconds=settings.stall_seconds,
+        ),
+        connections=set(),
+    )
+    await pipe.open()
+    sweeping = asyncio.create_task(gateway.sweep(), name="sweep")
+    try:
+        yield gateway
+    finally:
+        sweeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeping
+        gateway.tunnels.close()
+        for upstream in upstreams.values():
+            upstream.close()
+        await pipe.close()
+        access_log.flush()
+
+
+@asynccontextmanager
+async def resources(app: "App") -> AsyncIterator[Gateway]:
+    """The gateway of a service process: what it knows comes from its tables."""
+    settings = app.settings
+    assert isinstance(settings, GatewaySettings)
+    standing = Standing(KeySet())
+    feed = StandingFeed(standing, app.db)
+    async with AsyncExitStack() as stack:
+        await feed.open()
+        stack.push_async_callback(feed.close)
+        yield await stack.enter_async_context(opened(settings, standing))
+
+
+def _upstreams(settings: GatewaySettings) -> dict[str, Upstream]:
+    limits = UpstreamLimits(
+        connections=settings.upstream_connections,
+        connect=settings.upstream_connect_seconds,
+        answer=settings.upstream_answer_seconds,
+        silence=settings.upstream_silence_seconds,
+        idle=settings.upstream_idle_seconds,
+    )
+    named = (pair.partition("=") for pair in settings.upstreams.split(",") if pair)
+    return {name: Upstream(name, url, limits) for name, _, url in named}
+
+
+def _limit_classes(settings: GatewaySettings) -> dict[str, LimitClass]:
+    classes = (
+        LimitClass.parse("session", settings.limit_session),
+        LimitClass.parse("sign_in", settings.limit_sign_in, closed_when_undecided=True),
+        LimitClass.parse("hook", settings.limit_hook),
+        LimitClass.parse("open", settings.limit_open),
+    )
+    return {limit.name: limit for limit in classes}

@@ -1,0 +1,119 @@
+"""Rate-limit classes and decisions."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from importlib.resources import files
+from typing import Final
+
+import hiredis
+
+from flotilla_gateway.forward.headers import Header
+from flotilla_gateway.limits.pipe import RedisDownError, RedisPipe, Word
+
+_SCRIPT: Final = (files("flotilla_gateway.limits") / "gcra.lua").read_bytes()
+_SHA: Final = hashlib.sha1(_SCRIPT, usedforsecurity=False).hexdigest().encode()
+"""Redis names scripts by SHA-1."""
+_MICROSECONDS: Final = 1_000_000
+LONGEST_NAME: Final = 160
+
+
+class Verdict(Enum):
+    """What a request may."""
+
+    ALLOWED = auto()
+    LIMITED = auto()
+    REVOKED = auto()
+    UNDECIDED = auto()
+    """Redis is down."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitClass:
+    """A budget: this many requests, all at once if need be, spread over so many seconds."""
+
+    name: str
+    requests: int
+    seconds: int
+    closed_when_undecided: bool = False
+    """Refuse while Redis is down: guessing passwords must not become free."""
+
+    @classmethod
+    def parse(cls, name: str, text: str, *, closed_when_undecided: bool = False) -> "LimitClass":
+        """`requests/seconds`, as settings write it."""
+        requests, _, seconds = text.partition("/")
+        return cls(name, int(requests), int(seconds), closed_when_undecided)
+
+    @property
+    def policy(self) -> bytes:
+        """`RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers section 3)."""
+        return f'"{self.name}";q={self.requests};w={self.seconds}'.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What Redis said."""
+
+    verdict: Verdict
+    headers: tuple[Header, ...] = ()
+    retry_after: int = 0
+    """Seconds."""
+
+
+_UNDECIDED: Final = Decision(Verdict.UNDECIDED)
+_REVOKED: Final = Decision(Verdict.REVOKED)
+
+
+class Limiter:
+    """Asks Redis once a request."""
+
+    def __init__(self, pipe: RedisPipe, classes: Mapping[str, LimitClass]) -> None:
+        self._pipe = pipe
+        self.classes = classes
+        self._fixed = {
+            name: (str(limit.requests), str(limit.seconds * _MICROSECONDS), limit.policy)
+            for name, limit in classes.items()
+        }
+
+    async def decide(self, limit: str, name: str, session: str | None = None) -> Decision:
+        """Count one request of `name` in the class `limit`, unless the session was revoked."""
+        requests, period, policy = self._fixed[limit]
+        keys: tuple[str, ...] = (bucket_key(limit, name),)
+        if session is not None:
+            keys = (*keys, revocation_key(session))
+        arguments: tuple[Word, ...] = (len(keys), *keys, requests, period)
+        try:
+            try:
+                answer = await self._pipe.ask(b"EVALSHA", _SHA, *arguments)
+            except hiredis.ReplyError as error:
+                if not str(error).startswith("NOSCRIPT"):
+                    return _UNDECIDED
+                answer = await self._pipe.ask(b"EVAL", _SCRIPT, *arguments)
+        except (RedisDownError, hiredis.ReplyError):
+            return _UNDECIDED
+        assert isinstance(answer, list)
+        verdict, remaining, reset, wait = answer
+        if verdict < 0:
+            return _REVOKED
+        seconds = math.ceil(reset / _MICROSECONDS)
+        headers = (
+            (b"ratelimit", b'"%b";r=%d;t=%d' % (limit.encode(), remaining, seconds)),
+            (b"ratelimit-policy", policy),
+        )
+        if verdict:
+            return Decision(Verdict.ALLOWED, headers)
+        return Decision(Verdict.LIMITED, headers, max(1, math.ceil(wait / _MICROSECONDS)))
+
+
+def bucket_key(limit: str, name: str) -> str:
+    """Where a budget is kept; long names (a path can be long) by their hash."""
+    if len(name) > LONGEST_NAME:
+        name = hashlib.blake2b(name.encode(), digest_size=20).hexdigest()
+    return f"gateway:limit:{limit}:{name}"
+
+
+def revocation_key(session: str) -> str:
+    """The mark of a session that was ended."""
+    return f"gateway:ended:{session}"

@@ -1,0 +1,144 @@
+"""One pipelined connection to Redis: commands go out as they come, answers come back in order.
+
+redis-py takes a connection from a pool and waits for each answer; at one decision a request that costs more
+than forwarding the request does. Here all decisions of one turn of the loop share a write and a read.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import hiredis
+from flotilla.outside import forbid_in_transaction
+
+RECONNECT_SECONDS: Final = 0.5
+HIGH_WATER: Final = 1024 * 1024
+
+
+Word = bytes | str | int
+
+
+class RedisDownError(Exception):
+    """Redis cannot be asked now, or did not answer in time."""
+
+
+class _Wire(asyncio.Protocol):
+    transport: asyncio.Transport
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._reader = hiredis.Reader()
+        self._pending: deque[tuple[float, asyncio.Future[object]]] = deque()
+        self.lost = loop.create_future()
+
+    def ask(self, command: bytes) -> "asyncio.Future[object]":
+        answer: asyncio.Future[object] = self._loop.create_future()
+        self._pending.append((self._loop.time(), answer))
+        self.transport.write(command)
+        return answer
+
+    @property
+    def usable(self) -> bool:
+        return not self.lost.done() and self.transport.get_write_buffer_size() < HIGH_WATER
+
+    def waited(self) -> float:
+        """How long the oldest command has been waiting."""
+        return self._loop.time() - self._pending[0][0] if self._pending else 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        while (value := self._reader.gets()) is not False:
+            _, answer = self._pending.popleft()
+            if answer.done():
+                continue
+            if isinstance(value, hiredis.ReplyError):
+                answer.set_exception(value)
+            else:
+                answer.set_result(value)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.lost.done():
+            self.lost.set_result(None)
+        for _, answer in self._pending:
+            if not answer.done():
+                answer.set_exception(RedisDownError("the connection was lost"))
+        self._pending.clear()
+
+
+class RedisPipe:
+    """Keeps the connection; while it is away every command fails at once."""
+
+    def __init__(self, url: str, time_limit: float) -> None:
+        """`url`: `redis://[user:password@]host:port/index`; `time_limit`: seconds an answer may take."""
+        self._address = urlsplit(url)
+        self._time_limit = time_limit
+        self._loop = asyncio.get_running_loop()
+        self._wire: _Wire | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def open(self) -> None:
+        """Try to connect once, then keep trying in the background."""
+        with contextlib.suppress(RedisDownError, OSError, TimeoutError, hiredis.ReplyError):
+            self._wire = await self._connect()
+        self._tasks = [asyncio.create_task(self._keep()), asyncio.create_task(self._watch())]
+
+    async def close(self) -> None:
+        """Let go."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._wire is not None:
+            self._wire.transport.abort()
+
+    async def ask(self, *command: Word) -> object:
+        """The answer; RedisDownError, or hiredis.ReplyError where Redis says the command is wrong."""
+        forbid_in_transaction("redis")
+        wire = self._wire
+        if wire is None or not wire.usable:
+            raise RedisDownError("not connected")
+        return await wire.ask(_pack(*command))
+
+    async def _connect(self) -> _Wire:
+        address = self._address
+        async with asyncio.timeout(max(self._time_limit, 1.0)):
+            _, wire = await self._loop.create_connection(
+                lambda: _Wire(self._loop), address.hostname or "", address.port or 6379
+            )
+            try:
+                if address.password:
+                    user = unquote(address.username or "default")
+                    await wire.ask(_pack("AUTH", user, unquote(address.password)))
+                await wire.ask(_pack("SELECT", address.path.strip("/") or "0"))
+            except BaseException:
+                wire.transport.abort()
+                raise
+        return wire
+
+    async def _keep(self) -> None:
+        while True:
+            if self._wire is not None:
+                await asyncio.shield(self._wire.lost)
+                self._wire = None
+            try:
+                self._wire = await self._connect()
+            except (RedisDownError, OSError, TimeoutError, hiredis.ReplyError):
+                await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _watch(self) -> None:
+        """A Redis that hangs is as good as down: everything that waits for it fails, and it is called anew."""
+        while True:
+            await asyncio.sleep(self._time_limit / 2)
+            if self._wire is not None and self._wire.waited() > self._time_limit:
+                self._wire.transport.abort()
+
+
+def _pack(*command: Word) -> bytes:
+    """A command on the wire; hiredis's own annotation knows commands of one word only."""
+    packed: bytes = hiredis.pack_command(command)  # type: ignore[arg-type]
+    return packed

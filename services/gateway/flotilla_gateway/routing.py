@@ -1,0 +1,87 @@
+"""Which service answers a path: a trie made of the merged OpenAPI document.
+
+Each operation of the document says `x-service`, `x-permission` and `x-rate-limit`; nothing else is routed.
+Segments are compared as the bytes that were sent: a path that spells a known segment with percent signs is
+an unknown path.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flotilla.security.permissions import PUBLIC
+
+METHODS: Final = ("get", "put", "post", "delete", "patch", "head")
+PARAMETER: Final = b"{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path, and what the gateway must know of it."""
+
+    method: str
+    template: str
+    """As the document has it, `/v1/contacts/{contact_id}`: what logs and metrics name."""
+    service: str
+    public: bool
+    """Nobody needs to be signed in; the request carries no principal."""
+    limit: str
+    """The rate-limit class."""
+
+
+class _Node:
+    __slots__ = ("children", "operations")
+
+    def __init__(self) -> None:
+        self.children: dict[bytes, _Node] = {}
+        self.operations: dict[str, Operation] = {}
+
+
+class RoutingTable:
+    """Finds operations by path."""
+
+    def __init__(self, operations: tuple[Operation, ...]) -> None:
+        self.operations = operations
+        self._root = _Node()
+        for operation in operations:
+            node = self._root
+            for segment in operation.template.encode().strip(b"/").split(b"/"):
+                key = PARAMETER if segment[:1] == b"{" else segment
+                node = node.children.setdefault(key, _Node())
+            node.operations[operation.method] = operation
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "RoutingTable":
+        """The table of a merged OpenAPI document."""
+        return cls(
+            tuple(
+                _operation(method, template, item[method])
+                for template, item in document.get("paths", {}).items()
+                for method in METHODS
+                if method in item
+            )
+        )
+
+    def find(self, raw_path: bytes) -> Mapping[str, Operation] | None:
+        """Operations of this path by method; none for an unknown path."""
+        return _walk(self._root, raw_path[1:].split(b"/"), 0)
+
+
+def _walk(node: _Node, segments: list[bytes], at: int) -> dict[str, Operation] | None:
+    """A named segment goes before a parameter; where it leads nowhere, the parameter is tried."""
+    if at == len(segments):
+        return node.operations or None
+    segment = segments[at]
+    child = node.children.get(segment) if segment != PARAMETER else None
+    if child is not None and (found := _walk(child, segments, at + 1)):
+        return found
+    child = node.children.get(PARAMETER)
+    return _walk(child, segments, at + 1) if child is not None and segment else None
+
+
+def _operation(method: str, template: str, described: Mapping[str, Any]) -> Operation:
+    public = described["x-permission"] == PUBLIC
+    limit = described.get("x-rate-limit", "session")
+    if public and limit == "session":
+        limit = "open"
+    return Operation(method.upper(), template, described["x-service"], public, limit)

@@ -1,0 +1,56 @@
+"""What the gateway has."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from flotilla.bus.declare import Worker
+from flotilla.service import Service
+
+from flotilla_gateway import handlers, store
+from flotilla_gateway.api import pages
+from flotilla_gateway.door import Asgi, Door
+from flotilla_gateway.gateway import Gateway, resources
+from flotilla_gateway.settings import GatewaySettings
+from flotilla_gateway.trust.standing import REMEMBERED
+
+if TYPE_CHECKING:
+    from flotilla.app import App
+
+
+def door(app: "App", fastapi: Asgi) -> Door:
+    """Everything comes in here; what is not forwarded goes on to this process's own pages."""
+    return Door(_gateway(app), fastapi)
+
+
+def server(app: "App") -> dict[str, Any]:
+    """The edge: limits on heads and slow callers, WebSocket tunnels."""
+    return _gateway(app).server_options()
+
+
+async def forget_ended_sessions(app: "App") -> None:
+    """Their tokens have expired."""
+    await store.forget_ended(app.db, REMEMBERED * 2)
+
+
+def _gateway(app: "App") -> Gateway:
+    gateway: Gateway = app.own
+    return gateway
+
+
+service = Service(
+    name="gateway",
+    settings=GatewaySettings,
+    redis=True,
+    resources=resources,
+    routes=(pages,),
+    asgi=door,
+    server=server,
+    lanes=(handlers.SECURITY,),
+    handlers=(
+        handlers.keep_signing_keys,
+        handlers.keep_organization_states,
+        handlers.keep_memberships,
+        handlers.keep_ended_sessions,
+    ),
+    workers=(Worker("forget-ended-sessions", every=timedelta(minutes=15), run=forget_ended_sessions),),
+)

@@ -1,0 +1,1 @@
+"""Whom the gateway believes: tokens, sessions that ended, suspended organizations, signed principals."""

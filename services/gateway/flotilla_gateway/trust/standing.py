@@ -1,0 +1,121 @@
+"""What a token cannot say of itself: that its session ended, its holder's role changed, its org is suspended.
+
+Kept in memory from the gateway's tables and refreshed when another process notifies. Of sessions and people
+only what changed within the life of a token is kept: older changes are in the tokens themselves, or these
+have expired.
+"""
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+from flotilla.store.postgres import Database
+
+from flotilla_gateway import store
+from flotilla_gateway.trust.keys import KeySet
+
+log = structlog.get_logger()
+
+CHANNEL: Final = "trust"
+KEYS: Final = "keys"
+ORGANIZATIONS: Final = "organizations"
+SESSIONS: Final = "sessions"
+MEMBERSHIPS: Final = "memberships"
+EVERYTHING: Final = (KEYS, ORGANIZATIONS, SESSIONS, MEMBERSHIPS)
+
+TOKEN_LIFETIME: Final = timedelta(minutes=15)
+REMEMBERED: Final = TOKEN_LIFETIME + timedelta(minutes=2)
+"""With room for clocks that differ."""
+REFRESH_SECONDS: Final = 60.0
+"""Everything is read again this often, which also forgets what is no longer needed."""
+
+
+class Standing:
+    """The latest that is known; `epoch` counts up whenever it changes."""
+
+    def __init__(self, keys: KeySet) -> None:
+        self.keys = keys
+        self.epoch = 1
+        self._ended: set[UUID] = set()
+        self._suspended: set[UUID] = set()
+        self._changed: dict[tuple[UUID, UUID], tuple[str, str]] = {}
+
+    def has_ended(self, session: UUID) -> bool:
+        """The session was signed out or revoked."""
+        return session in self._ended
+
+    def is_suspended(self, org: UUID) -> bool:
+        """The organization may do nothing."""
+        return org in self._suspended
+
+    def membership(self, org: UUID, user: UUID) -> tuple[str, str] | None:
+        """Role and state where they changed lately."""
+        return self._changed.get((org, user))
+
+    async def read(self, db: Database, topic: str) -> None:
+        """Read one topic again."""
+        match topic:
+            case "keys":
+                self.keys.replace(await store.read_keys(db))
+            case "organizations":
+                self._suspended = await store.read_suspended(db)
+            case "sessions":
+                self._ended = await store.read_ended(db, REMEMBERED)
+            case "memberships":
+                self._changed = await store.read_changed(db, REMEMBERED)
+        self.epoch += 1
+
+
+class StandingFeed:
+    """Keeps a `Standing` as the database has it, until closed."""
+
+    def __init__(self, standing: Standing, db: Database) -> None:
+        self._standing = standing
+        self._db = db
+        self._stale: set[str] = set()
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def open(self) -> None:
+        """Read everything once, then follow."""
+        for topic in EVERYTHING:
+            await self._standing.read(self._db, topic)
+        self._tasks = [
+            asyncio.create_task(self._db.listen(CHANNEL, self._heard, self._lost)),
+            asyncio.create_task(self._refresh()),
+        ]
+
+    async def close(self) -> None:
+        """Stop following."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _heard(self, topic: str) -> None:
+        self._stale.add(topic)
+        self._wake.set()
+
+    def _lost(self) -> None:
+        """The connection was away: anything may have been said."""
+        self._stale.update(EVERYTHING)
+        self._wake.set()
+
+    async def _refresh(self) -> None:
+        while True:
+            try:
+                await asyncio.wait_for(self._wake.wait(), REFRESH_SECONDS)
+            except TimeoutError:
+                self._stale.update(EVERYTHING)
+            self._wake.clear()
+            while self._stale:
+                await self._read(self._stale.pop())
+
+    async def _read(self, topic: str) -> None:
+        try:
+            await self._standing.read(self._db, topic)
+        except Exception as error:
+            log.warning("standing.unread", topic=topic, error=str(error))
+            self._stale.add(topic)
+            await asyncio.sleep(1)

@@ -1,0 +1,160 @@
+"""Access tokens: Ed25519-signed JWTs of auth (RFC 7519, RFC 8037), each verified once.
+
+Claims: `iss` "flotilla", `sub` the person, `org`, `sid` the session, `role`, `iat`, `exp` at most 15 minutes
+later; `kid` in the header.
+"""
+
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from flotilla.problems import UnauthorizedError
+from flotilla.security.principal import LIFETIME_SECONDS, Principal, PrincipalSigner
+from joserfc import jws
+from joserfc.errors import JoseError, SecurityWarning
+
+from flotilla_gateway.problems import OrganizationSuspendedError
+from flotilla_gateway.trust.standing import REMEMBERED, Standing
+
+# Both names of one algorithm: RFC 8037's, which most libraries write, and RFC 9864's. Only Ed25519 keys are known.
+ALGORITHMS: Final = ["Ed25519", "EdDSA"]
+warnings.filterwarnings("ignore", "EdDSA is deprecated", SecurityWarning)
+
+ISSUER: Final = "flotilla"
+LEEWAY_SECONDS: Final = 30.0
+"""Clocks of machines differ; for `iat` and `nbf` only."""
+LONGEST_TOKEN: Final = 4096
+KEPT_TOKENS: Final = 50_000
+RENEW_BEFORE_SECONDS: Final = 20.0
+"""A principal is signed anew while it is still good for this long, so that it arrives in time."""
+
+_SIGN_IN: Final = "Sign in again, or refresh the access token."
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """What an access token says; anything else in it is ignored."""
+
+    iss: str
+    sub: UUID
+    org: UUID
+    sid: UUID
+    role: str
+    iat: float
+    exp: float
+    nbf: float = 0.0
+
+
+class Session:
+    """A person's session, as one access token shows it."""
+
+    __slots__ = (
+        "actor",
+        "bucket",
+        "claims",
+        "epoch",
+        "expires_at",
+        "org",
+        "principal",
+        "renew_at",
+        "session",
+    )
+
+    def __init__(self, claims: Claims) -> None:
+        self.claims = claims
+        self.expires_at = claims.exp
+        self.actor = f"user:{claims.sub}"
+        self.bucket = f"{claims.org}:{claims.sub}"
+        self.org = str(claims.org)
+        self.session = str(claims.sid)
+        self.epoch = 0
+        self.principal = b""
+        """The signed principal, as sent to services."""
+        self.renew_at = 0.0
+
+
+class Tokens:
+    """Turns an access token into a session in good standing."""
+
+    def __init__(
+        self, standing: Standing, signer: PrincipalSigner, now: Callable[[], float] = time.time
+    ) -> None:
+        self._standing = standing
+        self._signer = signer
+        self._now = now
+        self._known: dict[bytes, Session] = {}
+
+    def session(self, token: bytes) -> Session:
+        """The session; a 401 problem for a token that is not good, 403 where its organization is suspended."""
+        now = self._now()
+        session = self._known.get(token)
+        if session is None:
+            session = self._verify(token, now)
+        elif session.expires_at <= now:
+            del self._known[token]
+            raise UnauthorizedError(f"The access token has expired. {_SIGN_IN}")
+        if session.epoch != self._standing.epoch:
+            self._reconsider(session, token, now)
+        elif session.renew_at <= now:
+            self._sign(session, now)
+        return session
+
+    def _verify(self, token: bytes, now: float) -> Session:
+        claims = self._read(token)
+        if claims.exp <= now:
+            raise UnauthorizedError(f"The access token has expired. {_SIGN_IN}")
+        too_early = max(claims.iat, claims.nbf) > now + LEEWAY_SECONDS
+        too_long = claims.exp - claims.iat > REMEMBERED.total_seconds()
+        if claims.iss != ISSUER or too_early or too_long:
+            raise UnauthorizedError(f"The access token is not one that is good here. {_SIGN_IN}")
+        while len(self._known) >= KEPT_TOKENS:
+            del self._known[next(iter(self._known))]
+        session = self._known[token] = Session(claims)
+        return session
+
+    def _read(self, token: bytes) -> Claims:
+        try:
+            if len(token) > LONGEST_TOKEN:
+                raise ValueError
+            header: dict[str, Any] = jws.extract_compact(token).headers()
+            key = self._standing.keys.find(header.get("kid"))
+            if key is None:
+                raise ValueError
+            signed = jws.deserialize_compact(token, key, algorithms=ALGORITHMS)
+            return msgspec.json.decode(signed.payload, type=Claims)
+        except (JoseError, ValueError, TypeError, msgspec.DecodeError):
+            raise UnauthorizedError(f"The access token is not valid. {_SIGN_IN}") from None
+
+    def _reconsider(self, session: Session, token: bytes, now: float) -> None:
+        """Something changed: is its key still good, its session open, its holder a member, with which role?"""
+        claims = session.claims
+        member = self._standing.membership(claims.org, claims.sub)
+        if session.epoch and self._key_is_gone(token):
+            ended = True
+        else:
+            ended = self._standing.has_ended(claims.sid) or (member is not None and member[1] != "active")
+        if ended:
+            self._known.pop(token, None)
+            raise UnauthorizedError(f"This session has ended. {_SIGN_IN}")
+        if self._standing.is_suspended(claims.org):
+            raise OrganizationSuspendedError("An owner can have it opened again by Flotilla's operators.")
+        session.epoch = self._standing.epoch
+        self._sign(session, now)
+
+    def _key_is_gone(self, token: bytes) -> bool:
+        return self._standing.keys.find(jws.extract_compact(token).headers().get("kid")) is None
+
+    def _sign(self, session: Session, now: float) -> None:
+        claims = session.claims
+        member = self._standing.membership(claims.org, claims.sub)
+        principal = Principal(
+            org=claims.org,
+            user_id=claims.sub,
+            session_id=claims.sid,
+            role=member[0] if member is not None else claims.role,
+            expires_at=int(now + LIFETIME_SECONDS),
+        )
+        session.principal = self._signer.sign(principal).encode()
+        session.renew_at = now + LIFETIME_SECONDS - RENEW_BEFORE_SECONDS
