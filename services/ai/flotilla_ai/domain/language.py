@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from flotilla_ai.domain.model import Ranking, ranking, softmax, sparse, trained
+from flotilla_ai.domain.model import Bag, Ranking, ranking, softmax, sparse, trained
 from flotilla_ai.domain.text import LONGEST_TEXT, Features, features_of
 
 if TYPE_CHECKING:
@@ -36,13 +36,18 @@ class Language:
     confidence: float
 
 
-def detect(text: str, hint: str | None = None, features: Features | None = None) -> Language:
-    """The language of a text; `hint` is the sender's own as the channel knows it (`uk`, `de-AT`)."""
+def detect(
+    text: str, hint: str | None = None, features: Features | None = None, bag: Bag | None = None
+) -> Language:
+    """The language of a text; `hint` is the sender's own as the channel knows it (`uk`, `de-AT`).
+
+    `features` and `bag` of the text, where the caller has them.
+    """
     features = features or features_of(text)
     known = (hint or "")[:2].lower()
     if not any(word.isalpha() for word in features.words):
         return Language(known, 0.5) if known in LANGUAGES else Language(UNDETERMINED, 0.0)
-    opinions = [_langid(text), trained().language.rank(*sparse(features)).as_dict()]
+    opinions = [_langid(text), trained().language.rank(bag or sparse(features)).as_dict()]
     logits = np.array(
         [
             sum(

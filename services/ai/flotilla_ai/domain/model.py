@@ -19,6 +19,8 @@ BUCKETS: Final = 1 << BITS
 _SPREAD: Final = np.uint32(0x9E3779B1)
 
 Floats = NDArray[np.float32]
+Bag = tuple[NDArray[np.intp], Floats]
+"""A text as the model sees it: buckets, and the value of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,9 @@ class Head:
     temperature: float
     """What logits are divided by, so that a confidence of 0.8 is right four times in five."""
 
-    def rank(self, buckets: NDArray[np.intp], values: Floats) -> Ranking:
+    def rank(self, bag: Bag) -> Ranking:
         """The labels of a text, from `sparse(features)`."""
+        buckets, values = bag
         logits = (values @ self.weights[buckets] + self.bias) / self.temperature
         return ranking(self.labels, softmax(logits))
 
@@ -68,7 +71,7 @@ class Model:
     language: Head
 
 
-def sparse(features: Features) -> tuple[NDArray[np.intp], Floats]:
+def sparse(features: Features) -> Bag:
     """Buckets and values of a text: each kind of feature has the same say, the whole has length one."""
     buckets, values = [], []
     for grams in (features.word_grams, features.concept_grams, features.char_grams):

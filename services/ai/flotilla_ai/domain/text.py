@@ -8,11 +8,12 @@ import unicodedata
 import zlib
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from flotilla_ai.domain.wording import lines_of
 
 Hashes = NDArray[np.uint32]
 
@@ -93,7 +94,7 @@ def crc(word: str) -> int:
 def concepts() -> dict[str, str]:
     """Beginnings of words and the concept they stand for."""
     table: dict[str, str] = {}
-    for line in _lines_of("concepts.txt"):
+    for line in lines_of("concepts.txt"):
         concept, _, beginnings = line.partition(":")
         table |= {normalized(beginning): concept for beginning in beginnings.split()}
     return table
@@ -112,12 +113,7 @@ def concept_of(word: str) -> str | None:
 @cache
 def stopwords() -> frozenset[str]:
     """Words that say nothing of what a text is about."""
-    return frozenset(words_of(" ".join(_lines_of("stopwords.txt"))))
-
-
-def _lines_of(resource: str) -> list[str]:
-    text = resources.files("flotilla_ai").joinpath("resources", resource).read_text("utf-8")
-    return [line for line in text.splitlines() if line and not line.startswith("#")]
+    return frozenset(words_of(" ".join(lines_of("stopwords.txt"))))
 
 
 def _terms(words: list[str]) -> list[tuple[int, float]]:

@@ -19,6 +19,8 @@ _K1: Final = 1.2
 _B: Final = 0.6
 _TEXT_SHARE: Final = 0.65
 """Of the text score in the whole; the rest is the cosine's."""
+_OWN_LANGUAGE: Final = 1.4
+"""How much better a chunk in another language must fit to be put before one in the customer's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class KnowledgeIndex:
         """`vectors`: one row of length one a chunk, by `embedder`."""
         self.chunks = tuple(chunks)
         self.embedder = embedder
+        self._languages = np.array([chunk.language for chunk in self.chunks], dtype=object)
         self._vectors = vectors.astype(np.float16).reshape(len(self.chunks), -1)
         terms, owners, counts, lengths = _postings(self.chunks)
         self._terms, starts = np.unique(terms, return_index=True)
@@ -83,17 +86,16 @@ class KnowledgeIndex:
         return int(self._vectors.nbytes + self._owners.nbytes * 3 + self._terms.nbytes * 2 + text * 2)
 
     def search(self, features: Features, language: str | None = None, limit: int = 5) -> list[Hit]:
-        """The chunks that fit best, best first; among equals those in `language`."""
+        """The chunks that fit best, best first; those in `language` before others that fit little better."""
         if not self.chunks or not len(features.terms):
             return []
         text_scores = self._text_scores(features)
         similarities = self._vectors.astype(np.float32) @ self.embedder.embed_features(features)
         scores = _TEXT_SHARE * text_scores + (1 - _TEXT_SHARE) * np.clip(similarities, 0, 1)
-        own = np.array([chunk.language == language for chunk in self.chunks], np.float32)
-        order = np.argsort(-(scores + 0.05 * own), kind="stable")[:limit]
+        order = np.argsort(-scores * np.where(self._languages == language, _OWN_LANGUAGE, 1.0), kind="stable")
         return [
             Hit(self.chunks[i], float(scores[i]), float(text_scores[i]), float(similarities[i]))
-            for i in order.tolist()
+            for i in order[:limit].tolist()
             if scores[i] > 0
         ]
 

@@ -1,0 +1,151 @@
+"""The supervisor: what may be asked of a provider, and which drafts a person may be offered.
+
+Its rules look at the draft's words and at what it cites, never at who made it: a hosted model and the local
+composer are judged alike. Every verdict says why.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import Final
+
+from flotilla_ai.domain.compose import boilerplate
+from flotilla_ai.domain.pii import RESTORABLE, find
+from flotilla_ai.domain.text import QUIET, concept_of, normalized, sentences_of, stopwords, words_of
+from flotilla_ai.domain.wording import lines_of
+
+
+class Reason(StrEnum):
+    """Why a draft is doubtful."""
+
+    PROMPT_INJECTION = "prompt_injection"
+    """The customer's text gives orders to a model."""
+    PERSONAL_DATA = "personal_data"
+    """The draft holds personal data that neither the customer wrote nor the cited knowledge says."""
+    TOXIC = "toxic"
+    UNCITED_PROMISE = "uncited_promise"
+    """A price, a number, a discount, a refund or a guarantee that no citation backs."""
+    UNCITED_CLAIM = "uncited_claim"
+    """A statement that no citation backs."""
+    LOW_CONFIDENCE = "low_confidence"
+    """Offered all the same: a person decides."""
+
+
+BLOCKING: Final = frozenset(Reason) - {Reason.LOW_CONFIDENCE}
+LOW: Final = 0.5
+_PROMISES: Final = frozenset({"discount", "refund", "free", "guaranteed", "warranty"})
+_SUPPORT: Final = 0.4
+"""Share of a sentence's words that its citations must have."""
+_CLAIM_WORDS: Final = 4
+_NUMBER: Final = re.compile(r"\d+(?:[.,:]\d+)*")
+_STEM: Final = 5
+_INVISIBLE: Final = re.compile(r"[\u200b-\u200f\u2060\ufeff\u00ad]")
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the supervisor thinks of a draft."""
+
+    reasons: tuple[Reason, ...]
+
+    @property
+    def allowed(self) -> bool:
+        """Whether a person may be offered it."""
+        return not BLOCKING & set(self.reasons)
+
+
+def injected(text: str) -> bool:
+    """Whether a customer's text gives orders to a model."""
+    seen = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).casefold()
+    return any(pattern.search(seen) for pattern in _injections())
+
+
+def judge(
+    question: str, draft: str, sources: Sequence[str], *, language: str, confidence: float, known: Sequence[str] = ()
+) -> Judgement:
+    """Judge a draft against what it cites; `known`: what the channel says of the customer (name, number)."""
+    claims = [sentence for sentence in sentences_of(draft) if not _is_boilerplate(sentence, known)]
+    checks = (
+        (Reason.PROMPT_INJECTION, injected(question)),
+        (Reason.PERSONAL_DATA, _leaks(draft, [question, *sources, *known], language)),
+        (Reason.TOXIC, _toxic(draft)),
+        (Reason.UNCITED_PROMISE, _promises(claims, question, sources)),
+        (Reason.UNCITED_CLAIM, any(_unsupported(claim, sources) for claim in claims)),
+        (Reason.LOW_CONFIDENCE, confidence < LOW),
+    )
+    return Judgement(tuple(reason for reason, holds in checks if holds))
+
+
+def _leaks(draft: str, allowed: Sequence[str], language: str) -> bool:
+    """Personal data of others, or of a kind that is never repeated."""
+    whole = _bare(" ".join(allowed))
+    return any(
+        finding.kind not in RESTORABLE or _bare(finding.value) not in whole for finding in find(draft, language)
+    )
+
+
+def _bare(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum() or character == "@")
+
+
+def _toxic(draft: str) -> bool:
+    return any(word.startswith(_toxic_beginnings()) for word in words_of(draft))
+
+
+def _promises(claims: Sequence[str], question: str, sources: Sequence[str]) -> bool:
+    """Numbers and promising words must stand in a citation; only a long reference may be the customer's own."""
+    backed = {concept_of(word) for source in sources for word in words_of(source)}
+    numbers = {number for source in sources for number in _NUMBER.findall(source)}
+    numbers |= {number for number in _NUMBER.findall(question) if number.isdigit() and len(number) >= 4}
+    for claim in claims:
+        if any(number not in numbers for number in _NUMBER.findall(claim)):
+            return True
+        if not claim.endswith("?") and any(
+            (concept := concept_of(word)) in _PROMISES and concept not in backed for word in words_of(claim)
+        ):
+            return True
+    return False
+
+
+def _unsupported(claim: str, sources: Sequence[str]) -> bool:
+    """Whether too few of a statement's words are in the citations, by beginning or by concept."""
+    if claim.endswith("?"):
+        return False
+    words = [word for word in words_of(claim) if _says_something(word)]
+    if len(words) < _CLAIM_WORDS:
+        return False
+    cited = {word for source in sources for word in words_of(source)}
+    stems = {word[:_STEM] for word in cited}
+    concepts = {concept for word in cited if (concept := concept_of(word))}
+    backed = sum(word[:_STEM] in stems or concept_of(word) in concepts for word in words)
+    return backed < _SUPPORT * len(words)
+
+
+def _says_something(word: str) -> bool:
+    return word not in stopwords() and not (concept_of(word) or "").startswith(QUIET)
+
+
+def _is_boilerplate(sentence: str, names: Sequence[str]) -> bool:
+    plain = sentence
+    for name in names:
+        for part in name.split()[:1]:
+            plain = plain.replace(part, "{name}")
+    return normalized(plain) in _boilerplate()
+
+
+@cache
+def _boilerplate() -> frozenset[str]:
+    return frozenset(normalized(sentence) for sentence in boilerplate())
+
+
+@cache
+def _toxic_beginnings() -> tuple[str, ...]:
+    return tuple(normalized(word) for line in lines_of("toxic.txt") for word in line.split())
+
+
+@cache
+def _injections() -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(line, re.DOTALL) for line in lines_of("injection.txt"))
