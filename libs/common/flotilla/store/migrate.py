@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 
 from flotilla.bus.topology import declare_all
+from flotilla.instance import owner_role, runtime_role
 from flotilla.service import Service, present
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ def instance_roles(instance: "Instance", service: str) -> tuple[Role, Role]:
     """The owner and the runtime role of a service."""
     passwords = instance.secrets.postgres[service]
     return (
-        Role(f"flotilla_{service}_owner", passwords.owner),
-        Role(f"flotilla_{service}", passwords.runtime),
+        Role(owner_role(service), passwords.owner),
+        Role(runtime_role(service), passwords.runtime),
     )
 
 

@@ -38,7 +38,7 @@ async def isolated(service: Service, worker: str) -> AsyncIterator[Instance]:
         yield own
     finally:
         await delete_vhost(own)
-        await _admin(instance, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await drop_database(own)
         if service.documents:
             documents = Documents.open(own.documents_url, f"{name}_{service.name}")
             await documents.drop()
@@ -64,6 +64,11 @@ async def _template(instance: Instance, service: Service) -> str:
         finally:
             await connection.close()
     return name
+
+
+async def drop_database(instance: Instance) -> None:
+    """Remove an isolated instance's database, whoever is connected to it."""
+    await _admin(instance, f'DROP DATABASE IF EXISTS "{instance.database}" WITH (FORCE)')
 
 
 async def _admin(instance: Instance, sql: str) -> None:

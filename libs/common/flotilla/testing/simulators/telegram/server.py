@@ -1,137 +1,66 @@
-"""A local server that speaks Telegram's Bot API (core.telegram.org/bots/api), as its self-hosted server does.
+"""The server of the simulated Bot API."""
 
-Methods: getMe, setWebhook, getWebhookInfo, deleteWebhook, sendMessage, with the documented errors. It keeps what
-it was sent, delivers updates to the webhook until they are accepted, and misbehaves when told to.
-
-    async with TelegramSimulator.running() as telegram:
-        token = telegram.add_bot()
-        telegram.misbehave(Drop())                      # the next sendMessage is taken, its answer lost
-        await telegram.customer_writes(token, chat=77, text="Hello")
-
-`python -m flotilla.testing.simulators.telegram --port 9081` runs it for development: any well-formed token is a
-bot, and /simulator/ says and does the same over HTTP.
-"""
-
-import argparse
 import asyncio
 import contextlib
+import json
 import re
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 from aiohttp import web
 
+from flotilla.testing.simulators.telegram.bots import (
+    Bot,
+    BotApiError,
+    Drop,
+    Fail,
+    Flood,
+    Hang,
+    Misbehaviour,
+    Sent,
+    addressed,
+    set_webhook,
+)
+
 HOST: Final = "127.0.0.1"
-MAX_TEXT: Final = 4096
 TOKEN: Final = re.compile(r"\d+:[A-Za-z0-9_-]{35}")
-SECRET: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 RETRY_SECONDS: Final = 0.2
 """How soon an update that was not accepted is delivered again; the real one waits longer."""
-
-
-@dataclass(frozen=True)
-class Hang:
-    """Take the message and don't answer for so long."""
-
-    seconds: float = 3600.0
-
-
-@dataclass(frozen=True)
-class Drop:
-    """Take the message and cut the connection before the answer."""
-
-
-@dataclass(frozen=True)
-class Flood:
-    """Refuse the message: too many requests, come back after so many seconds."""
-
-    retry_after: int = 1
-
-
-@dataclass(frozen=True)
-class Fail:
-    """Refuse the message with this status and description."""
-
-    status: int = 500
-    description: str = "Internal Server Error"
-
-
-Misbehaviour = Hang | Drop | Flood | Fail
-
-
-class BotApiError(Exception):
-    """An error as the Bot API tells it."""
-
-    def __init__(self, status: int, description: str, parameters: Mapping[str, Any] | None = None) -> None:
-        super().__init__(description)
-        self.status = status
-        self.description = description
-        self.parameters = parameters
-
-
-@dataclass
-class Bot:
-    """A bot, its webhook, and the people it may write to."""
-
-    token: str
-    username: str
-    url: str = ""
-    secret: str = ""
-    last_error: str = ""
-    chats: set[int] = field(default_factory=set)
-    """Who has written to it: a bot may not write first."""
-    blocked_by: set[int] = field(default_factory=set)
-    pending: deque[dict[str, Any]] = field(default_factory=deque)
-
-    @property
-    def user(self) -> dict[str, Any]:
-        """The bot as a User."""
-        return {
-            "id": int(self.token.split(":")[0]),
-            "is_bot": True,
-            "first_name": self.username,
-            "username": self.username,
-            "can_join_groups": True,
-            "can_read_all_group_messages": False,
-            "supports_inline_queries": False,
-        }
-
-
-@dataclass(frozen=True)
-class Sent:
-    """A message that a bot sent."""
-
-    token: str
-    message_id: int
-    chat: int
-    text: str
 
 
 class TelegramSimulator:
     """The server; one of it may have many bots."""
 
-    def __init__(self, *, any_token: bool = False) -> None:
+    def __init__(self, *, any_token: bool = False, state: Path | None = None) -> None:
+        """With `any_token` every well-formed token is a bot that knows everybody; `state` keeps webhooks."""
         self.address = ""
         """Where it listens: `http://127.0.0.1:<port>`."""
         self.sent: list[Sent] = []
         """What it took from bots, answered or not."""
         self.bots: dict[str, Bot] = {}
         self._any_token = any_token
+        self._state = state
         self._misbehaviours: deque[Misbehaviour] = deque()
         self._number = int(time.time())
         self._arrived = asyncio.Event()
         self._more_sent = asyncio.Event()
+        if state is not None and state.exists():
+            for token, (url, secret) in json.loads(state.read_text()).items():
+                bot = self._bot(token)
+                bot.url, bot.secret = url, secret
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, *, port: int = 0, any_token: bool = False) -> AsyncIterator["TelegramSimulator"]:
+    async def running(
+        cls, *, port: int = 0, any_token: bool = False, state: Path | None = None
+    ) -> AsyncIterator["TelegramSimulator"]:
         """Listen on loopback, on a free port by default."""
-        simulator = cls(any_token=any_token)
+        simulator = cls(any_token=any_token, state=state)
         app = web.Application()
         app.router.add_route("*", "/bot{token}/{method}", simulator._method)
         app.router.add_get("/simulator/sent", simulator._show_sent)
@@ -208,6 +137,11 @@ class TelegramSimulator:
             raise AssertionError(f"{len(self.sent)} of {number} messages within {seconds} s") from None
         return list(self.sent)
 
+    def _keep(self) -> None:
+        if self._state is not None:
+            hooks = {bot.token: (bot.url, bot.secret) for bot in self.bots.values() if bot.url}
+            self._state.write_text(json.dumps(hooks))
+
     def _next(self) -> int:
         self._number += 1
         return self._number
@@ -226,7 +160,7 @@ class TelegramSimulator:
 
     def _bot(self, token: str) -> Bot:
         if token not in self.bots and self._any_token and TOKEN.fullmatch(token):
-            self.bots[token] = Bot(token, f"bot{token.split(':')[0]}")
+            self.bots[token] = Bot(token, f"bot{token.split(':')[0]}", knows_everybody=True)
         if token not in self.bots:
             raise BotApiError(401, "Unauthorized")
         return self.bots[token]
@@ -236,7 +170,10 @@ class TelegramSimulator:
             case "getme":
                 return bot.user
             case "setwebhook":
-                return _set_webhook(bot, arguments)
+                set_webhook(bot, arguments)
+                self._keep()
+                self._arrived.set()
+                return True
             case "getwebhookinfo":
                 return {
                     "url": bot.url,
@@ -246,6 +183,7 @@ class TelegramSimulator:
                 }
             case "deletewebhook":
                 bot.url = bot.secret = ""
+                self._keep()
                 return True
             case "sendmessage":
                 return await self._send_message(bot, arguments, request)
@@ -254,7 +192,7 @@ class TelegramSimulator:
     async def _send_message(
         self, bot: Bot, arguments: dict[str, Any], request: web.Request
     ) -> dict[str, Any]:
-        chat, text = _addressed(bot, arguments)
+        chat, text = addressed(bot, arguments)
         misbehaviour = self._misbehaviours.popleft() if self._misbehaviours else None
         match misbehaviour:
             case Flood(retry_after):
@@ -320,33 +258,6 @@ class TelegramSimulator:
         return web.json_response(update)
 
 
-def _set_webhook(bot: Bot, arguments: dict[str, Any]) -> bool:
-    url, secret = str(arguments.get("url", "")), str(arguments.get("secret_token", ""))
-    if url and not url.startswith(("https://", "http://")):
-        raise BotApiError(400, "Bad Request: bad webhook: invalid URL specified")
-    if secret and not SECRET.fullmatch(secret):
-        raise BotApiError(400, "Bad Request: secret token contains unallowed characters")
-    bot.url, bot.secret = url, secret
-    return True
-
-
-def _addressed(bot: Bot, arguments: dict[str, Any]) -> tuple[int, str]:
-    text = str(arguments.get("text", ""))
-    if not text.strip():
-        raise BotApiError(400, "Bad Request: message text is empty")
-    if len(text.encode("utf-16-le")) // 2 > MAX_TEXT:
-        raise BotApiError(400, "Bad Request: message is too long")
-    try:
-        chat = int(arguments.get("chat_id", ""))
-    except ValueError:
-        raise BotApiError(400, "Bad Request: chat not found") from None
-    if chat not in bot.chats:
-        raise BotApiError(400, "Bad Request: chat not found")
-    if chat in bot.blocked_by:
-        raise BotApiError(403, "Forbidden: bot was blocked by the user")
-    return chat, text
-
-
 async def _arguments(request: web.Request) -> dict[str, Any]:
     """Of the query, a form or a JSON body: the Bot API takes all."""
     found: dict[str, Any] = dict(request.query)
@@ -358,21 +269,3 @@ async def _arguments(request: web.Request) -> dict[str, Any]:
     elif request.method == "POST":
         found |= dict(await request.post())
     return found
-
-
-async def _serve(port: int) -> None:
-    async with TelegramSimulator.running(port=port, any_token=True) as simulator:
-        print(f"The Bot API is simulated on {simulator.address}", flush=True)
-        await asyncio.Event().wait()
-
-
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="Telegram's Bot API, simulated on this machine.")
-    parser.add_argument("--port", type=int, required=True)
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(parser.parse_args().port))
-
-
-if __name__ == "__main__":
-    main()

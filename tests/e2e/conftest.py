@@ -1,0 +1,85 @@
+"""A whole fleet, one process a service, on stores of its own; driven through the gateway only."""
+
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import aiohttp
+import pytest
+from flotilla.fleet import Fleet
+from flotilla.instance import HOST, SERVICES, Instance
+from flotilla.native.vhost import delete_vhost, ensure_vhost
+from flotilla.testing.isolation import drop_database
+from flotilla.testing.simulators.telegram import TelegramSimulator
+
+from tests.e2e.people import Office, Person
+
+NewOffice = Callable[..., Awaitable[Office]]
+
+
+def _free_ports(number: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for each in sockets:
+            each.bind((HOST, 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+@pytest.fixture(scope="session")
+async def fleet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet]:
+    """Started once for all tests here; each test founds organizations of its own."""
+    name = f"t_{os.getpid()}_e2e"
+    instance = Instance.load("test").with_isolation(
+        database=name,
+        vhost=name,
+        documents_prefix=name,
+        redis_index=254,
+        service_ports=dict(zip(SERVICES, _free_ports(len(SERVICES)), strict=True)),
+        traces_file=tmp_path_factory.mktemp("traces") / "spans.jsonl",
+        overrides={"FLOTILLA_PRIVATE_DESTINATIONS": "true"},
+    )
+    fleet = Fleet(instance)
+    await ensure_vhost(instance)
+    try:
+        await fleet.migrate()
+        await fleet.start_services()
+        yield fleet
+    finally:
+        await fleet.stop_services()
+        await delete_vhost(instance)
+        await drop_database(instance)
+
+
+@pytest.fixture(scope="session")
+def traces(fleet: Fleet) -> Path:
+    """Where every process of the fleet writes its spans."""
+    assert fleet.instance.traces_file is not None
+    return fleet.instance.traces_file
+
+
+@pytest.fixture(scope="session")
+async def telegram() -> AsyncIterator[TelegramSimulator]:
+    """A local server that speaks the Bot API."""
+    async with TelegramSimulator.running() as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    """The HTTP client of everybody."""
+    timeout = aiohttp.ClientTimeout(total=30)
+    async with aiohttp.ClientSession(timeout=timeout) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def new_office(fleet: Fleet, telegram: TelegramSimulator, session: aiohttp.ClientSession) -> NewOffice:
+    """`await new_office("Harbour")`: an organization with an owner, a Telegram bot and a knowledge base."""
+
+    async def found(name: str) -> Office:
+        nobody = Person(fleet.instance.public_url, session)
+        return await Office.found(nobody, telegram, name)
+
+    return found
