@@ -9,8 +9,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 from flotilla.fleet import Fleet
-from flotilla.instance import HOST, SERVICES, Instance
+from flotilla.instance import HOST, Instance
 from flotilla.native.vhost import delete_vhost, ensure_vhost
+from flotilla.service import FLEET
 from flotilla.testing.isolation import drop_database
 from flotilla.testing.simulators.telegram import TelegramSimulator
 
@@ -36,7 +37,7 @@ async def fleet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet
         vhost=name,
         documents_prefix=name,
         redis_index=254,
-        service_ports=dict(zip(SERVICES, _free_ports(len(SERVICES)), strict=True)),
+        service_ports=dict(zip(FLEET, _free_ports(len(FLEET)), strict=True)),
         traces_file=tmp_path_factory.mktemp("traces") / "spans.jsonl",
         overrides={"FLOTILLA_PRIVATE_DESTINATIONS": "true"},
     )

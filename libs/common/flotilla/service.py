@@ -6,17 +6,34 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flotilla.bus.declare import Handler, JobKind, Lane, Tap, TimerKind, Worker
 from flotilla.events.base import Event
-from flotilla.instance import SERVICES
 from flotilla.settings import Settings
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from flotilla.app import App
+
+
+FLEET: Final = (
+    "gateway",
+    "auth",
+    "billing",
+    "integrations",
+    "crm",
+    "pipeline",
+    "messaging",
+    "campaign",
+    "automation",
+    "ai",
+    "analytics",
+    "kyb",
+    "websocket",
+)
+"""The thirteen services; exactly these."""
 
 
 @dataclass(frozen=True)
@@ -67,5 +84,5 @@ def load(name: str) -> Service:
 
 def present() -> tuple[Service, ...]:
     """The services of the fleet that are installed here, in the fleet's order."""
-    found = (name for name in SERVICES if importlib.util.find_spec(f"flotilla_{name}"))
+    found = (name for name in FLEET if importlib.util.find_spec(f"flotilla_{name}"))
     return tuple(load(name) for name in found)
