@@ -52,7 +52,7 @@ WHERE token_hash = $1 AND organization_id = $2 AND used_at IS NULL RETURNING exp
 EXPIRED: Final = """
 SELECT DISTINCT organization_id FROM (
     SELECT organization_id FROM refresh_tokens WHERE expires_at < now() - $1::interval
-    ORDER BY expires_at LIMIT 10000) AS some"""
+    ORDER BY expires_at LIMIT 10000) AS oldest"""
 
 DELETE_EXPIRED_SESSIONS: Final = """
 DELETE FROM sessions WHERE organization_id = ANY($1) AND expires_at < now() - $2::interval"""

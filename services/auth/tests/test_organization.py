@@ -1,0 +1,70 @@
+"""The organization itself, and the walls between organizations."""
+
+from typing import Any
+
+import pytest
+from flotilla.events.auth import OrganizationUpdated
+from flotilla.testing import Harness
+from flotilla_auth.testing import People, Person, fresh_email
+
+
+async def test_settings_change_and_are_told(auth: Harness, owner: Person) -> None:
+    change = {"name": "Northwind Roasters", "time_zone": "Europe/Berlin", "currency": "CHF"}
+
+    answer = await owner.client.patch("/v1/organization", change, headers={"If-Match": '"1"'})
+
+    assert (answer.status, answer.headers["ETag"]) == (200, '"2"')
+    event = await auth.spy.expect(OrganizationUpdated, lambda event: event.org == owner.org)
+    assert event.data.changed["currency"] == ["EUR", "CHF"]
+    assert (event.data.time_zone, event.sequence) == ("Europe/Berlin", 2)
+    assert (await owner.client.get("/v1/organization")).json()["name"] == "Northwind Roasters"
+
+
+async def test_members_read_and_do_not_write(people: People, owner: Person) -> None:
+    member = await people.member(owner, "team_member")
+
+    assert (await member.client.get("/v1/organization")).status == 200
+    assert (await member.client.patch("/v1/organization", {"name": "Mine"})).status == 403
+
+
+async def test_nothing_of_another_organization_is_seen_or_touched(people: People, owner: Person) -> None:
+    member = await people.member(owner, "viewer")
+    invited = await owner.client.post("/v1/invitations", {"email": fresh_email()})
+    stranger = await people.owner()
+
+    paths = [f"/v1/users/{member.id}", f"/v1/users/{owner.id}", f"/v1/invitations/{invited.json()['id']}"]
+    for path in paths:
+        assert (await owner.client.get(path)).status == 200
+        assert (await stranger.client.get(path)).status == 404
+    changes: list[tuple[str, str, Any]] = [
+        ("PATCH", f"/v1/users/{member.id}", {"role": "admin"}),
+        ("DELETE", f"/v1/invitations/{invited.json()['id']}", None),
+        ("DELETE", f"/v1/sessions/{member.session}", None),
+    ]
+    for method, path, body in changes:
+        assert (await stranger.client.request(method, path, json=body)).status == 404
+    assert [user["id"] for user in (await stranger.client.get("/v1/users")).json()["items"]] == [
+        str(stranger.id)
+    ]
+    assert (await stranger.client.get("/v1/invitations")).json()["items"] == []
+
+
+@pytest.mark.parametrize("table", ["organizations", "users", "sessions", "invitations"])
+async def test_the_database_shows_rows_to_their_organization_only(
+    auth: Harness, people: People, owner: Person, table: str
+) -> None:
+    await owner.client.post("/v1/invitations", {"email": fresh_email()})
+    stranger = await people.owner()
+    count = f"SELECT count(*) FROM {table}"
+
+    async with auth.app.db.transaction(owner.org) as tx:
+        assert await tx.fetchval(count) > 0
+    async with auth.app.db.transaction(stranger.org) as tx:
+        assert await tx.fetchval(f"{count} WHERE organization_id = $1", owner.org) == 0
+    assert await auth.app.db.fetchval(count) == 0
+
+
+async def test_without_a_principal_nothing_is_answered(auth: Harness) -> None:
+    for path in ("/v1/me", "/v1/users", "/v1/sessions", "/v1/organization", "/v1/roles", "/v1/invitations"):
+        answer = await auth.anonymous().get(path)
+        assert (answer.status, answer.json()["type"]) == (401, "/problems/unauthorized")

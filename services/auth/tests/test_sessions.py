@@ -1,0 +1,134 @@
+"""Refresh tokens and the end of sessions."""
+
+import asyncio
+from datetime import timedelta
+
+from flotilla.events.auth import SessionEnded
+from flotilla.testing import Harness
+from flotilla_auth.domain.opaque import digest
+from flotilla_auth.testing import People, Person, claims
+from flotilla_auth.workers import sweep
+
+
+async def test_each_refresh_gives_the_next_token(people: People, owner: Person) -> None:
+    token = owner.refresh_token
+    for _ in range(3):
+        answer = await people.refresh(token)
+        assert answer.status == 200
+        assert claims(answer.json()["access_token"])["sid"] == str(owner.session)
+        assert answer.json()["refresh_token"] != token
+        token = answer.json()["refresh_token"]
+
+
+async def test_a_token_used_before_ends_the_session_for_everybody(
+    auth: Harness, people: People, owner: Person
+) -> None:
+    stolen = owner.refresh_token
+    newest = (await people.refresh(stolen)).json()["refresh_token"]
+
+    assert (await people.refresh(stolen)).status == 401
+
+    ended = await auth.spy.expect(SessionEnded, lambda event: event.data.session_id == owner.session)
+    assert ended.data.reason == "refresh_reused"
+    assert ended.envelope.audience == f"user:{owner.id}"
+    assert (await people.refresh(newest)).status == 401
+    assert (await people.sign_in(owner.email)).status == 200
+
+
+async def test_of_refreshes_at_once_one_wins_and_the_others_end_the_session(
+    auth: Harness, people: People, owner: Person
+) -> None:
+    answers = await asyncio.gather(*(people.refresh(owner.refresh_token) for _ in range(5)))
+
+    assert sorted(answer.status for answer in answers) == [200, 401, 401, 401, 401]
+    await auth.spy.expect(SessionEnded, lambda event: event.data.session_id == owner.session)
+    winner = next(answer for answer in answers if answer.status == 200)
+    assert (await people.refresh(winner.json()["refresh_token"])).status == 401
+    ends = [event for event in auth.spy.of(SessionEnded) if event.data.session_id == owner.session]
+    assert len(ends) == 1, "a session ends once"
+
+
+async def test_an_expired_or_made_up_token_buys_nothing(auth: Harness, people: People, owner: Person) -> None:
+    await auth.app.db.execute(
+        "UPDATE refresh_tokens SET expires_at = now() WHERE token_hash = $1", digest(owner.refresh_token)
+    )
+
+    assert (await people.refresh(owner.refresh_token)).status == 401
+    assert (await people.refresh("flr_made_up")).status == 401
+    assert (await people.refresh("")).status == 401
+
+
+async def test_signing_out_ends_the_session(auth: Harness, people: People, owner: Person) -> None:
+    assert (await owner.client.post("/v1/sign-out")).status == 204
+
+    ended = await auth.spy.expect(SessionEnded, lambda event: event.data.session_id == owner.session)
+    assert (ended.data.reason, ended.sequence) == ("signed_out", 2)
+    assert (await people.refresh(owner.refresh_token)).status == 401
+    assert (await owner.client.post("/v1/sign-out")).status == 204, "twice is once"
+
+
+async def test_devices_are_listed_and_ended(auth: Harness, people: People, owner: Person) -> None:
+    other = people.person(await people.sign_in(owner.email))
+
+    listed = (await owner.client.get("/v1/sessions")).json()["items"]
+    assert [(item["id"], item["current"]) for item in listed] == [
+        (str(other.session), False),
+        (str(owner.session), True),
+    ]
+
+    assert (await owner.client.delete(f"/v1/sessions/{other.session}")).status == 204
+    assert [item["id"] for item in (await owner.client.get("/v1/sessions")).json()["items"]] == [
+        str(owner.session)
+    ]
+    ended = await auth.spy.expect(SessionEnded, lambda event: event.data.session_id == other.session)
+    assert ended.data.reason == "revoked"
+    assert (await people.refresh(other.refresh_token)).status == 401
+
+
+async def test_sessions_come_in_pages(people: People, owner: Person) -> None:
+    for _ in range(3):
+        await people.sign_in(owner.email)
+
+    seen: list[str] = []
+    path: str | None = "/v1/sessions?limit=3"
+    while path:
+        found = (await owner.client.get(path)).json()
+        seen += [item["id"] for item in found["items"]]
+        path = found["next_cursor"] and f"/v1/sessions?limit=3&cursor={found['next_cursor']}"
+
+    assert len(seen) == len(set(seen)) == 4
+    assert seen == sorted(seen, reverse=True)
+
+
+async def test_nobody_ends_the_session_of_another(people: People, owner: Person) -> None:
+    admin = await people.member(owner, "admin")
+    stranger = await people.owner()
+
+    for other in (admin, stranger):
+        assert (await other.client.delete(f"/v1/sessions/{owner.session}")).status == 404
+    assert (await people.refresh(owner.refresh_token)).status == 200
+
+
+async def test_what_expired_is_swept_away(auth: Harness, people: People, owner: Person) -> None:
+    old = people.person(await people.sign_in(owner.email))
+    async with auth.app.db.transaction(owner.org) as tx:
+        await tx.execute(
+            "UPDATE sessions SET expires_at = now() - $3::interval WHERE organization_id = $1 AND id = $2",
+            owner.org,
+            old.session,
+            timedelta(days=2),
+        )
+        await tx.execute(
+            "UPDATE refresh_tokens SET expires_at = now() - $3::interval"
+            " WHERE organization_id = $1 AND session_id = $2",
+            owner.org,
+            old.session,
+            timedelta(days=2),
+        )
+
+    await sweep(auth.app)
+
+    async with auth.app.db.transaction(owner.org) as tx:
+        left = await tx.fetch("SELECT id FROM sessions WHERE organization_id = $1", owner.org)
+    assert [row["id"] for row in left] == [owner.session]
+    assert (await people.refresh(owner.refresh_token)).status == 200
