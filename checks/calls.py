@@ -1,0 +1,61 @@
+"""Calls that are always wrong: clocks without a zone, printing in services, sleeping or mocking in tests."""
+
+import ast
+from collections.abc import Iterator
+
+from checks.project import Finding, Project, Source, chain
+
+TITLE = "forbidden calls"
+PARTS = ("libs", "services", "checks", "tests", "bench")
+
+
+def check(project: Project) -> Iterator[Finding]:
+    """All Python of the project."""
+    for part in PARTS:
+        for source in project.sources(project.root / part):
+            prints = _may_print(source)
+            for node in ast.walk(source.tree):
+                if isinstance(node, ast.Call) and (message := _wrong(source, node, prints)):
+                    yield source.find(node, message)
+                if source.in_tests and _imports_mocks(node):
+                    yield source.find(
+                        node, "mocks prove nothing; test against the real part, or a small fake of it"
+                    )
+
+
+def _wrong(source: Source, call: ast.Call, prints: bool) -> str | None:
+    names = chain(call.func)
+    if names[-2:] == ["datetime", "now"] and not call.args and not call.keywords:
+        return "datetime.now() has no zone; say datetime.now(UTC)"
+    if names[-2:] in (["datetime", "utcnow"], ["datetime", "utcfromtimestamp"]):
+        return f"datetime.{names[-1]}() has no zone; say datetime.now(UTC)"
+    if names == ["print"] and not prints:
+        return "prints; a service logs with structlog"
+    if source.in_tests and names in (["asyncio", "sleep"], ["time", "sleep"]) and not _yields_only(call):
+        return "sleeps; await the event itself, or a condition with a deadline (flotilla.testing)"
+    return None
+
+
+def _yields_only(call: ast.Call) -> bool:
+    """`asyncio.sleep(0)` lets others run and waits for nothing."""
+    return len(call.args) == 1 and isinstance(call.args[0], ast.Constant) and call.args[0].value == 0
+
+
+def _may_print(source: Source) -> bool:
+    """Command lines and reports; what runs as a program prints."""
+    program = "__main__" in source.text
+    return (
+        program
+        or source.in_tests
+        or source.path.parts[0] in ("checks", "bench")
+        or "cli" in source.path.parts
+    )
+
+
+def _imports_mocks(node: ast.AST) -> bool:
+    if isinstance(node, ast.Import):
+        return any(alias.name == "unittest.mock" for alias in node.names)
+    if isinstance(node, ast.ImportFrom):
+        mocks = node.module == "unittest" and any(alias.name == "mock" for alias in node.names)
+        return mocks or node.module == "unittest.mock"
+    return False
