@@ -15,7 +15,7 @@ from flotilla.service import FLEET
 from flotilla.testing.isolation import drop_database
 from flotilla.testing.simulators.telegram import TelegramSimulator
 
-from tests.e2e.people import Office, Person
+from flotilla.testing.people import Office, Person
 
 NewOffice = Callable[..., Awaitable[Office]]
 
@@ -39,7 +39,7 @@ async def fleet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet
         redis_index=254,
         service_ports=dict(zip(FLEET, _free_ports(len(FLEET)), strict=True)),
         traces_file=tmp_path_factory.mktemp("traces") / "spans.jsonl",
-        overrides={"FLOTILLA_PRIVATE_DESTINATIONS": "true"},
+        overrides={"FLOTILLA_LIMIT_SIGN_IN": "10000/60"},
     )
     fleet = Fleet(instance)
     await ensure_vhost(instance)

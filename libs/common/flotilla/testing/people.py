@@ -1,4 +1,4 @@
-"""People of these tests: they sign up, connect a bot, listen and answer, as the API lets anybody do."""
+"""People of end-to-end tests and benches: they sign up, connect a bot, listen and answer, as the API lets anybody do."""
 
 import asyncio
 import json
