@@ -31,7 +31,7 @@ CREATE TABLE organizations (
     organization_id uuid NOT NULL,
     id uuid NOT NULL CHECK (id = organization_id),
     name text NOT NULL,
-    slug text NOT NULL UNIQUE,
+    slug text NOT NULL,
     locale text NOT NULL,
     time_zone text NOT NULL,
     currency text NOT NULL,
@@ -42,6 +42,13 @@ CREATE TABLE organizations (
     PRIMARY KEY (organization_id, id)
 );
 SELECT protect_tenant_table('organizations');
+
+-- Slugs are unique in the fleet: they will stand in addresses.
+CREATE TABLE slugs (
+    slug_hash bytea PRIMARY KEY,
+    organization_id uuid NOT NULL
+);
+COMMENT ON TABLE slugs IS 'exempt: finds the organization of an address; hashes and ids only';
 
 CREATE TABLE users (
     organization_id uuid NOT NULL,

@@ -12,7 +12,11 @@ _COLUMNS: Final = "id, name, slug, locale, time_zone, currency, region, state, s
 
 INSERT: Final = f"""
 INSERT INTO organizations (organization_id, id, name, slug, locale, time_zone, currency, region, state)
-VALUES ($1, $1, $2, $3, $4, $5, $6, $7, 'trial') ON CONFLICT (slug) DO NOTHING RETURNING {_COLUMNS}"""
+VALUES ($1, $1, $2, $3, $4, $5, $6, $7, 'trial') RETURNING {_COLUMNS}"""
+
+TAKE_SLUG: Final = """
+INSERT INTO slugs (slug_hash, organization_id) VALUES (sha256(convert_to($1, 'UTF8')), $2)
+ON CONFLICT (slug_hash) DO NOTHING RETURNING organization_id"""
 
 READ: Final = f"SELECT {_COLUMNS} FROM organizations WHERE organization_id = $1"
 
@@ -35,11 +39,10 @@ async def insert(
     region: str,
 ) -> Organization:
     """A new one; where another has the slug, part of the id makes it different."""
-    for free in (slug, f"{slug}-{organization_id.hex[-8:]}"):
-        row = await tx.fetchrow(INSERT, organization_id, name, free, locale, time_zone, currency, region)
-        if row is not None:
-            return _read(row)
-    raise RuntimeError(f"two organizations want the slug {slug} and share the end of their ids")
+    if not await tx.fetchval(TAKE_SLUG, slug, organization_id):
+        slug = f"{slug}-{organization_id.hex[-12:]}"
+        await tx.execute(TAKE_SLUG, slug, organization_id)
+    return _read(await tx.fetchrow(INSERT, organization_id, name, slug, locale, time_zone, currency, region))
 
 
 async def read(tx: Transaction, organization_id: UUID) -> Organization:
