@@ -44,7 +44,7 @@ def _unlisted(service: ServiceTree) -> Iterator[Finding]:
                 continue
             seen.add(id(thing))
             path = service.root / str(module.__file__)
-            line = line_of(rf"(def |^|\n){name}\b", path)
+            line = line_of(rf"^(?:(?:async )?def )?{name}\b", path)
             message = f"{name} is in no service: add it to {field} of {service.contents}, or remove it"
             yield Finding(path.relative_to(service.root), line, message)
 

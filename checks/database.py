@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -31,8 +31,15 @@ def check(project: Project) -> Iterator[Finding]:
             yield Finding(*_place(service, name), f"{service.name}.{name} {message}")
 
 
-async def inspect(services: list[ServiceTree], database: str) -> list[list[Complaint]]:
-    """What is wrong with each service in a database of this name, made for this and dropped again."""
+async def inspect(
+    services: list[ServiceTree],
+    database: str,
+    then: Callable[[asyncpg.Connection], Awaitable[None]] | None = None,
+) -> list[list[Complaint]]:
+    """What is wrong with each service in a database of this name, made for this and dropped again.
+
+    `then` is done to the migrated database before it is looked into.
+    """
     instance = Instance.load("test").with_isolation(database=database)
     try:
         server = await asyncpg.connect(instance.admin_dsn("postgres"), timeout=2)
@@ -42,6 +49,8 @@ async def inspect(services: list[ServiceTree], database: str) -> list[list[Compl
         await migrate_all(instance, tuple(service.service for service in services), topology=False)
         connection = await asyncpg.connect(instance.admin_dsn(), timeout=10)
         try:
+            if then is not None:
+                await then(connection)
             return [
                 [
                     *await check_tables(connection, service.name),

@@ -155,5 +155,5 @@ def chain(node: ast.expr) -> list[str]:
 
 def line_of(pattern: str, path: Path) -> int:
     """Where a pattern first stands in a file; 1 where it doesn't."""
-    match = re.search(pattern, path.read_text(), re.IGNORECASE) if path.is_file() else None
+    match = re.search(pattern, path.read_text(), re.IGNORECASE | re.MULTILINE) if path.is_file() else None
     return path.read_text()[: match.start()].count("\n") + 1 if match else 1

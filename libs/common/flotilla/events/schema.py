@@ -44,7 +44,7 @@ def envelope_schema(contract: Contract) -> JsonSchema:
     if definitions:
         schema["$defs"] = definitions
     example = _example(schema, schema, "")
-    example["subject"] = str(example["data"][contract.subject])
+    example["subject"] = str(example["data"].get(contract.subject))
     return schema | {"examples": [example]}
 
 
