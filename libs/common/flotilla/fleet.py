@@ -103,6 +103,29 @@ class Fleet:
 
         await self._all_of(services or self.instance.services, str, start)
 
+    async def start_simulators(self) -> None:
+        """Starts the simulated vendors that the instance names; what they were told is kept from run to run."""
+
+        async def start(name: str) -> str:
+            port = self.instance.file.simulators[name]
+            state = self.instance.fleet_folder / f"{name}.json"
+            found = self.processes.alive(name)
+            module = f"flotilla.testing.simulators.{name}"
+            command = [sys.executable, "-m", module, "--port", str(port), "--state", str(state)]
+            self.processes.start(name, command, _inherited(), cwd=self.instance.root)
+            await self.processes.wait_ready(name, lambda: answers(port, "/simulator/sent"), READY_SECONDS)
+            return "already running" if found else "ready"
+
+        await self._all_of(self.instance.file.simulators, lambda name: f"{name} (simulated)", start)
+
+    async def stop_simulators(self) -> None:
+        """Stops them."""
+        await self._all_of(
+            self.instance.file.simulators,
+            lambda name: f"{name} (simulated)",
+            lambda name: _stopped(self.processes.stop(name, GRACE_SECONDS)),
+        )
+
     async def stop_services(self, services: Sequence[str] | None = None) -> None:
         """SIGTERM to each, and what still runs after its grace period is killed."""
         await self._all_of(

@@ -47,6 +47,8 @@ class InstanceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     elasticsearch: bool
     servers: ServerPorts
     services: dict[str, int]
+    simulators: dict[str, int] = {}
+    """Vendors that are simulated on this machine, and where: for demos, never in production."""
 
 
 class UnknownInstanceError(LookupError):

@@ -57,12 +57,12 @@ async def _up(fleet: Fleet, only_servers: bool) -> None:
         applied = await fleet.migrate()
         report("schemas", f"{applied} migrations applied", time.monotonic() - began)
     with console.status("starting the services"):
-        await fleet.start_services()
+        await asyncio.gather(fleet.start_simulators(), fleet.start_services())
 
 
 async def _down(fleet: Fleet) -> None:
     with console.status("stopping"):
-        await fleet.stop_services()
+        await asyncio.gather(fleet.stop_services(), fleet.stop_simulators())
         await fleet.stop_servers()
 
 
