@@ -13,9 +13,9 @@ def check(project: Project) -> Iterator[Finding]:
     """All Python of the project."""
     for part in PARTS:
         for source in project.sources(project.root / part):
-            prints = _may_print(source)
+            prints, polling = _may_print(source), _polling(source.tree)
             for node in ast.walk(source.tree):
-                if isinstance(node, ast.Call) and (message := _wrong(source, node, prints)):
+                if isinstance(node, ast.Call) and (message := _wrong(source, node, prints, polling)):
                     yield source.find(node, message)
                 if source.in_tests and _imports_mocks(node):
                     yield source.find(
@@ -23,7 +23,7 @@ def check(project: Project) -> Iterator[Finding]:
                     )
 
 
-def _wrong(source: Source, call: ast.Call, prints: bool) -> str | None:
+def _wrong(source: Source, call: ast.Call, prints: bool, polling: set[ast.AST]) -> str | None:
     names = chain(call.func)
     if names[-2:] == ["datetime", "now"] and not call.args and not call.keywords:
         return "datetime.now() has no zone; say datetime.now(UTC)"
@@ -31,9 +31,17 @@ def _wrong(source: Source, call: ast.Call, prints: bool) -> str | None:
         return f"datetime.{names[-1]}() has no zone; say datetime.now(UTC)"
     if names == ["print"] and not prints:
         return "prints; a service logs with structlog"
-    if source.in_tests and names in (["asyncio", "sleep"], ["time", "sleep"]) and not _yields_only(call):
+    sleeps = names in (["asyncio", "sleep"], ["time", "sleep"])
+    if source.in_tests and sleeps and call not in polling and not _yields_only(call):
         return "sleeps; await the event itself, or a condition with a deadline (flotilla.testing)"
     return None
+
+
+def _polling(tree: ast.Module) -> set[ast.AST]:
+    """What stands in a `while` that asks for something again and again."""
+    loops = (node for node in ast.walk(tree) if isinstance(node, ast.While))
+    asking = (loop for loop in loops if not isinstance(loop.test, ast.Constant))
+    return {node for loop in asking for node in ast.walk(loop)}
 
 
 def _yields_only(call: ast.Call) -> bool:

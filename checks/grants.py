@@ -28,7 +28,8 @@ WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 ORDER BY 1"""
 
 DEFINERS: Final = """
-SELECT p.proname AS name, p.prosrc AS source, coalesce(p.proconfig, '{}')::text[] AS settings,
+SELECT p.proname AS name, p.prosrc AS source,
+       p.prorettype IN ('void'::regtype, 'trigger'::regtype) AS silent, coalesce(p.proconfig, '{}')::text[] AS settings,
        coalesce(obj_description(p.oid, 'pg_proc'), '') AS comment
 FROM pg_proc p WHERE p.pronamespace = $1::regnamespace AND p.prosecdef ORDER BY 1"""
 
@@ -64,13 +65,14 @@ async def check_grants(connection: asyncpg.Connection, service: str) -> list[Com
 
 
 async def _definers(connection: asyncpg.Connection, service: str) -> list[Complaint]:
-    """Functions that run as the owner: fixed path, and one organization each."""
+    """Functions that run as the owner: with a path of their own, and for one organization if they answer."""
     found: list[Complaint] = []
     for row in await connection.fetch(DEFINERS, service):
         if not any(setting.startswith("search_path=") for setting in row["settings"]):
             found.append(
                 (row["name"], "is SECURITY DEFINER without SET search_path; a caller could swap its tables")
             )
-        if "organization_id" not in row["source"] and not row["comment"].startswith(EXEMPT):
+        bound = "organization_id" in row["source"] or row["silent"]
+        if not bound and not row["comment"].startswith(EXEMPT):
             found.append((row["name"], UNBOUND))
     return found

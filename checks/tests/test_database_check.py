@@ -39,6 +39,10 @@ BROKEN = {
         "SELECT protect_tenant_table('ships'); CREATE POLICY open ON ships USING (true);",
         "kyb.ships its policy is not the one of rule 7",
     ),
+    "a policy that was not reviewed": (
+        "CREATE POLICY search ON companies FOR SELECT TO CURRENT_USER USING (true);",
+        "kyb.companies its policy is not the one of rule 7",
+    ),
     "no tenant": (
         "CREATE TABLE ships (id uuid PRIMARY KEY, name text);",
         "kyb.ships has no `organization_id uuid NOT NULL`",
@@ -99,7 +103,9 @@ def test_tenants_kept_apart(tree: Tree, findings: Findings) -> None:
         FOREIGN KEY (organization_id, company_id) REFERENCES companies (organization_id, id)
     );
     SELECT protect_tenant_table('ships');
-    CREATE TABLE tokens (hash bytea PRIMARY KEY, organization_id uuid NOT NULL, expires_at timestamptz);
+    CREATE TABLE tokens (
+        hash bytea PRIMARY KEY, organization_id uuid NOT NULL, sequence bigint, expires_at timestamptz
+    );
     COMMENT ON TABLE tokens IS 'exempt: found by its hash before the tenant is known';
     """,
     )
