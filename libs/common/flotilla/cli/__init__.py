@@ -2,7 +2,7 @@
 
 import typer
 
-from flotilla.cli import contracts, fleet, logs, parked, schema
+from flotilla.cli import contracts, fleet, logs, parked, schema, seed
 
 app = typer.Typer(
     help="Flotilla: the fleet on this machine, and what its operators need.",
@@ -15,5 +15,6 @@ app.command()(fleet.down)
 app.command()(fleet.status)
 app.command()(logs.logs)
 app.command()(schema.migrate)
+app.command()(seed.seed)
 app.add_typer(parked.app, name="parked")
 app.add_typer(contracts.app, name="contracts")

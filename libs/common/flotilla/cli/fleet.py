@@ -8,9 +8,11 @@ import typer
 from rich.table import Table
 
 from flotilla.cli.screen import console, explained, megabytes, report
+from flotilla.cli.seed import seeded, sign_in
 from flotilla.fleet import Fleet, answers
 from flotilla.instance import HOST, Instance
 from flotilla.processes import memory
+from flotilla.seed import Demo
 
 InstanceName = Annotated[str, typer.Option("--instance", "-i", help="Which instance of deploy/instances.")]
 OnlyServers = Annotated[bool, typer.Option("--only-servers", help="Leave the services alone.")]
@@ -22,7 +24,7 @@ def up(instance: InstanceName = "dev", only_servers: OnlyServers = False) -> Non
     with explained(instance):
         fleet = Fleet(Instance.load(instance), report)
         with fleet.exclusive():
-            asyncio.run(_up(fleet, only_servers))
+            demo = asyncio.run(_up(fleet, only_servers))
     console.print(f"[green]up[/] in {time.monotonic() - began:.1f} s")
     if not only_servers:
         chosen = "" if instance == "dev" else f" -i {instance}"
@@ -30,6 +32,8 @@ def up(instance: InstanceName = "dev", only_servers: OnlyServers = False) -> Non
         console.print(
             f"  what happens   .venv/bin/flotilla logs -f{chosen}, .venv/bin/flotilla status{chosen}"
         )
+    if demo is not None:
+        console.print(sign_in(demo))
 
 
 def down(instance: InstanceName = "dev") -> None:
@@ -47,17 +51,21 @@ def status(instance: InstanceName = "dev") -> None:
         console.print(asyncio.run(_status(Fleet(Instance.load(instance)))))
 
 
-async def _up(fleet: Fleet, only_servers: bool) -> None:
+async def _up(fleet: Fleet, only_servers: bool) -> Demo | None:
     with console.status("starting the servers; the first time installs them"):
         await fleet.start_servers()
     if only_servers:
-        return
+        return None
     with console.status("migrating"):
         began = time.monotonic()
         applied = await fleet.migrate()
         report("schemas", f"{applied} migrations applied", time.monotonic() - began)
     with console.status("starting the services"):
         await asyncio.gather(fleet.start_simulators(), fleet.start_services())
+    if not fleet.instance.file.simulators:
+        return None
+    with console.status("filling the demo organization"):
+        return await seeded(fleet.instance)
 
 
 async def _down(fleet: Fleet) -> None:

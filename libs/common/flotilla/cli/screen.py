@@ -16,6 +16,7 @@ from flotilla.instance import UnknownInstanceError
 from flotilla.native.node import PortTakenError
 from flotilla.processes import NotReadyError, ProcessDiedError
 from flotilla.secrets import SecretsLostError
+from flotilla.seed import SeedError
 from flotilla.servers import InstallFailedError
 from flotilla.store.migrate import MigrationError
 
@@ -24,6 +25,7 @@ SELF_EXPLAINING: Final = (
     MigrationError,
     PortTakenError,
     SecretsLostError,
+    SeedError,
     UnknownInstanceError,
 )
 NOT_MIGRATED: Final = (

@@ -1,0 +1,48 @@
+"""seed: the demo organization, made through the gateway's public API."""
+
+import asyncio
+import time
+from typing import Annotated
+
+import typer
+
+from flotilla.cli.screen import console, explained, report
+from flotilla.instance import HOST, Instance
+from flotilla.seed import Demo, SeedError
+from flotilla.seed import seed as fill
+
+
+def seed(
+    instance: Annotated[
+        str, typer.Option("--instance", "-i", help="Which instance of deploy/instances.")
+    ] = "dev",
+) -> None:
+    """Make what is missing of the demo organization; the fleet must be up."""
+    with explained(instance):
+        demo = asyncio.run(seeded(Instance.load(instance)))
+    console.print(sign_in(demo))
+
+
+async def seeded(instance: Instance) -> Demo:
+    """The demo of an instance that simulates Telegram; SeedError where it does not."""
+    began = time.monotonic()
+    port = instance.file.simulators.get("telegram")
+    if port is None:
+        raise SeedError(
+            f"The demo's customers write through a simulated Telegram, and {instance.name} has none:"
+            " give it a port under [simulators] in its TOML."
+        )
+    done: list[str] = []
+    demo = await fill(
+        instance.public_url,
+        telegram_url=f"http://{HOST}:{port}",
+        environment=instance.file.environment,
+        report=done.append,
+    )
+    report(demo.organization, ", ".join(done), time.monotonic() - began)
+    return demo
+
+
+def sign_in(demo: Demo) -> str:
+    """How to sign in to the demo."""
+    return f"  sign in as     {demo.email}, password “{demo.password}” ({demo.organization})"

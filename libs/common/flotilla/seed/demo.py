@@ -1,0 +1,64 @@
+"""The demo as a whole."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import aiohttp
+
+from flotilla.seed import content, customers, people, records
+from flotilla.seed.gateway import LIMIT_SECONDS, Gateway, SeedError
+
+Report = Callable[[str], None]
+"""Told in a few words what was found or made."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What there is to see, and how to sign in: the one secret that a demo may tell."""
+
+    organization: str
+    email: str
+    password: str
+
+
+async def seed(
+    gateway_url: str,
+    *,
+    telegram_url: str,
+    environment: str = "development",
+    report: Report = lambda _: None,
+) -> Demo:
+    """Make what is missing of the demo organization; SeedError where that cannot be done.
+
+    Its password is known to everybody who reads this, so it is made for development only.
+    """
+    if environment != "development":
+        raise SeedError(f"The demo is for development only; this is {environment}.")
+    wanted = content.organization()
+    async with aiohttp.ClientSession(timeout=LIMIT_SECONDS) as http:
+        nobody = Gateway(gateway_url, http)
+        owner = await people.enter(nobody, wanted)
+        ids = await people.members(owner, nobody, wanted)
+        articles, _ = await asyncio.gather(
+            records.write_articles(owner, content.knowledge()), customers.connect(owner, telegram_url)
+        )
+        report(f"{articles} articles written" if articles else "the knowledge base is there")
+        made, answered = await asyncio.gather(
+            records.keep_records(owner, content.crm(), ids), _converse(owner, telegram_url)
+        )
+        report(f"{made} records made" if made else "companies, contacts, notes and tasks are there")
+        report(answered)
+    return Demo(wanted.name, wanted.people[0].email, people.PASSWORD)
+
+
+async def _converse(owner: Gateway, telegram_url: str) -> str:
+    wanted = content.conversations().conversations
+    fresh = await customers.write(owner, telegram_url, wanted)
+    if not fresh:
+        return "the conversations are there"
+    to_answer = [each for each in wanted if each.customer in fresh and each.then != "wait"]
+    answers = await asyncio.gather(
+        *(customers.answer(owner, fresh[each.customer], each.then) for each in to_answer)
+    )
+    return f"{len(fresh)} conversations begun, {sum(answers)} of {len(to_answer)} drafts approved"
