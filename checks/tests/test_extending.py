@@ -1,0 +1,74 @@
+"""docs/extending.md, followed to the letter in a copy of the project, gives a service that works."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ("libs", "services", "checks", "contracts", "deploy/instances")
+BLOCK = re.compile(r"^```\w+ (new|add):(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project with everything that the page says to write."""
+    root = tmp_path_factory.mktemp("extended")
+    for part in COPIED:
+        ignored = shutil.ignore_patterns("__pycache__", "node_modules")
+        shutil.copytree(ROOT / part, root / part, ignore=ignored)
+    for file in ("pyproject.toml", "conftest.py"):
+        shutil.copy(ROOT / file, root / file)
+    (root / ".flotilla").symlink_to(ROOT / ".flotilla")
+    for kind, path, text in BLOCK.findall((ROOT / "docs" / "extending.md").read_text()):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        with (root / path).open("a" if kind == "add" else "x") as file_:
+            file_.write(text)
+    (root / "services/kyb/flotilla_kyb/py.typed").touch()
+    return root
+
+
+def run(root: Path, *command: str) -> str:
+    """What a command prints in the copy, with the copy's own packages; its failure fails the test."""
+    packages = [root, root / "libs/common", *sorted((root / "services").glob("*/"))]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(map(str, packages)),
+        "FLOTILLA_ROOT": str(root),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_its_contracts_are_written(copy: Path) -> None:
+    assert "contracts/events/counterparty.created.v1.json" in run(copy, "flotilla.events.contracts")
+    assert '"kyb_list_counterparties"' in (copy / "contracts/openapi.json").read_text()
+
+
+@pytest.mark.parametrize("path", ["services/kyb", "libs/common/flotilla/events/kyb.py"])
+def test_it_is_in_good_style_and_typed(copy: Path, path: str) -> None:
+    run(copy, "ruff", "check", path)
+    run(copy, "ruff", "format", "--check", path)
+    run(copy, "mypy", path)
+
+
+def test_it_keeps_every_rule(copy: Path) -> None:
+    run(copy, "flotilla.events.contracts")
+    run(copy, "checks", "--root", str(copy), "--require-database")
+
+
+def test_its_own_test_passes(copy: Path) -> None:
+    assert "1 passed" in run(copy, "pytest", "-q", "-p", "no:cacheprovider", "services/kyb")
