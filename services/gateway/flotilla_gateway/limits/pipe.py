@@ -7,7 +7,7 @@ than forwarding the request does. Here all decisions of one turn of the loop sha
 import asyncio
 import contextlib
 from collections import deque
-from typing import Final
+from typing import Final, cast
 from urllib.parse import unquote, urlsplit
 
 import hiredis
@@ -48,8 +48,8 @@ class _Wire(asyncio.Protocol):
         return self._loop.time() - self._pending[0][0] if self._pending else 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's are no subclass of it.
+        self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
