@@ -23,7 +23,7 @@ async def open_resources(app: App) -> AsyncIterator[Resources]:
     if not app.settings.elasticsearch_url:
         yield Resources(PostgresSearch(app.db))
         return
-    # The client takes 40 MB: only where it is used.
+    # The client takes 20 MB: only where it is used.
     from flotilla_analytics.search.elasticsearch import ElasticsearchSearch
 
     search = ElasticsearchSearch(app.settings.elasticsearch_url, app.settings.documents_prefix)

@@ -4,7 +4,7 @@ It proves that nothing before the head has changed since it was sealed, to whoev
 can rewrite every block after a change can also make the hashes fit, but not one that was noted elsewhere.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -62,11 +62,13 @@ async def verify(db: Database, *, noted: tuple[int, bytes] | None = None) -> Rep
     suspects = _Suspects()
     noted_seen = noted is None
     async for block in _blocks(db):
+        suspects.follow(report, block)
         _check_link(report, block)
         await _check_block(db, report, suspects, block)
         noted_seen = noted_seen or noted == (block.position_to, block.hash)
         report.blocks += 1
         report.head, report.head_hash = block.position_to, block.hash
+    suspects.follow(report, None)
     report.findings += suspects.findings()
     if not noted_seen and noted is not None:
         report.findings.append(Finding(Wrong.CHANGED, "the noted head is no longer in the chain", noted[0]))
@@ -100,12 +102,25 @@ class _Suspects:
     blocks: list[Block] = field(default_factory=list)
     difference: int = 0
     """Sealed content minus content found, over all of them: 0 where the entries are the same ones."""
+    last: tuple[Block, Block] | None = None
+    """The block before this one, as it stands and as its entries make it, where they differ."""
 
-    def add(self, block: Block, entries: Sequence[Entry]) -> None:
-        """A block whose hash is not that of its entries."""
-        found = chain.content_of([entry.digest() for entry in entries])
+    def add(self, block: Block, resealed: Block) -> None:
+        """A block that is not what its entries make."""
+        self.last = (block, resealed)
+
+    def follow(self, report: Report, following: Block | None) -> None:
+        """Decide on the block before: where the next one follows what its entries make, only its row changed."""
+        if self.last is None:
+            return
+        block, resealed = self.last
+        self.last = None
+        if following is not None and following.previous_hash == resealed.hash:
+            finding = Finding(Wrong.CHANGED, "the block, not its entries", block.position_from)
+            report.findings.append(finding)
+            return
         self.blocks.append(block)
-        self.difference += int.from_bytes(block.content, "big") - int.from_bytes(found, "big")
+        self.difference += int.from_bytes(block.content, "big") - int.from_bytes(resealed.content, "big")
 
     def findings(self) -> list[Finding]:
         """What they come to, once all are known."""
@@ -132,8 +147,8 @@ async def _check_block(db: Database, report: Report, suspects: _Suspects, block:
             finding = Finding(Wrong.CHANGED, "archived event", row["position"], row["event_id"])
             report.findings.append(finding)
     entries = [Entry(row["event_id"], row["organization_id"], row["hash"]) for row in rows]
-    if not missing and chain.seal(block.previous_hash, block.position_from, entries) != block:
-        suspects.add(block, entries)
+    if not missing and (resealed := chain.seal(block.previous_hash, block.position_from, entries)) != block:
+        suspects.add(block, resealed)
 
 
 async def _entries(db: Database, block: Block) -> list[Row]:

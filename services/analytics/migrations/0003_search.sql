@@ -6,7 +6,7 @@ CREATE TABLE search_documents (
     version bigint NOT NULL,
     title text NOT NULL,
     body text NOT NULL,
-    -- Title and body without case and accents: what is searched.
+    -- The words of title and body without case and accents: what is searched.
     text text NOT NULL,
     person text,
     conversation_id uuid,

@@ -1,6 +1,6 @@
 """The service's stores without its loops, so that a test says itself when something is sealed or folded."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,6 @@ from flotilla.instance import Instance
 from flotilla.process import opened
 from flotilla.settings import Settings
 from flotilla.testing.isolation import isolated
-
 from flotilla_analytics.archiving import archive_events
 from flotilla_analytics.service import service
 
@@ -176,7 +175,7 @@ def events() -> Events:
     return Events()
 
 
-Archive = Callable[[App, Iterable[RawEvent]], Any]
+Archive = Callable[[App, Iterable[RawEvent]], Awaitable[None]]
 
 
 @pytest.fixture(scope="session")
@@ -231,8 +230,11 @@ async def fresh(open_app: OpenApp) -> AsyncIterator[App]:
         yield app
 
 
+Superuser = Callable[[App], AbstractAsyncContextManager[asyncpg.Connection]]
+
+
 @pytest.fixture
-def superuser() -> Callable[[App], AbstractAsyncContextManager[asyncpg.Connection]]:
+def superuser() -> Superuser:
     """Somebody with all rights on the database, past every policy and trigger."""
 
     @asynccontextmanager

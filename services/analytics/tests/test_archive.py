@@ -3,32 +3,42 @@
 import asyncio
 import random
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import pytest
+from flotilla.app import App
 from flotilla.bus.declare import RawEvent
-from flotilla.events import crm, messaging
+from flotilla.bus.envelope import decode
+from flotilla.events import crm
+from flotilla.events.base import CONTRACTS
 from flotilla.ids import derived_id, new_id
-
+from flotilla.store.postgres import Row
 from flotilla_analytics.archiving import open_events
+from flotilla_analytics.erasure import erase_person
 from flotilla_analytics.store.archive import Filter, read_page
 
+from services.analytics.tests.conftest import Archive, Events, Superuser
 
-async def read(app, org, **filters):
+
+async def read(app: App, org: UUID) -> list[Row]:
     """The archived rows of an organization, newest first."""
     async with app.db.transaction(org) as tx:
-        return await read_page(tx, org, Filter(**filters), None, 1000)
+        return await read_page(tx, org, Filter(), None, 1000)
 
 
-async def read_open(app, org):
+async def read_open(app: App, org: UUID) -> dict[UUID, dict[str, Any]]:
     """Their data, by event id."""
     rows = await read(app, org)
     async with app.db.transaction(org) as tx:
         return dict(zip([row["id"] for row in rows], await open_events(tx, app.keyring, rows), strict=True))
 
 
-async def test_what_is_personal_is_sealed_and_can_be_opened(app, org, events, archive, superuser):
+async def test_what_is_personal_is_sealed_and_can_be_opened(
+    app: App, org: UUID, events: Events, archive: Archive, superuser: Superuser
+) -> None:
     data = events.contact(
         crm.ContactUpdated,
         name="Grace Hopper",
@@ -52,7 +62,9 @@ async def test_what_is_personal_is_sealed_and_can_be_opened(app, org, events, ar
     assert opened["changed"] == {"name": ["Grace Murray", "Grace Hopper"], "tags": [[], ["vip"]]}
 
 
-async def test_redelivered_and_disordered_batches_leave_each_event_once(app, org, events, archive):
+async def test_redelivered_and_disordered_batches_leave_each_event_once(
+    app: App, org: UUID, events: Events, archive: Archive
+) -> None:
     stream = [events.raw(events.received(), org) for _ in range(40)]
     shuffled = random.Random(1)
     for _ in range(4):
@@ -62,7 +74,9 @@ async def test_redelivered_and_disordered_batches_leave_each_event_once(app, org
     assert sorted(row["id"] for row in await read(app, org)) == sorted(event.envelope.id for event in stream)
 
 
-async def test_two_replicas_with_the_same_events_do_not_lock_each_other(app, org, events, archive):
+async def test_two_replicas_with_the_same_events_do_not_lock_each_other(
+    app: App, org: UUID, events: Events, archive: Archive
+) -> None:
     people = [new_id() for _ in range(5)]
     stream = [events.raw(events.received(identity_id=people[n % 5]), org) for n in range(200)]
     backwards = list(reversed(stream))
@@ -71,7 +85,9 @@ async def test_two_replicas_with_the_same_events_do_not_lock_each_other(app, org
     assert all(data["text"] == "Where is my parcel?" for data in (await read_open(app, org)).values())
 
 
-async def test_erasing_a_contact_destroys_what_was_sealed_before_it_was_known(app, org, events, archive):
+async def test_erasing_a_contact_destroys_what_was_sealed_before_it_was_known(
+    app: App, org: UUID, events: Events, archive: Archive
+) -> None:
     identity, contact, other = new_id(), new_id(), new_id()
     before = events.raw(events.received(identity_id=identity), org)
     stranger = events.raw(events.received(identity_id=other), org)
@@ -79,8 +95,6 @@ async def test_erasing_a_contact_destroys_what_was_sealed_before_it_was_known(ap
     after = events.raw(events.received(identity_id=identity, contact_id=contact), org)
     await archive(app, [before, stranger])
     await archive(app, [linked, after])
-
-    from flotilla_analytics.erasure import erase_person
 
     assert set(await erase_person(app, org, f"identity:{identity}")) == {
         f"contact:{contact}",
@@ -97,9 +111,9 @@ async def test_erasing_a_contact_destroys_what_was_sealed_before_it_was_known(ap
     assert await erase_person(app, org, f"contact:{contact}")
 
 
-async def test_an_identity_linked_after_the_erasure_is_erased_too(app, org, events, archive):
-    from flotilla_analytics.erasure import erase_person
-
+async def test_an_identity_linked_after_the_erasure_is_erased_too(
+    app: App, org: UUID, events: Events, archive: Archive
+) -> None:
     identity, contact = new_id(), new_id()
     message = events.raw(events.received(identity_id=identity), org)
     await archive(app, [message])
@@ -121,10 +135,14 @@ async def test_an_identity_linked_after_the_erasure_is_erased_too(app, org, even
     ],
 )
 @pytest.mark.parametrize("type_", ["parcel.lost.v7", "company.created.v1"])
-async def test_what_cannot_be_read_is_kept_and_does_not_leak(app, org, events, archive, superuser, data, type_):
+async def test_what_cannot_be_read_is_kept_and_does_not_leak(
+    app: App, org: UUID, events: Events, archive: Archive, superuser: Superuser, data: bytes, type_: str
+) -> None:
     whole = events.raw(events.company(), org)
     assert whole.body.count(bytes(whole.envelope.data)) == 1
-    body = whole.body.replace(bytes(whole.envelope.data), b"@DATA@").replace(b"company.created.v1", type_.encode())
+    body = whole.body.replace(bytes(whole.envelope.data), b"@DATA@").replace(
+        b"company.created.v1", type_.encode()
+    )
     broken = _with_data(body, data)
     await archive(app, [broken])
 
@@ -137,14 +155,13 @@ async def test_what_cannot_be_read_is_kept_and_does_not_leak(app, org, events, a
 
 def _with_data(body: bytes, data: bytes) -> RawEvent:
     """The envelope with other data, which need not even be JSON."""
-    import msgspec
-    from flotilla.bus.envelope import decode
-
     envelope = decode(body.replace(b"@DATA@", b"null"))
     return RawEvent(msgspec.structs.replace(envelope, data=msgspec.Raw(data)), body.replace(b"@DATA@", data))
 
 
-async def test_a_field_that_a_newer_contract_added_is_sealed(app, org, events, archive, superuser):
+async def test_a_field_that_a_newer_contract_added_is_sealed(
+    app: App, org: UUID, events: Events, archive: Archive, superuser: Superuser
+) -> None:
     event = events.raw(events.company(), org)
     grown = bytes(event.envelope.data).replace(b'"name"', b'"founder":"Charles Babbage","name"')
     newer = _with_data(event.body.replace(bytes(event.envelope.data), b"@DATA@"), grown)
@@ -156,7 +173,9 @@ async def test_a_field_that_a_newer_contract_added_is_sealed(app, org, events, a
     assert (await read_open(app, org))[newer.envelope.id]["founder"] == "Charles Babbage"
 
 
-async def test_ids_of_any_time_find_a_partition(app, org, events, archive):
+async def test_ids_of_any_time_find_a_partition(
+    app: App, org: UUID, events: Events, archive: Archive
+) -> None:
     times = [datetime(1999, 5, 1, tzinfo=UTC), datetime.now(UTC), datetime(2077, 1, 1, tzinfo=UTC)]
     ids = [derived_id(time, "telegram", str(org)) for time in times]
     await archive(app, [events.raw(events.received(), org, event_id=event_id) for event_id in ids])
@@ -165,7 +184,9 @@ async def test_ids_of_any_time_find_a_partition(app, org, events, archive):
     await app.db.execute("SELECT keep_archive_partitions()")
 
 
-async def test_nobody_sees_another_organization_even_through_a_partition(app, org, events, archive):
+async def test_nobody_sees_another_organization_even_through_a_partition(
+    app: App, org: UUID, events: Events, archive: Archive
+) -> None:
     await archive(app, [events.raw(events.received(), org)])
     stranger = new_id()
     async with app.db.transaction(org) as tx:
@@ -180,17 +201,17 @@ async def test_nobody_sees_another_organization_even_through_a_partition(app, or
 
 
 @pytest.mark.parametrize("statement", ["UPDATE archive SET actor = 'nobody'", "DELETE FROM archive"])
-async def test_the_service_itself_cannot_change_what_is_archived(app, org, events, archive, statement):
+async def test_the_service_itself_cannot_change_what_is_archived(
+    app: App, org: UUID, events: Events, archive: Archive, statement: str
+) -> None:
     await archive(app, [events.raw(events.received(), org)])
     with pytest.raises(asyncpg.RaiseError, match="append-only"):
         async with app.db.transaction(org) as tx:
             await tx.execute(statement)
 
 
-def test_no_contract_hides_personal_data_inside_a_field_that_is_not_personal():
+def test_no_contract_hides_personal_data_inside_a_field_that_is_not_personal() -> None:
     """Only whole fields of `data` are sealed, so nothing below a field that stands in the clear may be personal."""
-    import msgspec
-    from flotilla.events.base import CONTRACTS
 
     def personal_below(schema: object, definitions: dict[str, object]) -> bool:
         if isinstance(schema, list):
@@ -212,8 +233,3 @@ def test_no_contract_hides_personal_data_inside_a_field_that_is_not_personal():
             if name not in contract.personal_fields and personal_below(schema, definitions)
         ]
         assert not hiding, f"{contract.type}: {hiding}"
-
-
-def test_events_used_here_are_those_of_the_contracts(events):
-    assert isinstance(events.sent(), messaging.MessageSent)
-    assert isinstance(events.received().message_id, UUID)

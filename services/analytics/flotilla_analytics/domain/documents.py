@@ -45,8 +45,8 @@ class Document:
 
     @property
     def text(self) -> str:
-        """What is searched."""
-        return fold(f"{self.title} {self.body}")
+        """What is searched: its words."""
+        return " ".join(words_of(f"{self.title} {self.body}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +66,16 @@ def document_of(source: Source) -> Document:
     return _DOCUMENTS[type(source.data)](source)
 
 
-def fold(text: str) -> str:
-    """Text without case and accents, alike for what is stored and what is asked."""
+def words_of(text: str) -> list[str]:
+    """The words of a text without case and accents: alike for what is stored and what is asked."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(letter for letter in decomposed if not unicodedata.combining(letter) and letter != "\0")
+    letters = (letter for letter in decomposed if not unicodedata.combining(letter))
+    return "".join(letter if letter.isalnum() else " " for letter in letters).split()
 
 
 def terms_of(query: str) -> list[str]:
-    """The words of a query, folded; none where it has no letter or digit."""
-    letters = "".join(letter if letter.isalnum() else " " for letter in fold(query))
-    return list(dict.fromkeys(letters.split()))[:MAX_TERMS]
+    """The different words of a query; none where it has no letter or digit."""
+    return list(dict.fromkeys(words_of(query)))[:MAX_TERMS]
 
 
 def excerpt(body: str, query: str) -> str:

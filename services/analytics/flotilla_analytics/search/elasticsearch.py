@@ -8,12 +8,16 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from elasticsearch import AsyncElasticsearch, BadRequestError
+import structlog
+from elasticsearch import ApiError, AsyncElasticsearch, BadRequestError, TransportError
 from elasticsearch.helpers import async_bulk
 from flotilla.outside import forbid_in_transaction
+from flotilla.problems import UnavailableError
 
 from flotilla_analytics.domain.documents import Document, Kind, terms_of
 from flotilla_analytics.search.base import Hit, Key
+
+log = structlog.get_logger()
 
 KEYWORD: Final = {"type": "keyword"}
 STORED: Final = {"type": "keyword", "index": False, "doc_values": False}
@@ -92,15 +96,21 @@ class ElasticsearchSearch:
         terms = terms_of(query)
         if not terms or not kinds:
             return []
-        await self._make_indices()
-        found = await self._client.search(
-            index=self._indices(kinds),
-            routing=str(org),
-            query=_query(org, " ".join(terms)),
-            sort=[{"_score": "desc"}, {"id": "desc"}],
-            search_after=[after[0], str(after[1])] if after else None,
-            size=limit,
-        )
+        try:
+            await self._make_indices()
+            found = await self._client.search(
+                index=self._indices(kinds),
+                routing=str(org),
+                query=_query(org, " ".join(terms)),
+                sort=[{"_score": "desc"}, {"id": "desc"}],
+                search_after=[after[0], str(after[1])] if after else None,
+                size=limit,
+            )
+        except (TransportError, ApiError) as error:
+            log.warning("search.unavailable", error=repr(error))
+            raise UnavailableError(
+                "Search is down; try again in a moment.", headers={"Retry-After": "5"}
+            ) from error
         return [_hit(hit, self._prefix) for hit in found["hits"]["hits"]]
 
     async def refresh(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from flotilla.store.postgres import Row, Transaction
@@ -49,10 +49,11 @@ class Filter:
     """Exclusive."""
 
 
-async def insert(tx: Transaction, rows: Iterable[tuple[object, ...]]) -> None:
+async def insert(tx: Transaction, rows: Iterable[tuple[Any, ...]]) -> None:
     """Keep these events (in the order of `COLUMNS`), each once, whoever else is writing the same ones."""
     # By key, so that two processes with the same events wait for each other in one direction only.
-    columns = zip(*sorted(rows, key=lambda row: row[:2]), strict=True)
+    ordered = sorted(rows, key=lambda row: row[0].bytes + row[1].bytes)
+    columns = zip(*ordered, strict=True)
     await tx.execute(INSERT, *(list(column) for column in columns))
 
 

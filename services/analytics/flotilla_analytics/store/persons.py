@@ -66,7 +66,7 @@ async def read_ciphers(
     tx: Transaction, keyring: Keyring, people: Iterable[Person]
 ) -> dict[Person, PersonCipher | None]:
     """The ciphers of people who have a key; None for those who were erased."""
-    wanted = sorted(set(people))
+    wanted = sorted(set(people), key=_place)
     if not wanted:
         return {}
     rows = await tx.fetch(READ_KEYS, *_columns(wanted))
@@ -93,7 +93,7 @@ async def make_ciphers(
     """
     wanted = set(people)
     found = await read_ciphers(tx, keyring, wanted)
-    if missing := sorted(wanted.difference(found)):
+    if missing := sorted(wanted.difference(found), key=_place):
         wrapped = [keyring.seal(os.urandom(KEY_BYTES), _place(person)) for person in missing]
         await tx.execute(INSERT_KEYS, *_columns(missing), wrapped)
         # Read back: another process may have been quicker, and then its key is the one.
@@ -107,7 +107,7 @@ async def link_identities(tx: Transaction, links: Mapping[Person, tuple[str, int
     An identity of a contact who was erased before loses its key here. The lock is shared with `destroy_keys`:
     without it each could miss the other's uncommitted row.
     """
-    ordered = sorted(links)
+    ordered = sorted(links, key=_place)
     orgs, identities = _columns(ordered)
     contacts = [links[person][0] for person in ordered]
     await tx.execute(LOCK_CONTACTS, orgs, contacts)

@@ -1,0 +1,144 @@
+"""The verifier says what somebody with all rights on the database has done to the archive."""
+
+import pytest
+from flotilla.app import App
+from flotilla.ids import new_id
+from flotilla_analytics.erasure import erase_person
+from flotilla_analytics.verification import Wrong, verify
+from flotilla_analytics.workers.sealer import seal_next
+
+from services.analytics.tests.conftest import Archive, Events, Superuser
+
+
+@pytest.fixture
+async def sealed(fresh: App, events: Events, archive: Archive) -> App:
+    """Thirty events of three organizations in six blocks."""
+    for _ in range(3):
+        org = new_id()
+        await archive(fresh, [events.raw(events.received(), org) for _ in range(10)])
+    while await seal_next(fresh.db, 5):
+        pass
+    return fresh
+
+
+async def found(app: App, noted: tuple[int, bytes] | None = None) -> list[tuple[Wrong, int | None]]:
+    """Kind and position of each finding."""
+    report = await verify(app.db, noted=noted)
+    return [(finding.wrong, finding.position) for finding in report.findings]
+
+
+async def test_an_untouched_archive_holds(sealed: App) -> None:
+    report = await verify(sealed.db)
+    assert report.holds
+    assert (report.events, report.blocks, report.head) == (30, 6, 30)
+
+
+async def test_it_holds_after_an_erasure(sealed: App, superuser: Superuser) -> None:
+    async with superuser(sealed) as admin:
+        row = await admin.fetchrow(
+            "SELECT organization_id, person FROM archive WHERE person IS NOT NULL LIMIT 1"
+        )
+    await erase_person(sealed, row["organization_id"], row["person"])
+    assert (await verify(sealed.db)).holds
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "actor = 'user:somebody'",
+        "sealed = sealed || 'x'",
+        "sealed = NULL",
+        "data = jsonb_set(data, '{channel}', '\"email\"')",
+        "time = time + interval '1 microsecond'",
+        "person = 'identity:other'",
+    ],
+)
+async def test_a_changed_event(sealed: App, superuser: Superuser, change: str) -> None:
+    async with superuser(sealed) as admin:
+        await admin.execute(
+            f"UPDATE archive SET {change} WHERE id = (SELECT event_id FROM ledger WHERE position = 7)"
+        )
+    assert await found(sealed) == [(Wrong.CHANGED, 7)]
+
+
+async def test_a_changed_event_whose_ledger_hash_was_made_to_fit(sealed: App, superuser: Superuser) -> None:
+    async with superuser(sealed) as admin:
+        await admin.execute(
+            "UPDATE archive SET actor = 'x' WHERE id = (SELECT event_id FROM ledger WHERE position = 7);"
+            "UPDATE ledger SET hash = archive_hash(a) FROM archive a WHERE position = 7 AND a.id = event_id"
+        )
+    assert await found(sealed) == [(Wrong.CHANGED, 6)], "the block that holds position 7"
+
+
+async def test_a_missing_event(sealed: App, superuser: Superuser) -> None:
+    async with superuser(sealed) as admin:
+        await admin.execute(
+            "DELETE FROM archive WHERE id = (SELECT event_id FROM ledger WHERE position = 12)"
+        )
+    assert await found(sealed) == [(Wrong.MISSING, 12)]
+
+
+async def test_a_missing_event_and_its_ledger_entry(sealed: App, superuser: Superuser) -> None:
+    async with superuser(sealed) as admin:
+        await admin.execute(
+            "DELETE FROM archive WHERE id = (SELECT event_id FROM ledger WHERE position = 12);"
+            "DELETE FROM ledger WHERE position = 12"
+        )
+    assert await found(sealed) == [(Wrong.MISSING, 12)]
+
+
+async def test_a_missing_block(sealed: App, superuser: Superuser) -> None:
+    async with superuser(sealed) as admin:
+        await admin.execute("DELETE FROM blocks WHERE position_from = 11")
+    assert await found(sealed) == [(Wrong.MISSING, 11)]
+
+
+async def test_an_inserted_event(sealed: App, superuser: Superuser) -> None:
+    async with superuser(sealed) as admin:
+        await admin.execute(
+            "INSERT INTO archive SELECT (jsonb_populate_record(a, jsonb_build_object('id', gen_random_uuid()))).*"
+            " FROM archive a LIMIT 1"
+        )
+    assert await found(sealed) == [(Wrong.INSERTED, None)]
+
+
+async def test_an_inserted_event_with_a_ledger_entry(sealed: App, superuser: Superuser) -> None:
+    async with superuser(sealed) as admin:
+        await admin.execute(
+            "WITH made AS (INSERT INTO archive"
+            " SELECT (jsonb_populate_record(a, jsonb_build_object('id', gen_random_uuid()))).*"
+            " FROM archive a LIMIT 1 RETURNING id, organization_id, archive_hash(archive) AS hash)"
+            " INSERT INTO ledger SELECT 31, id, organization_id, hash FROM made"
+        )
+    assert await found(sealed) == [(Wrong.INSERTED, 31)]
+
+
+@pytest.mark.parametrize("pair", [(7, 9), (4, 28)])
+async def test_reordered_events(sealed: App, superuser: Superuser, pair: tuple[int, int]) -> None:
+    one, other = pair
+    async with superuser(sealed) as admin:
+        for before, after in ((one, -1), (other, one), (-1, other)):
+            await admin.execute("UPDATE ledger SET position = $2 WHERE position = $1", before, after)
+    blocks = sorted({(position - 1) // 5 * 5 + 1 for position in pair})
+    assert await found(sealed) == [(Wrong.REORDERED, block) for block in blocks]
+
+
+async def test_a_chain_made_anew_is_found_by_a_head_noted_before(sealed: App, superuser: Superuser) -> None:
+    noted = await verify(sealed.db)
+    assert await found(sealed, noted=(noted.head, noted.head_hash)) == []
+    async with superuser(sealed) as admin:
+        await admin.execute(
+            "UPDATE archive SET actor = 'x' WHERE id = (SELECT event_id FROM ledger WHERE position = 30);"
+            "INSERT INTO unsealed SELECT event_id, organization_id, archive_hash(a)"
+            " FROM ledger JOIN archive a USING (organization_id) WHERE position > 25 AND a.id = event_id;"
+            "DELETE FROM ledger WHERE position > 25; DELETE FROM blocks WHERE position_from > 25"
+        )
+    assert await seal_next(sealed.db)
+    assert await found(sealed) == []
+    assert await found(sealed, noted=(noted.head, noted.head_hash)) == [(Wrong.CHANGED, 30)]
+
+
+async def test_a_changed_block(sealed: App, superuser: Superuser) -> None:
+    async with superuser(sealed) as admin:
+        await admin.execute("UPDATE blocks SET hash = sha256('x') WHERE position_from = 11")
+    assert await found(sealed) == [(Wrong.CHANGED, 11), (Wrong.CHANGED, 16)]
