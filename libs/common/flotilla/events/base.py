@@ -86,8 +86,8 @@ class Contract:
 
     @property
     def dataschema(self) -> str:
-        """Where the JSON Schema of the whole envelope stands, relative to the contracts folder."""
-        return f"/contracts/events/{self.type}.json"
+        """The `$id` of contracts/events/<type>.json, the schema of the whole envelope; an absolute URI."""
+        return f"urn:flotilla:event:{self.type}"
 
     @property
     def personal_fields(self) -> tuple[str, ...]:
