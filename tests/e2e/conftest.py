@@ -13,9 +13,8 @@ from flotilla.instance import HOST, Instance
 from flotilla.native.vhost import delete_vhost, ensure_vhost
 from flotilla.service import FLEET
 from flotilla.testing.isolation import drop_database
-from flotilla.testing.simulators.telegram import TelegramSimulator
-
 from flotilla.testing.people import Office, Person
+from flotilla.testing.simulators.telegram import TelegramSimulator
 
 NewOffice = Callable[..., Awaitable[Office]]
 

@@ -1,11 +1,44 @@
 """A customer's message goes all the way to a person, live, and the answer all the way back."""
 
+import asyncio
+import base64
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from flotilla.fleet import Fleet
+from flotilla.testing import eventually
+from flotilla.testing.people import Person
+
 from tests.e2e.conftest import NewOffice
 
 QUESTION = "Hello, how long does delivery to Germany take?"
+JOURNEY = {
+    "channel.message.received.v1",
+    "conversation.opened.v1",
+    "message.received.v1",
+    "contact.created.v1",
+    "contact.identified.v1",
+    "message.analyzed.v1",
+    "ai.draft.generated.v1",
+    "ai.draft.approved.v1",
+    "message.send.requested.v1",
+    "channel.message.sent.v1",
+    "message.sent.v1",
+}
+BEFORE_THE_DECISION = JOURNEY - {
+    "ai.draft.approved.v1",
+    "message.send.requested.v1",
+    "channel.message.sent.v1",
+    "message.sent.v1",
+}
+DELIVERIES = 16
 
 
-async def test_a_message_is_seen_drafted_approved_and_answered(new_office: NewOffice) -> None:
+async def test_a_message_is_seen_drafted_approved_and_answered(
+    new_office: NewOffice, fleet: Fleet, traces: Path
+) -> None:
     office = await new_office("Harbour")
     owner = office.owner
     async with owner.live() as live:
@@ -32,3 +65,55 @@ async def test_a_message_is_seen_drafted_approved_and_answered(new_office: NewOf
     thread = await owner.ok("GET", f"/v1/conversations/{conversation}/messages")
     assert sorted(message["position"] for message in thread["items"]) == [1, 2]
     assert {message["text"] for message in thread["items"]} == {QUESTION, draft["text"]}
+
+    steps = await eventually(lambda: _journey(owner, received["correlationid"]), what="the whole journey")
+    await _within_budget(fleet, steps)
+    await eventually(lambda: _one_trace(traces, received["correlationid"], fleet), what="one trace")
+
+
+async def _journey(owner: Person, correlation_id: str) -> list[dict[str, Any]]:
+    answer = await owner.call("GET", f"/v1/journeys/{correlation_id}")
+    steps: list[dict[str, Any]] = answer.json().get("steps", [])
+    seen = Counter(step["type"] for step in steps)
+    assert seen == Counter(JOURNEY), seen
+    assert steps[0]["type"] == "channel.message.received.v1"
+    return steps
+
+
+async def _within_budget(fleet: Fleet, steps: list[dict[str, Any]]) -> None:
+    """Copies that the broker makes from the customer's message to its draft, by the queues really bound."""
+    bound = await asyncio.to_thread(_bindings, fleet)
+    everything = bound.pop("#")
+    before = [step["type"] for step in steps if step["type"] in BEFORE_THE_DECISION]
+    deliveries = {type_: len(everything | bound.get(type_, set())) for type_ in before}
+    assert sum(deliveries.values()) <= DELIVERIES, deliveries
+
+
+def _bindings(fleet: Fleet) -> dict[str, set[str]]:
+    import urllib.request
+
+    instance = fleet.instance
+    path = f"exchanges/{instance.vhost}/flotilla.events/bindings/source"
+    secret = base64.b64encode(f"flotilla:{instance.secrets.rabbitmq}".encode()).decode()
+    request = urllib.request.Request(
+        f"{instance.rabbitmq_management_url}/api/{path}", headers={"Authorization": f"Basic {secret}"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        found: dict[str, set[str]] = {"#": set()}
+        for binding in json.load(answer):
+            found.setdefault(binding["routing_key"], set()).add(binding["destination"])
+    return found
+
+
+async def _one_trace(traces: Path, correlation_id: str, fleet: Fleet) -> bool:
+    """From the webhook at the gateway to the reply's last effect: one trace, no span without its parent."""
+    spans = [json.loads(line) for line in traces.read_text().splitlines()]
+    sends = [span for span in spans if span["service"] == "integrations" and span["name"].endswith(" send")]
+    assert sends, "the job that sends leaves a span"
+    trace = [span for span in spans if span["trace_id"] == sends[-1]["trace_id"]]
+    services = {span["service"] for span in trace}
+    assert {"gateway", "integrations", "messaging", "crm", "ai", "websocket"} <= services, services
+    known = {span["span_id"] for span in trace}
+    orphans = [span for span in trace if span["parent_id"] and span["parent_id"] not in known]
+    assert not orphans, orphans
+    return True

@@ -1,0 +1,97 @@
+"""The merged OpenAPI document as a list of calls that a test can make."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+METHODS = ("get", "post", "put", "patch", "delete")
+SAMPLES = {
+    "uuid": "00000000-0000-7000-8000-000000000000",
+    "date-time": "2030-01-01T00:00:00Z",
+    "email": "a@example.org",
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One operation."""
+
+    method: str
+    path: str
+    """With parameters in braces."""
+    public: bool
+    parameters: tuple[str, ...]
+    body: Any
+    """A body that its schema accepts, as small as it may be; None where there is none."""
+    required: Mapping[str, str]
+    """Query parameters that must be given."""
+
+    def at(self, ids: Mapping[str, str]) -> str:
+        """The path of the thing with these ids; KeyError where one is missing."""
+        path = self.path
+        for name in self.parameters:
+            path = path.replace(f"{{{name}}}", ids[name])
+        query = "&".join(f"{name}={ids.get(name, value)}" for name, value in self.required.items())
+        return f"{path}?{query}" if query else path
+
+
+def calls(document: dict[str, Any]) -> Iterator[Call]:
+    """Every operation of the document."""
+    for path, operations in document["paths"].items():
+        for method in METHODS:
+            if method in operations:
+                yield _call(document, path, method, operations[method])
+
+
+def _call(document: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> Call:
+    parameters = [_resolved(document, each) for each in operation.get("parameters", ())]
+    content = _resolved(document, operation.get("requestBody", {})).get("content", {})
+    schema = content.get("application/json", {}).get("schema")
+    return Call(
+        method=method.upper(),
+        path=path,
+        public=operation["x-permission"] == "public",
+        parameters=tuple(each["name"] for each in parameters if each["in"] == "path"),
+        body=sample(document, schema) if schema else None,
+        required={
+            each["name"]: str(sample(document, each["schema"]))
+            for each in parameters
+            if each["in"] == "query" and each.get("required")
+        },
+    )
+
+
+def sample(document: dict[str, Any], schema: dict[str, Any]) -> Any:
+    """The smallest value that a schema accepts."""
+    schema = _resolved(document, schema)
+    if "default" in schema:
+        return schema["default"]
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return schema["enum"][0]
+    for choice in ("anyOf", "oneOf", "allOf"):
+        if choice in schema:
+            return sample(document, schema[choice][0])
+    match schema.get("type"):
+        case "object":
+            wanted = schema.get("required", [])
+            return {name: sample(document, schema["properties"][name]) for name in wanted}
+        case "array":
+            return [sample(document, schema["items"])] * schema.get("minItems", 0)
+        case "string":
+            return SAMPLES.get(schema.get("format", ""), "x" * max(schema.get("minLength", 1), 1))
+        case "integer" | "number":
+            return schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
+        case "boolean":
+            return True
+    return None
+
+
+def _resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in schema:
+        found: Any = document
+        for part in schema["$ref"].removeprefix("#/").split("/"):
+            found = found[part]
+        schema = found
+    return schema

@@ -1,0 +1,120 @@
+"""Bad input at every door: a problem that helps, nothing half stored, nothing parked."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from flotilla.fleet import Fleet
+from flotilla.testing.people import Office
+
+from tests.e2e.conftest import NewOffice
+
+SECRET = "X-Telegram-Bot-Api-Secret-Token"
+EXPIRED = (
+    "eyJhbGciOiJFZERTQSIsImtpZCI6IngifQ.eyJpc3MiOiJmbG90aWxsYSIsImV4cCI6MX0."
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+)
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A request that must be refused, and with what."""
+
+    name: str
+    method: str
+    path: str
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] | None = None
+    anonymous: bool = False
+
+
+def _update(**changes: Any) -> bytes:
+    message = {
+        "message_id": 5,
+        "from": {"id": 7, "is_bot": False, "first_name": "Eve"},
+        "chat": {"id": 7, "type": "private"},
+        "date": 1_790_000_000,
+        "text": "hello",
+    }
+    return json.dumps({"update_id": 1, "message": message | changes}).encode()
+
+
+def requests(office: Office, secret: str) -> list[Bad]:
+    """Every door, and something wrong at it."""
+    hook = f"/v1/hooks/telegram/{office.account_id}"
+    signed = {SECRET: secret}
+    return [
+        Bad("wrong secret", "POST", hook, 401, _update(), {SECRET: "guess"}, True),
+        Bad("no secret", "POST", hook, 401, _update(), {}, True),
+        Bad("unknown account", "POST", f"/v1/hooks/telegram/{uuid4()}", 404, _update(), signed, True),
+        Bad("no JSON", "POST", hook, 400, b'{"update_id": 1, "message": {', signed, True),
+        Bad("broken UTF-8", "POST", hook, 400, _update().replace(b"hello", b"\xff\xfe\xc0"), signed, True),
+        Bad("wrong types", "POST", hook, 422, _update(date="yesterday"), signed, True),
+        Bad("oversized body", "POST", hook, 413, b'{"x": "' + b"x" * (2 << 20) + b'"}', signed, True),
+        Bad("no token", "GET", "/v1/conversations", 401, anonymous=True),
+        Bad("no JWT", "GET", "/v1/conversations", 401, headers={"Authorization": "Bearer x"}, anonymous=True),
+        Bad("expired", "GET", "/v1/me", 401, headers={"Authorization": f"Bearer {EXPIRED}"}, anonymous=True),
+        Bad("unknown path", "GET", "/v1/nothing-like-this", 404),
+        Bad("wrong method", "DELETE", "/v1/conversations", 405),
+        Bad("not an id", "GET", "/v1/conversations/not-an-id", 422),
+        Bad("foreign id", "GET", f"/v1/conversations/{uuid4()}", 404),
+        Bad("foreign cursor", "GET", "/v1/conversations?cursor=abc", 422),
+        Bad("no limit", "GET", "/v1/contacts?limit=1000000", 422),
+        Bad("contact without a name", "POST", "/v1/contacts", 422, b'{"email": "not an address"}'),
+        Bad("malformed contact", "POST", "/v1/contacts", 400, b"{"),
+        Bad("broken UTF-8 in a contact", "POST", "/v1/contacts", 400, b'{"name": "\xff\xfe"}'),
+        Bad("NUL in a name", "POST", "/v1/companies", 422, b'{"name": "a\\u0000b"}'),
+        Bad("unknown draft", "POST", f"/v1/drafts/{uuid4()}/approve", 404, b"{}"),
+        Bad("weak password", "POST", "/v1/sign-up", 422, b'{"password": "1234"}', anonymous=True),
+        Bad("unknown connector", "POST", "/v1/accounts", 422, b'{"connector": "fax", "name": "x"}'),
+        Bad("encoded slash", "GET", "/v1/conversations%2f..%2fusers", 404),
+    ]
+
+
+async def test_bad_input_is_refused_with_a_problem(new_office: NewOffice, fleet: Fleet) -> None:
+    office = await new_office("Harbour")
+    before = await rows(fleet)
+    secret = office.telegram.bots[office.token].secret
+    wrong: dict[str, object] = {}
+    for bad in requests(office, secret):
+        headers = {"Content-Type": "application/json", **(bad.headers or {})}
+        if not bad.anonymous:
+            headers |= office.owner.headers
+        nobody = type(office.owner)(office.owner.base_url, office.owner.session)
+        answer = await nobody.call(bad.method, bad.path, body=bad.body or None, headers=headers)
+        problem = answer.json() if answer.headers.get("Content-Type") == "application/problem+json" else {}
+        helps = problem.get("detail") and problem.get("title") and problem.get("request_id")
+        if answer.status != bad.status or problem.get("status") != bad.status or not helps:
+            wrong[bad.name] = (answer.status, answer.body[:300])
+    assert wrong == {}
+    assert await rows(fleet) == before
+
+
+async def rows(fleet: Fleet) -> dict[str, int]:
+    """How many rows each table holds, but for what counts attempts and what works off the past."""
+    ignored = ("migrations", "leases", "ledger", "cursor", "inbox", "parked_none", "outbox", "jobs", "limits")
+    connection = await asyncpg.connect(fleet.instance.admin_dsn())
+    try:
+        tables = await connection.fetch(
+            "SELECT schemaname || '.' || tablename AS name FROM pg_tables"
+            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'public')"
+            " AND schemaname NOT LIKE 'analytics%' AND schemaname NOT LIKE 'websocket%'"
+        )
+        names = [row["name"] for row in tables if not any(word in row["name"] for word in ignored)]
+        return {name: await connection.fetchval(f"SELECT count(*) FROM {name}") for name in names}
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("text", ["", " ", "x" * 5000, "\U0001f600" * 1000, "مرحبا", "'; DROP TABLE x; --"])
+async def test_any_text_a_customer_may_write_is_taken(new_office: NewOffice, text: str) -> None:
+    office = await new_office("Harbour")
+    async with office.owner.live() as live:
+        await office.customer_writes(text, chat=1)
+        await office.customer_writes("and then this", chat=1)
+        await live.expect("message.received.v1", lambda data: data["text"] == "and then this")
