@@ -9,7 +9,6 @@ Raises `OutsideUnreachableError` where the request surely did not reach the othe
 
 import asyncio
 import random
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,13 +18,12 @@ import aiohttp
 import msgspec
 import yarl
 
+from flotilla.breaker import Breaker
 from flotilla.outside import forbid_in_transaction
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 RETRIES: Final = 2
 MAX_RESPONSE_BYTES: Final = 8 << 20
-OPENS_AFTER: Final = 5
-STAYS_OPEN_SECONDS: Final = 10.0
 
 
 class OutsideError(Exception):
@@ -58,26 +56,11 @@ class OutsideResponse:
 
 
 @dataclass
-class _Breaker:
-    failures: int = 0
-    closed_again_at: float = 0.0
-
-    def check(self, host: str) -> None:
-        if self.failures >= OPENS_AFTER and time.monotonic() < self.closed_again_at:
-            raise CircuitOpenError(f"{host} is given a rest")
-
-    def record(self, ok: bool) -> None:
-        self.failures = 0 if ok else self.failures + 1
-        if self.failures >= OPENS_AFTER:
-            self.closed_again_at = time.monotonic() + STAYS_OPEN_SECONDS
-
-
-@dataclass
 class OutsideHttp:
     """A pool of connections to the outside, for one process."""
 
     session: aiohttp.ClientSession
-    _breakers: dict[str, _Breaker] = field(default_factory=dict)
+    _breakers: dict[str, Breaker] = field(default_factory=dict)
 
     @classmethod
     @asynccontextmanager
@@ -130,8 +113,9 @@ class OutsideHttp:
         self, method: str, url: str, content: bytes | None, headers: Mapping[str, str] | None, limit: float
     ) -> OutsideResponse:
         host = yarl.URL(url).authority
-        breaker = self._breakers.setdefault(host, _Breaker())
-        breaker.check(host)
+        breaker = self._breakers.setdefault(host, Breaker())
+        if breaker.is_open:
+            raise CircuitOpenError(f"{host} is given a rest")
         try:
             async with self.session.request(
                 method,
