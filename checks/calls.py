@@ -1,11 +1,16 @@
-"""Calls that are always wrong: clocks without a zone, printing in services, sleeping or mocking in tests."""
+"""Calls that are always wrong: clocks without a zone, printing in services, sleeping or mocking in tests.
+
+Where the passing of time is itself what a test is about, `# sleep: <reason>` on the line says so.
+"""
 
 import ast
+import re
 from collections.abc import Iterator
 
 from checks.project import Finding, Project, Source, chain
 
 TITLE = "forbidden calls"
+ESCAPE = re.compile(r"#\s*sleep:\s*\S")
 PARTS = ("libs", "services", "checks", "tests", "bench")
 
 
@@ -32,8 +37,12 @@ def _wrong(source: Source, call: ast.Call, prints: bool, polling: set[ast.AST]) 
     if names == ["print"] and not prints:
         return "prints; a service logs with structlog"
     sleeps = names in (["asyncio", "sleep"], ["time", "sleep"])
-    if source.in_tests and sleeps and call not in polling and not _yields_only(call):
-        return "sleeps; await the event itself, or a condition with a deadline (flotilla.testing)"
+    said = ESCAPE.search(source.lines[call.lineno - 1])
+    if source.in_tests and sleeps and not (said or call in polling or _yields_only(call)):
+        return (
+            "sleeps; await the event itself, or a condition with a deadline (flotilla.testing)"
+            " — or, where time is what the test is about, say so: `# sleep: <reason>`"
+        )
     return None
 
 
