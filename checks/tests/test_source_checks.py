@@ -212,6 +212,12 @@ def test_calls_that_are_allowed(tree: Tree, findings: Findings) -> None:
     tree.write("libs/common/flotilla/cli/screen.py", "print('ready')\n")
     tree.write(
         "services/kyb/tests/test_it.py",
-        "async def test() -> None:\n    await asyncio.sleep(0)\n    while not ready(): await asyncio.sleep(0.01)\n    time.sleep(1)  # sleep: idle for longer than the limit\n",
+        """
+        async def test() -> None:
+            await asyncio.sleep(0)
+            while not ready():
+                await asyncio.sleep(0.01)
+            time.sleep(1)  # sleep: idle for longer than the limit
+        """,
     )
     assert findings(calls.check) == []
