@@ -61,6 +61,12 @@ class ConflictError(Problem):
     status, slug, title = 409, "conflict", "That cannot be done in its present state"
 
 
+class GoneError(Problem):
+    """It was there and is no more; asking again is of no use."""
+
+    status, slug, title = 410, "gone", "It is no longer there"
+
+
 class PreconditionFailedError(Problem):
     """It has changed since it was read."""
 

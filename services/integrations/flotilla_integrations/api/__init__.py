@@ -1,0 +1,1 @@
+"""Accounts, connectors and hooks over HTTP."""

@@ -1,0 +1,207 @@
+"""Connected accounts."""
+
+import secrets
+from typing import Any
+from uuid import UUID
+
+from fastapi import Request, Response
+from flotilla.bus.declare import RetryLater
+from flotilla.events.integrations import IntegrationConnected, IntegrationDisconnected, IntegrationFailed
+from flotilla.http import (
+    ConflictError,
+    CurrentApp,
+    NotFoundError,
+    Page,
+    PageQuery,
+    Routes,
+    Tx,
+    UnprocessableError,
+    Who,
+    Work,
+    check_if_match,
+    set_etag,
+)
+from flotilla.http.pages import page
+from flotilla.ids import new_id
+from pydantic import SecretStr, ValidationError
+
+from flotilla_integrations.adapters import ADAPTERS
+from flotilla_integrations.adapters.base import AccountRefusedError, AdapterError, Config, Health
+from flotilla_integrations.api.schemas import (
+    AccountIn,
+    AccountOut,
+    AccountPatch,
+    ConnectorOut,
+    HealthOut,
+)
+from flotilla_integrations.connecting import ask_to_connect, ask_to_disconnect
+from flotilla_integrations.domain import Account, AccountState, Sealed
+from flotilla_integrations.events import say_account, say_changed
+from flotilla_integrations.own import own
+from flotilla_integrations.store import accounts
+
+routes = Routes("/v1/accounts", tag="accounts")
+connectors = Routes("/v1/connectors", tag="accounts")
+
+LAST_ID = UUID(int=(1 << 128) - 1)
+
+
+@connectors.get("", permission="accounts:read")
+async def list_connectors() -> list[ConnectorOut]:
+    """The kinds of channels that can be connected, and what each needs to know."""
+    return [ConnectorOut.of(adapter) for adapter in ADAPTERS.values()]
+
+
+@routes.post("", permission="accounts:write", status_code=201)
+async def add_account(wanted: AccountIn, app: CurrentApp, who: Who, tx: Tx, response: Response) -> AccountOut:
+    """Connect an account. It is `connecting` until its vendor was asked, then `connected` or `failed`."""
+    if wanted.connector not in ADAPTERS:
+        raise UnprocessableError(
+            f"There is no connector {wanted.connector!r}: see GET /v1/connectors.",
+            errors=[{"pointer": "/connector", "detail": "unknown"}],
+        )
+    config = _checked(wanted.connector, wanted.settings, wanted.credentials)
+    account_id = new_id()
+    account = await accounts.add(
+        tx,
+        who.org,
+        account_id,
+        wanted.connector,
+        wanted.name,
+        config.settings.model_dump(mode="json"),
+        _sealed(app, account_id, config),
+    )
+    ask_to_connect(tx, account)
+    response.headers["Location"] = f"/v1/accounts/{account_id}"
+    return _shown(app, account, response)
+
+
+@routes.get("", permission="accounts:read")
+async def list_accounts(app: CurrentApp, who: Who, tx: Tx, query: PageQuery) -> Page[AccountOut]:
+    """The organization's accounts, newest first."""
+    (last,) = query.after(UUID) or (LAST_ID,)
+    rows = await tx.fetch(accounts.LIST, who.org, last, query.limit + 1)
+    read = page([accounts.account_of(row) for row in rows], query.limit, key=lambda each: (each.id,))
+    items = [_shown(app, each) for each in read.items]
+    return Page(items=items, next_cursor=read.next_cursor)
+
+
+@routes.get("/{account_id}", permission="accounts:read")
+async def read_account(account_id: UUID, app: CurrentApp, who: Who, tx: Tx, response: Response) -> AccountOut:
+    """One account; its ETag guards changes."""
+    return _shown(app, _found(await accounts.one(tx, accounts.READ, who.org, account_id)), response)
+
+
+@routes.patch("/{account_id}", permission="accounts:write")
+async def change_account(
+    account_id: UUID,
+    change: AccountPatch,
+    app: CurrentApp,
+    who: Who,
+    tx: Tx,
+    request: Request,
+    response: Response,
+) -> AccountOut:
+    """Rename it, or connect it again with new settings or credentials."""
+    before = _found(await accounts.one(tx, accounts.LOCK, who.org, account_id))
+    check_if_match(request, before.sequence)
+    settings, sealed, state = before.settings, before.sealed, before.state
+    if change.settings is not None or change.credentials is not None:
+        config = _merged(app, before, change)
+        settings, sealed = config.settings.model_dump(mode="json"), _sealed(app, account_id, config)
+        state = AccountState.CONNECTING
+    name = change.name or before.name
+    after = _found(
+        await accounts.one(tx, accounts.CHANGE, who.org, account_id, name, state, settings, sealed)
+    )
+    await say_changed(tx, after)
+    if state is AccountState.CONNECTING:
+        ask_to_connect(tx, after)
+    return _shown(app, after, response)
+
+
+@routes.delete("/{account_id}", permission="accounts:write", status_code=204)
+async def remove_account(account_id: UUID, who: Who, tx: Tx, request: Request) -> None:
+    """Disconnect it: nothing comes in or goes out any more, and its credentials are forgotten."""
+    before = _found(await accounts.one(tx, accounts.LOCK, who.org, account_id))
+    check_if_match(request, before.sequence)
+    after = await accounts.one(tx, accounts.DISCONNECT, who.org, account_id)
+    if after is not None:
+        await say_account(tx, after, IntegrationDisconnected)
+        ask_to_disconnect(tx, after)
+
+
+@routes.post("/{account_id}/check", permission="accounts:write")
+async def check_account(account_id: UUID, app: CurrentApp, work: Work) -> HealthOut:
+    """Ask the vendor how the account is; what it says may change the account's state."""
+    org = work.who.org
+    async with app.db.transaction(org) as reading:
+        account = _found(await accounts.one(reading, accounts.READ, org, account_id))
+    adapter = own(app).directory.adapter(account)
+    if adapter is None or account.state is AccountState.DISCONNECTED:
+        raise ConflictError("The account is disconnected.")
+    refused = False
+    try:
+        health = await adapter.health()
+    except AccountRefusedError as error:
+        refused, health = True, Health(False, str(error))
+    except (AdapterError, RetryLater) as error:
+        health = Health(False, str(error))
+    tx = await work.begin()
+    if refused:
+        changed = await accounts.one(tx, accounts.REFUSED, org, account_id, health.detail)
+        if changed is not None:
+            await say_account(tx, changed, IntegrationFailed)
+    elif health.ok:
+        changed = await accounts.one(tx, accounts.RECOVERED, org, account_id, account.external_id)
+        if changed is not None:
+            await say_account(tx, changed, IntegrationConnected)
+    now = _found(await accounts.one(tx, accounts.READ, org, account_id))
+    return HealthOut(ok=health.ok, detail=health.detail, account=_shown(app, now))
+
+
+def _checked(connector: str, settings: dict[str, Any], credentials: dict[str, Any]) -> Config:
+    """The configuration; a 422 problem that names what is wrong, without repeating it."""
+    try:
+        return ADAPTERS[connector].config_type.model_validate(
+            {"settings": settings, "credentials": credentials}
+        )
+    except ValidationError as error:
+        errors = [
+            {"pointer": "".join(f"/{part}" for part in each["loc"]), "detail": each["msg"]}
+            for each in error.errors(include_url=False, include_input=False, include_context=False)
+        ]
+        raise UnprocessableError("Correct the values named in `errors`.", errors=errors) from None
+
+
+def _merged(app: CurrentApp, before: Account, change: AccountPatch) -> Config:
+    credentials = change.credentials
+    if credentials is None:
+        if before.sealed is None:
+            raise UnprocessableError(
+                "Its credentials were forgotten: give them again.",
+                errors=[{"pointer": "/credentials", "detail": "missing"}],
+            )
+        credentials = own(app).directory.unseal(before.id, before.sealed).credentials
+    settings = before.settings if change.settings is None else change.settings
+    return _checked(before.connector, settings, credentials)
+
+
+def _sealed(app: CurrentApp, account_id: UUID, config: Config) -> bytes:
+    plain = {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else value
+        for name, value in config.credentials
+    }
+    return own(app).directory.seal(account_id, Sealed(plain, secrets.token_urlsafe(32)))
+
+
+def _found(account: Account | None) -> Account:
+    if account is None:
+        raise NotFoundError("There is no such account.")
+    return account
+
+
+def _shown(app: CurrentApp, account: Account, response: Response | None = None) -> AccountOut:
+    if response is not None:
+        set_etag(response, account.sequence)
+    return AccountOut.of(account, own(app).directory.hook_url(account.connector, account.id))

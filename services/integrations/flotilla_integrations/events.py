@@ -1,0 +1,35 @@
+"""What integrations tells of its accounts: rows into events."""
+
+from typing import Final
+
+from flotilla.events.integrations import (
+    Account as AccountEvent,
+)
+from flotilla.store.postgres import Transaction
+
+from flotilla_integrations.domain import Account
+from flotilla_integrations.store import accounts
+
+AUDIENCE: Final = "org"
+"""Everybody who works in the inbox: of messages. Of accounts only owners and administrators are told."""
+
+
+async def say_account(tx: Transaction, account: Account, kind: type[AccountEvent]) -> None:
+    """Tell of an account's new state, the other processes of this service too."""
+    tx.emit(
+        kind(
+            account_id=account.id,
+            connector=account.connector,
+            name=account.name,
+            state=account.state,
+            reason=account.reason,
+        ),
+        org=account.organization_id,
+        sequence=account.sequence,
+    )
+    await say_changed(tx, account)
+
+
+async def say_changed(tx: Transaction, account: Account) -> None:
+    """Have every process of this service read the account anew."""
+    await tx.notify(accounts.CHANGED, str(account.id))

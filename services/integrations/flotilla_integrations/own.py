@@ -1,0 +1,51 @@
+"""What a process of integrations holds: its clients, its accounts in memory, its writer of webhooks."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from flotilla.app import App
+from flotilla.outside_http import OutsideHttp
+
+from flotilla_integrations.adapters.addresses import connector_options
+from flotilla_integrations.directory import Directory
+from flotilla_integrations.intake import IntakeWriter
+from flotilla_integrations.settings import IntegrationsSettings
+from flotilla_integrations.store import accounts
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """`App.own` of integrations."""
+
+    directory: Directory
+    intake: IntakeWriter
+
+
+def own(app: App) -> Own:
+    """What this process holds."""
+    held = app.own
+    assert isinstance(held, Own)
+    return held
+
+
+@asynccontextmanager
+async def opened(app: App) -> AsyncIterator[Own]:
+    """Open the clients and listen for changes of accounts."""
+    assert isinstance(app.settings, IntegrationsSettings)
+    options = connector_options(app.settings)
+    async with OutsideHttp.opened() as vendors, OutsideHttp.opened(**options) as customers:
+        directory = Directory(app, vendors, customers)
+        intake = IntakeWriter(app)
+        listening = asyncio.create_task(
+            app.db.listen(accounts.CHANGED, directory.forget, directory.forget_all)
+        )
+        try:
+            yield Own(directory, intake)
+        finally:
+            listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listening
+            await intake.close()

@@ -1,0 +1,72 @@
+"""Rows of accounts, and which organization's an account is."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from flotilla.store.postgres import Row, Transaction
+
+from flotilla_integrations.domain import Account, AccountState
+
+CHANGED: Final = "accounts"
+"""What the processes of this service are notified on, with the account's id."""
+
+ORGANIZATION_OF: Final = "SELECT organization_id FROM hook_routes WHERE account_id = $1"
+ADD_ROUTE: Final = "INSERT INTO hook_routes (account_id, organization_id) VALUES ($1, $2)"
+
+ADD: Final = """
+INSERT INTO accounts (organization_id, id, connector, name, state, settings, sealed)
+VALUES ($1, $2, $3, $4, 'connecting', $5, $6) RETURNING *"""
+
+READ: Final = "SELECT * FROM accounts WHERE organization_id = $1 AND id = $2"
+LOCK: Final = "SELECT * FROM accounts WHERE organization_id = $1 AND id = $2 FOR UPDATE"
+
+LIST: Final = """
+SELECT * FROM accounts WHERE organization_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"""
+
+CHANGE: Final = """
+UPDATE accounts SET name = $3, state = $4, settings = $5, sealed = $6, reason = NULL, sequence = sequence + 1
+WHERE organization_id = $1 AND id = $2 RETURNING *"""
+
+# Only where nothing else has changed it meanwhile.
+CONNECTED: Final = """
+UPDATE accounts SET state = 'connected', reason = NULL, external_id = $4, sequence = sequence + 1
+WHERE organization_id = $1 AND id = $2 AND sequence = $3 RETURNING *"""
+CONNECT_FAILED: Final = """
+UPDATE accounts SET state = 'failed', reason = $4, sequence = sequence + 1
+WHERE organization_id = $1 AND id = $2 AND sequence = $3 RETURNING *"""
+
+REFUSED: Final = """
+UPDATE accounts SET state = 'failed', reason = $3, sequence = sequence + 1
+WHERE organization_id = $1 AND id = $2 AND state = 'connected' RETURNING *"""
+RECOVERED: Final = """
+UPDATE accounts SET state = 'connected', reason = NULL, sequence = sequence + 1
+WHERE organization_id = $1 AND id = $2 AND state = 'failed' AND external_id IS NOT DISTINCT FROM $3 RETURNING *"""
+
+DISCONNECT: Final = """
+UPDATE accounts SET state = 'disconnected', reason = NULL, sequence = sequence + 1
+WHERE organization_id = $1 AND id = $2 AND state <> 'disconnected' RETURNING *"""
+FORGET_CREDENTIALS: Final = """
+UPDATE accounts SET sealed = NULL WHERE organization_id = $1 AND id = $2 AND sequence = $3"""
+
+_FIELDS: Final = tuple(Account.__slots__)
+
+
+def account_of(row: Row) -> Account:
+    """The account of a row."""
+    return Account(**{**{name: row[name] for name in _FIELDS}, "state": AccountState(row["state"])})
+
+
+async def one(tx: Transaction, sql: str, *arguments: Any) -> Account | None:
+    """The account that a statement reads or writes; None where it finds none."""
+    row = await tx.fetchrow(sql, *arguments)
+    return account_of(row) if row else None
+
+
+async def add(
+    tx: Transaction, org: UUID, id_: UUID, connector: str, name: str, settings: dict[str, Any], sealed: bytes
+) -> Account:
+    """A new account and its route."""
+    await tx.execute(ADD_ROUTE, id_, org)
+    row = await tx.fetchrow(ADD, org, id_, connector, name, settings, sealed)
+    assert row is not None
+    return account_of(row)
