@@ -11,7 +11,7 @@ from flotilla.store.postgres import Database, Transaction
 
 KEEP_KEYS: Final = """
 INSERT INTO key_sets AS kept (key_set_id, sequence, keys)
-SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::jsonb[])
+SELECT id, sequence, keys::jsonb FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS t (id, sequence, keys)
 ON CONFLICT (key_set_id) DO UPDATE SET sequence = excluded.sequence, keys = excluded.keys
 WHERE kept.sequence < excluded.sequence"""
 
@@ -43,7 +43,9 @@ FORGET_ENDED: Final = "DELETE FROM ended_sessions WHERE noted_at < now() - $1::i
 async def keep_keys(tx: Transaction, sets: Sequence[tuple[UUID, int, list[PublicKey]]]) -> None:
     """Newer sets of signing keys replace older ones."""
     ids, sequences, keys = zip(*sets, strict=True)
-    await tx.execute(KEEP_KEYS, list(ids), list(sequences), [msgspec.to_builtins(each) for each in keys])
+    # As text: a list of lists would be taken for an array of two dimensions.
+    encoded = [msgspec.json.encode(each).decode() for each in keys]
+    await tx.execute(KEEP_KEYS, list(ids), list(sequences), encoded)
 
 
 async def keep_ended(tx: Transaction, ended: Sequence[tuple[UUID, datetime]]) -> None:
