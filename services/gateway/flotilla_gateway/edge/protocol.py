@@ -99,9 +99,9 @@ class EdgeProtocol(HttpToolsProtocol):
         self._when_draining = end
 
     def abort(self) -> None:
-        """Cut the connection: the only way to say that a response that has begun is not complete."""
+        """Close the connection: the only way to say that a response that has begun is not complete."""
         self._give_up()
-        self.transport.abort()
+        self.transport.close()
 
     # What uvicorn calls
 
@@ -195,7 +195,8 @@ class EdgeProtocol(HttpToolsProtocol):
         """Another upgrade than to WebSocket is not asked for but offered: it is declined by going on."""
 
     def send_400_response(self, msg: str) -> None:
-        self.refuse(BadRequestError("This is not a well-formed HTTP request."))
+        problem = BadRequestError("This is not a well-formed HTTP request.")
+        self.refuse(problem, current=not self._in_head)
 
     # Time
 
@@ -234,7 +235,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._refused = True
         running = self._running
         if running is not None and not running.response_complete:
-            if not current or running.response_started:
+            if not current or running is not self.cycle or running.response_started:
                 self.abort()
                 return
             self._give_up()
