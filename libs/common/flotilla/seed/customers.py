@@ -1,23 +1,20 @@
 """Customers who write through Telegram, and the team that answers some of them."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Sequence
+from typing import Any, Final
 
 import aiohttp
 
 from flotilla.seed.content import Conversation
 from flotilla.seed.gateway import Gateway, SeedError
+from flotilla.seed.patience import within
 
 BOT_TOKEN: Final = "7000000001:northwind-coffee-demo-bot-000000000"  # noqa: S105 - of a simulated bot
 BOT_NAME: Final = "Northwind on Telegram"
 CONNECTED_SECONDS: Final = 10.0
 ARRIVED_SECONDS: Final = 10.0
 DRAFTED_SECONDS: Final = 8.0
-POLL_SECONDS: Final = 0.15
-
-T = TypeVar("T")
 
 
 async def connect(owner: Gateway, telegram_url: str) -> None:
@@ -36,7 +33,7 @@ async def connect(owner: Gateway, telegram_url: str) -> None:
     async def connected() -> bool:
         return bool((await owner.get(f"/v1/accounts/{account['id']}"))["state"] == "connected")
 
-    if not await _within(CONNECTED_SECONDS, connected):
+    if not await within(CONNECTED_SECONDS, connected):
         raise SeedError(f"The demo's bot is not connected: is the simulator on {telegram_url} running?")
 
 
@@ -61,7 +58,7 @@ async def write(owner: Gateway, telegram_url: str, wanted: Sequence[Conversation
             else None
         )
 
-    ids = await _within(ARRIVED_SECONDS, arrived)
+    ids = await within(ARRIVED_SECONDS, arrived)
     if ids is None:
         raise SeedError("What the demo's customers wrote did not all become conversations in time.")
     return ids
@@ -74,7 +71,7 @@ async def answer(owner: Gateway, conversation_id: str, then: str) -> bool:
         drafts = await owner.every(f"/v1/drafts?conversation_id={conversation_id}")
         return next((draft["id"] for draft in drafts if draft["state"] == "generated"), None)
 
-    draft_id = await _within(DRAFTED_SECONDS, drafted)
+    draft_id = await within(DRAFTED_SECONDS, drafted)
     if draft_id is None:
         return False
     await owner.post(f"/v1/drafts/{draft_id}/approve", {}, once=f"seed approval {draft_id}")
@@ -84,7 +81,7 @@ async def answer(owner: Gateway, conversation_id: str, then: str) -> bool:
             messages = await owner.get(f"/v1/conversations/{conversation_id}/messages")
             return any(each["direction"] == "out" and each["state"] == "sent" for each in messages["items"])
 
-        if await _within(ARRIVED_SECONDS, sent):
+        if await within(ARRIVED_SECONDS, sent):
             await owner.post(f"/v1/conversations/{conversation_id}/resolve")
     return True
 
@@ -102,13 +99,3 @@ async def _deliver(http: aiohttp.ClientSession, telegram_url: str, wanted: Conve
                 taken.raise_for_status()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise SeedError(f"The simulated Telegram on {telegram_url} refuses: {error}") from error
-
-
-async def _within(seconds: float, check: Callable[[], Awaitable[T]]) -> T | None:
-    """The first true answer of `check`; None where there is none in time."""
-    deadline = time.monotonic() + seconds
-    while not (found := await check()):
-        if time.monotonic() > deadline:
-            return None
-        await asyncio.sleep(POLL_SECONDS)
-    return found

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from flotilla.seed.content import Member, Organization
 from flotilla.seed.gateway import Gateway, RefusedError, SeedError
+from flotilla.seed.patience import once_known
 
 PASSWORD: Final = "ten brown beans a day"  # noqa: S105 - of a demo that exists on developers' machines only
 
@@ -17,7 +18,10 @@ async def enter(nobody: Gateway, wanted: Organization) -> Gateway:
         if refused.status != 401:
             raise
         signed_in = await _sign_up(nobody, wanted, owner)
-    return nobody.signed_in(signed_in["access_token"])
+    person = nobody.signed_in(signed_in["access_token"])
+    # In a fleet that has just started, the gateway may not know the key yet that signed this token.
+    await once_known(lambda: person.get("/v1/me"), 401)
+    return person
 
 
 async def members(owner: Gateway, nobody: Gateway, wanted: Organization) -> dict[str, str]:

@@ -9,6 +9,7 @@ import msgspec
 
 from flotilla.seed.content import Article, Crm, Knowledge, Task
 from flotilla.seed.gateway import Gateway
+from flotilla.seed.patience import once_known
 
 
 async def write_articles(owner: Gateway, wanted: Knowledge) -> int:
@@ -79,7 +80,8 @@ async def _tasks(owner: Gateway, wanted: Crm, contacts: Mapping[str, str], peopl
         if task.due_in_days is not None:
             day = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0)
             body["due_at"] = (day + timedelta(days=task.due_in_days)).isoformat()
-        await owner.post("/v1/tasks", body)
+        # A colleague who has just come may not be known there yet.
+        await once_known(lambda: owner.post("/v1/tasks", body), 422)
 
     await _together(plan, missing)
     return len(missing)
