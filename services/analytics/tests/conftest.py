@@ -223,13 +223,6 @@ async def app(open_app: OpenApp) -> AsyncIterator[App]:
         yield app
 
 
-@pytest.fixture
-async def fresh(open_app: OpenApp) -> AsyncIterator[App]:
-    """The service on a database of this test's own: for what looks at the whole ledger."""
-    async with open_app() as app:
-        yield app
-
-
 Superuser = Callable[[App], AbstractAsyncContextManager[asyncpg.Connection]]
 
 
@@ -248,3 +241,21 @@ def superuser() -> Superuser:
             await connection.close()
 
     return connect
+
+
+@pytest.fixture(scope="session")
+async def own_app(open_app: OpenApp) -> AsyncIterator[App]:
+    """The service on another database."""
+    async with open_app() as app:
+        yield app
+
+
+@pytest.fixture
+async def fresh(own_app: App, superuser: Superuser) -> App:
+    """The service with an empty ledger: for what looks at the whole of it, and for who tampers with it."""
+    async with superuser(own_app) as admin:
+        await admin.execute(
+            "TRUNCATE archive, ledger, blocks, unsealed, cursors, person_keys, person_aliases, rollups,"
+            " conversation_facts, search_documents"
+        )
+    return own_app

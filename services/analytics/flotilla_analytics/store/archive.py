@@ -25,6 +25,8 @@ WITH fresh AS (
     RETURNING id, organization_id, archive_hash(archive) AS hash)
 INSERT INTO unsealed (event_id, organization_id, hash) SELECT id, organization_id, hash FROM fresh"""  # noqa: S608
 
+KEEP_PARTITIONS: Final = "SELECT keep_archive_partitions()"
+
 READ_JOURNEY: Final = f"""
 SELECT {COLUMNS} FROM archive WHERE organization_id = $1 AND correlation_id = $2
 ORDER BY time, id LIMIT $3"""  # noqa: S608
