@@ -171,7 +171,9 @@ def main() -> None:
     for low, high in ((0.0, 0.5), (0.5, 0.8), (0.8, 1.01)):
         right = [ok for confidence, ok in confidences if low <= confidence < high]
         if right:
-            print(f"  confidence {low:.1f}-{min(high, 1.0):.1f}: {sum(right) / len(right):.2f} right of {len(right)}")
+            print(
+                f"  confidence {low:.1f}-{min(high, 1.0):.1f}: {sum(right) / len(right):.2f} right of {len(right)}"
+            )
     _table("Agent, held out", agents())
     pii, clean = personal_data()
     _table("Personal data", pii)

@@ -45,8 +45,8 @@ def fit(rows: Floats, labels: Labels, classes: int) -> tuple[Floats, Floats]:
     penalty[-1] = 0
     for step in range(1, STEPS + 1):
         gradient = rows.T @ (softmax(rows @ weights) - wanted) / len(rows) + penalty * weights
-        mean = DECAY[0] * mean + (1 - DECAY[0]) * gradient
-        variance = DECAY[1] * variance + (1 - DECAY[1]) * gradient**2
+        mean += np.float32(1 - DECAY[0]) * (gradient - mean)
+        variance += np.float32(1 - DECAY[1]) * (gradient**2 - variance)
         unbiased = mean / (1 - DECAY[0] ** step), variance / (1 - DECAY[1] ** step)
         weights -= STEP * unbiased[0] / (np.sqrt(unbiased[1]) + 1e-8)
     return weights[:-1].astype(np.float32), weights[-1].astype(np.float32)

@@ -30,7 +30,7 @@ _STAYS: Final = 1.6
 
 def choose_agent(intents: Ranking, last_agent: str | None = None) -> tuple[str, float]:
     """The agent and how sure that is."""
-    weights = {agent: 0.0 for agent in AGENTS}
+    weights = dict.fromkeys(AGENTS, 0.0)
     for intent, probability in zip(intents.labels, intents.probabilities, strict=True):
         for agent, share in zip(AGENTS, _SHARES[intent], strict=True):
             weights[agent] += probability * share * (_STAYS if agent == last_agent else 1.0)

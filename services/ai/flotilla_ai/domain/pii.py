@@ -80,7 +80,13 @@ _NAME: Final = re.compile(
     r"мене звати|моє ім['’]я|мене звуть)\s+(?P<value>[^\W\d_][\w'’-]+(?:\s+[A-ZÀ-ÖА-ЯЄІЇҐ][\w'’-]+){0,2})"
 )
 # Where numbers without a country code come from, by language: first the likeliest.
-_REGIONS: Final = {"de": ("DE", "AT", "CH"), "fr": ("FR", "BE"), "uk": ("UA",), "ru": ("KZ", "RU"), "en": ("US", "GB")}
+_REGIONS: Final = {
+    "de": ("DE", "AT", "CH"),
+    "fr": ("FR", "BE"),
+    "uk": ("UA",),
+    "ru": ("KZ", "RU"),
+    "en": ("US", "GB"),
+}
 _FEWEST_DIGITS: Final = 7
 # A number without a country code after one of these names a thing, not a telephone.
 _REFERENCE: Final = re.compile(
@@ -190,7 +196,9 @@ def _introductions(text: str, language: str) -> Iterator[Finding]:
 def _known_names(text: str, names: tuple[str, ...]) -> Iterator[Finding]:
     for name in names:
         if len(name) > 2:
-            for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE):
+            # A single word only as it is written: somebody called Will says "will" too.
+            flags = re.IGNORECASE if " " in name else re.NOFLAG
+            for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text, flags):
                 yield Finding(Kind.NAME, match.start(), match.end(), match[0])
 
 
@@ -213,7 +221,12 @@ def _id_checks() -> tuple[Callable[[str], Any], ...]:
     from stdnum.ru import inn
     from stdnum.ua import rntrc
 
-    return idnr.is_valid, nir.is_valid, lambda number: len(number) == 12 and inn.is_valid(number), rntrc.is_valid
+    return (
+        idnr.is_valid,
+        nir.is_valid,
+        lambda number: len(number) == 12 and inn.is_valid(number),
+        rntrc.is_valid,
+    )
 
 
 @cache

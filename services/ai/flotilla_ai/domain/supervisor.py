@@ -64,7 +64,13 @@ def injected(text: str) -> bool:
 
 
 def judge(
-    question: str, draft: str, sources: Sequence[str], *, language: str, confidence: float, known: Sequence[str] = ()
+    question: str,
+    draft: str,
+    sources: Sequence[str],
+    *,
+    language: str,
+    confidence: float,
+    known: Sequence[str] = (),
 ) -> Judgement:
     """Judge a draft against what it cites; `known`: what the channel says of the customer (name, number)."""
     claims = [sentence for sentence in sentences_of(draft) if not _is_boilerplate(sentence, known)]
@@ -83,7 +89,8 @@ def _leaks(draft: str, allowed: Sequence[str], language: str) -> bool:
     """Personal data of others, or of a kind that is never repeated."""
     whole = _bare(" ".join(allowed))
     return any(
-        finding.kind not in RESTORABLE or _bare(finding.value) not in whole for finding in find(draft, language)
+        finding.kind not in RESTORABLE or _bare(finding.value) not in whole
+        for finding in find(draft, language)
     )
 
 

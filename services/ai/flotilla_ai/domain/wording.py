@@ -14,6 +14,4 @@ def lines_of(resource: str) -> list[str]:
 @cache
 def phrases() -> dict[str, dict[str, dict[str, str]]]:
     """Tone, language, name: phrase."""
-    return tomllib.loads(
-        resources.files("flotilla_ai").joinpath("resources/phrases.toml").read_text("utf-8")
-    )
+    return tomllib.loads(resources.files("flotilla_ai").joinpath("resources/phrases.toml").read_text("utf-8"))

@@ -118,7 +118,11 @@ class KnowledgeIndex:
         positions = np.searchsorted(self._terms, wanted)
         scores, total = np.zeros(len(self.chunks), np.float32), 0.0
         for term, weight, share, at in zip(
-            wanted.tolist(), weights.tolist(), features.term_weights[first].tolist(), positions.tolist(), strict=True
+            wanted.tolist(),
+            weights.tolist(),
+            features.term_weights[first].tolist(),
+            positions.tolist(),
+            strict=True,
         ):
             known = at < len(self._terms) and self._terms[at] == term
             total += weight if known or share == 1.0 else 0.0

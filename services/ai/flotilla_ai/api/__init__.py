@@ -1,0 +1,1 @@
+"""ai over HTTP: drafts, knowledge, analyses, settings."""

@@ -1,0 +1,1 @@
+"""Models elsewhere that answer for an organization."""

@@ -1,0 +1,35 @@
+"""What ai has: everything in one place."""
+
+from datetime import timedelta
+
+from flotilla.bus.declare import Lane
+from flotilla.events import ai as events
+from flotilla.service import Service
+
+from flotilla_ai import alarms, handlers, hosted
+from flotilla_ai.api.analyses import analyses
+from flotilla_ai.api.configuration import configuration
+from flotilla_ai.api.drafts import drafts
+from flotilla_ai.api.knowledge import knowledge
+from flotilla_ai.holdings import held
+from flotilla_ai.settings import AiSettings
+
+service = Service(
+    name="ai",
+    settings=AiSettings,
+    resources=held,
+    routes=(drafts, knowledge, analyses, configuration),
+    lanes=(Lane("messages", wait=timedelta(milliseconds=20)),),
+    handlers=(handlers.answer,),
+    jobs=(hosted.draft,),
+    timers=(hosted.draft_deadline, alarms.expire_drafts, alarms.report_usage),
+    emits=(
+        events.MessageAnalyzed,
+        events.DraftGenerated,
+        events.DraftApproved,
+        events.DraftRejected,
+        events.DraftFailed,
+        events.KnowledgeIndexed,
+        events.UsageRecorded,
+    ),
+)
