@@ -26,8 +26,8 @@ def seed(
 async def seeded(instance: Instance) -> Demo:
     """The demo of an instance that simulates Telegram; SeedError where it does not."""
     began = time.monotonic()
-    port = instance.file.simulators.get("telegram")
-    if port is None:
+    at = {name: f"http://{HOST}:{port}" for name, port in instance.file.simulators.items()}
+    if "telegram" not in at:
         raise SeedError(
             f"The demo's customers write through a simulated Telegram, and {instance.name} has none:"
             " give it a port under [simulators] in its TOML."
@@ -35,7 +35,8 @@ async def seeded(instance: Instance) -> Demo:
     done: list[str] = []
     demo = await fill(
         instance.public_url,
-        telegram_url=f"http://{HOST}:{port}",
+        telegram_url=at["telegram"],
+        shop_url=at.get("generic", ""),
         environment=instance.file.environment,
         report=done.append,
     )

@@ -2,7 +2,7 @@
 
     demo = await seed("http://127.0.0.1:8080", telegram_url="http://127.0.0.1:8090")
 
-Customers write through Telegram: a simulator of its Bot API delivers to the real webhook. Everything is looked
+Customers write through Telegram and a shop's own program, both simulated, to the real webhooks. Everything is looked
 for before it is made, so a second run makes nothing twice, and undoes nothing that people did meanwhile.
 """
 

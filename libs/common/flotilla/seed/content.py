@@ -94,6 +94,7 @@ class Conversation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     customer: str
     messages: list[str]
     then: Literal["wait", "approve", "resolve"]
+    channel: Literal["telegram", "shop"] = "telegram"
 
 
 class Conversations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from flotilla.seed import content, customers, people, records
+from flotilla.seed import channels, content, customers, people, records
+from flotilla.seed.channels import Simulators
 from flotilla.seed.gateway import LIMIT_SECONDS, Gateway, SeedError
 
 Report = Callable[[str], None]
@@ -26,6 +27,7 @@ async def seed(
     gateway_url: str,
     *,
     telegram_url: str,
+    shop_url: str = "",
     environment: str = "development",
     report: Report = lambda _: None,
 ) -> Demo:
@@ -35,26 +37,27 @@ async def seed(
     """
     if environment != "development":
         raise SeedError(f"The demo is for development only; this is {environment}.")
-    wanted = content.organization()
+    wanted, simulators = content.organization(), Simulators(telegram_url, shop_url)
     async with aiohttp.ClientSession(timeout=LIMIT_SECONDS) as http:
         nobody = Gateway(gateway_url, http)
         owner = await people.enter(nobody, wanted)
         ids = await people.members(owner, nobody, wanted)
         articles, _ = await asyncio.gather(
-            records.write_articles(owner, content.knowledge()), customers.connect(owner, telegram_url)
+            records.write_articles(owner, content.knowledge()), channels.connect(owner, simulators)
         )
         report(f"{articles} articles written" if articles else "the knowledge base is there")
         made, answered = await asyncio.gather(
-            records.keep_records(owner, content.crm(), ids), _converse(owner, telegram_url)
+            records.keep_records(owner, content.crm(), ids), _converse(owner, simulators)
         )
         report(f"{made} records made" if made else "companies, contacts, notes and tasks are there")
         report(answered)
     return Demo(wanted.name, wanted.people[0].email, people.PASSWORD)
 
 
-async def _converse(owner: Gateway, telegram_url: str) -> str:
-    wanted = content.conversations().conversations
-    fresh = await customers.write(owner, telegram_url, wanted)
+async def _converse(owner: Gateway, simulators: Simulators) -> str:
+    there = {"telegram", "shop"} if simulators.shop else {"telegram"}
+    wanted = [each for each in content.conversations().conversations if each.channel in there]
+    fresh = await customers.write(owner, simulators, wanted)
     if not fresh:
         return "the conversations are there"
     to_answer = [each for each in wanted if each.customer in fresh and each.then != "wait"]
