@@ -1,0 +1,1 @@
+"""The rules of websocket: pure, no I/O."""

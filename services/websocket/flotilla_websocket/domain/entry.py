@@ -1,0 +1,102 @@
+"""An event as people see it: without what only the fleet needs, and where it stands in the feed."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from flotilla.events.base import Envelope
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+class PublicEvent(msgspec.Struct, frozen=True):
+    """What clients get of an envelope; `data` is the event's own, untouched."""
+
+    id: UUID
+    type: str
+    time: datetime
+    subject: str
+    sequence: int
+    actor: str | None
+    correlation_id: UUID
+    data: msgspec.Raw
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """One line of the feed; an array on its way between replicas."""
+
+    id: UUID
+    org: UUID
+    type: str
+    audience: str | None
+    event: str
+    """The public event, as JSON."""
+
+
+class About(msgspec.Struct, frozen=True):
+    """What an event says about whom: the few fields of `data` that matter here."""
+
+    conversation_id: UUID | None = None
+    contact_id: UUID | None = None
+    session_id: UUID | None = None
+    user_id: UUID | None = None
+    role: str | None = None
+
+
+class _WithData(msgspec.Struct, frozen=True):
+    data: About
+
+
+_about: Final = msgspec.json.Decoder(_WithData)
+
+
+def entry_of(envelope: Envelope) -> Entry:
+    """The line of the feed for an event."""
+    public = PublicEvent(
+        id=envelope.id,
+        type=envelope.type,
+        time=envelope.time,
+        subject=envelope.subject,
+        sequence=int(envelope.sequence),
+        actor=envelope.actor,
+        correlation_id=envelope.correlationid,
+        data=envelope.data,
+    )
+    return Entry(
+        envelope.id,
+        envelope.organizationid,
+        envelope.type,
+        envelope.audience,
+        _encoder.encode(public).decode(),
+    )
+
+
+def about(entry: Entry) -> About:
+    """Whom it concerns."""
+    return _about.decode(entry.event).data
+
+
+def time_of(event_id: UUID) -> datetime:
+    """When the id was made: the first 48 bits are Unix milliseconds (RFC 9562 sections 5.7 and 5.8).
+
+    The far future of the calendar for ids that were never a time.
+    """
+    try:
+        return datetime.fromtimestamp((event_id.int >> 80) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def to_bytes(entries: list[Entry]) -> bytes:
+    """For the way to the other replicas."""
+    return _packer.encode(entries)
+
+
+def from_bytes(packed: Any) -> list[Entry]:
+    """From another replica; msgspec.DecodeError for what none of them sent."""
+    return _unpacker.decode(packed)
+
+
+_packer: Final = msgspec.msgpack.Encoder()
+_unpacker: Final = msgspec.msgpack.Decoder(list[Entry])

@@ -1,0 +1,1 @@
+"""The two ways in: WebSocket and server-sent events."""

@@ -1,0 +1,137 @@
+"""From the replica that took an event from the bus to all of them, by Redis pub/sub.
+
+One publish an organization and batch; a replica listens for the organizations it has connections of. Events about
+sessions go to all. Redis may lose any of it, or be away: the feed has everything (catch_up.py).
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+import structlog
+from flotilla.ids import new_id
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from flotilla_websocket.domain.entry import Entry, from_bytes, to_bytes
+from flotilla_websocket.hub import RIGHTS
+from flotilla_websocket.metrics import UNTOLD
+
+log = structlog.get_logger()
+
+BATCHES_WAITING: Final = 1000
+RETRY_SECONDS: Final = 0.5
+LISTEN_SECONDS: Final = 1.0
+SENDER_BYTES: Final = 16
+
+
+class Fanout:
+    """Tells other replicas, and hears them."""
+
+    def __init__(self, redis: Redis, instance: str, heard: Callable[[Sequence[Entry]], None]) -> None:
+        self._redis = redis
+        self._prefix = f"flotilla:{instance}:live:"
+        self._heard = heard
+        self._me = new_id().bytes
+        self._batches: asyncio.Queue[Sequence[Entry]] = asyncio.Queue(BATCHES_WAITING)
+        self._orgs: set[UUID] = set()
+        self._pubsub: Any = None
+        self.connected = False
+        """Whether the others are heard at the moment."""
+        self.turned = asyncio.Event()
+        """Set when that changes."""
+
+    def tell(self, entries: Sequence[Entry]) -> None:
+        """Publish these soon; never waits, and may lose them."""
+        try:
+            self._batches.put_nowait(entries)
+        except asyncio.QueueFull:
+            UNTOLD.inc()
+
+    async def watch(self, org: UUID) -> None:
+        """Hear of an organization from now on."""
+        self._orgs.add(org)
+        await self._while_connected("subscribe", org)
+
+    async def unwatch(self, org: UUID) -> None:
+        """No longer."""
+        self._orgs.discard(org)
+        await self._while_connected("unsubscribe", org)
+
+    async def publish(self) -> None:
+        """Publish what is told, until cancelled."""
+        while True:
+            entries = list(await self._batches.get())
+            while not self._batches.empty():
+                entries += self._batches.get_nowait()
+            try:
+                with suppress(RedisError, OSError):
+                    await self._publish(entries)
+                    continue
+                await self._publish(entries)  # the connection had died unused: once more, on a new one
+            except (RedisError, OSError) as error:
+                UNTOLD.inc()
+                log.warning("live.untold", events=len(entries), error=repr(error))
+
+    async def listen(self) -> None:
+        """Hear the others, until cancelled."""
+        while True:
+            try:
+                await self._listen()
+            except (RedisError, OSError) as error:
+                log.warning("live.deaf", error=repr(error))
+            finally:
+                self._turn(connected=False)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _publish(self, entries: Sequence[Entry]) -> None:
+        by_channel: dict[str, list[Entry]] = defaultdict(list)
+        for entry in entries:
+            by_channel[self._everybody if entry.type in RIGHTS else self._channel(entry.org)].append(entry)
+        pipeline = self._redis.pipeline(transaction=False)
+        for channel, some in by_channel.items():
+            pipeline.publish(channel, self._me + to_bytes(some))
+        await pipeline.execute()
+
+    async def _listen(self) -> None:
+        async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+            await pubsub.subscribe(self._everybody, *map(self._channel, self._orgs))
+            self._pubsub = pubsub
+            # Those that came while this was under way.
+            await pubsub.subscribe(self._everybody, *map(self._channel, self._orgs))
+            self._turn(connected=True)
+            while True:
+                message = await pubsub.get_message(timeout=LISTEN_SECONDS)
+                if message is not None and message["type"] == "message":
+                    self._take(message["data"])
+
+    def _take(self, data: bytes) -> None:
+        if data[:SENDER_BYTES] == self._me:
+            return
+        try:
+            self._heard(from_bytes(data[SENDER_BYTES:]))
+        except msgspec.DecodeError as error:
+            log.warning("live.misheard", error=repr(error))
+
+    async def _while_connected(self, command: str, org: UUID) -> None:
+        if self._pubsub is not None:
+            with suppress(RedisError, OSError):
+                await getattr(self._pubsub, command)(self._channel(org))
+
+    def _turn(self, *, connected: bool) -> None:
+        if not connected:
+            self._pubsub = None
+        if connected != self.connected:
+            self.connected = connected
+            self.turned.set()
+
+    @property
+    def _everybody(self) -> str:
+        return f"{self._prefix}rights"
+
+    def _channel(self, org: UUID) -> str:
+        return f"{self._prefix}{org}"

@@ -1,0 +1,131 @@
+"""All connections of this process, and who of them gets what."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final
+from uuid import UUID
+
+import structlog
+from flotilla.events.auth import SessionEnded, UserDeactivated, UserUpdated
+from flotilla.events.base import contract_of
+
+from flotilla_websocket.domain.entry import Entry, about
+from flotilla_websocket.frames import EventFrame
+from flotilla_websocket.peer import Peer
+from flotilla_websocket.protocol import RIGHTS_CHANGED, SESSION_ENDED
+
+log = structlog.get_logger()
+
+REMEMBERED_SECONDS: Final = 150.0
+"""How long ids that were pushed are known again: longer than the feed's sweep looks back. And how long a session is
+known to have ended: longer than a principal lives that was signed before."""
+BATCHES_WAITING: Final = 500
+AT_ONCE: Final = 500
+"""Connections served before others get a turn."""
+RIGHTS: Final = frozenset(contract_of(event).type for event in (SessionEnded, UserDeactivated, UserUpdated))
+"""Events about sessions and people: they end connections and are shown to nobody."""
+
+
+class Hub:
+    """The connections by organization; delivers in the order in which it is told."""
+
+    def __init__(self) -> None:
+        self._peers: dict[UUID, set[Peer]] = defaultdict(set)
+        self._batches: asyncio.Queue[Sequence[Entry]] = asyncio.Queue(BATCHES_WAITING)
+        self._pushed: dict[UUID, float] = {}
+        self._rights: dict[UUID, tuple[float, str | None]] = {}
+        """Of a session or person: when it was said, and the role they have now; None: they are out."""
+
+    @property
+    def orgs(self) -> list[UUID]:
+        """The organizations with a connection here."""
+        return list(self._peers)
+
+    def peers(self) -> list[Peer]:
+        """Every connection."""
+        return [peer for peers in self._peers.values() for peer in peers]
+
+    def join(self, peer: Peer) -> bool:
+        """From now on it gets what it may see: whether it is the first of its organization."""
+        first = peer.org not in self._peers
+        self._peers[peer.org].add(peer)
+        self._judge(peer)
+        return first
+
+    def leave(self, peer: Peer) -> bool:
+        """It gets nothing any more: whether it was the last of its organization."""
+        peers = self._peers[peer.org]
+        peers.discard(peer)
+        if not peers:
+            del self._peers[peer.org]
+        return not peers
+
+    def unseen(self, ids: Iterable[UUID]) -> list[UUID]:
+        """Which of these were not pushed here."""
+        return [id_ for id_ in ids if id_ not in self._pushed]
+
+    def deliver(self, entries: Sequence[Entry]) -> None:
+        """Push these soon; never waits. What is pushed a second time is dropped."""
+        try:
+            self._batches.put_nowait(entries)
+        except asyncio.QueueFull:
+            # The process cannot keep up: its clients read again instead of being told ever later.
+            for org in {entry.org for entry in entries}:
+                for peer in self._peers.get(org, ()):
+                    peer.resync()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        while True:
+            await self._push(await self._batches.get())
+            self._forget()
+
+    async def _push(self, entries: Sequence[Entry]) -> None:
+        by_org: dict[UUID, list[EventFrame]] = defaultdict(list)
+        for entry in entries:
+            if entry.type in RIGHTS:
+                self._hear(entry)
+            elif entry.org in self._peers and entry.id not in self._pushed:
+                by_org[entry.org].append(EventFrame(entry))
+            if entry.org in self._peers:
+                self._pushed[entry.id] = time.monotonic()
+        for org, frames in by_org.items():
+            for served, peer in enumerate(list(self._peers.get(org, ())), 1):
+                peer.offer(frames)
+                if served % AT_ONCE == 0:
+                    await asyncio.sleep(0)
+
+    def _hear(self, entry: Entry) -> None:
+        """End the connections of a session, a person who left, or one whose role is another now."""
+        said = about(entry)
+        if entry.type == contract_of(SessionEnded).type:
+            whose, role = said.session_id, None
+        else:
+            whose, role = said.user_id, said.role
+            if entry.type == contract_of(UserDeactivated).type:
+                role = None
+        if whose is None:
+            return
+        self._rights.pop(whose, None)  # last said, last forgotten
+        self._rights[whose] = (time.monotonic(), role)
+        for peer in list(self._peers.get(entry.org, ())):
+            if whose in (peer.session_id, peer.user_id):
+                self._judge(peer)
+
+    def _judge(self, peer: Peer) -> None:
+        for whose in (peer.session_id, peer.user_id):
+            if whose in self._rights:
+                _, role = self._rights[whose]
+                if role is None:
+                    peer.close(SESSION_ENDED, "the session has ended")
+                elif role != peer.role:
+                    peer.close(RIGHTS_CHANGED, "your rights have changed")
+
+    def _forget(self) -> None:
+        before = time.monotonic() - REMEMBERED_SECONDS
+        while self._pushed and next(iter(self._pushed.values())) < before:
+            del self._pushed[next(iter(self._pushed))]
+        while self._rights and next(iter(self._rights.values()))[0] < before:
+            del self._rights[next(iter(self._rights))]

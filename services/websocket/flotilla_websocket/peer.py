@@ -1,0 +1,150 @@
+"""One open connection: what waits to be sent on it, and how it ends."""
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+from uuid import UUID
+
+from flotilla.security.principal import Principal
+
+from flotilla_websocket.domain.audience import Viewer
+from flotilla_websocket.frames import PING, RESYNC, EventFrame, Frame, frame
+from flotilla_websocket.metrics import CLOSED, PUSHED, SHED
+from flotilla_websocket.protocol import RESTART, SESSION_ENDED, Goodbye
+
+RECONNECT_WITHIN_SECONDS: Final = 5.0
+"""Over which clients that are sent away spread their coming back."""
+
+Send = Callable[[Frame], Awaitable[None]]
+Close = Callable[[int, str], Awaitable[None]]
+
+
+class Peer:
+    """A connection's queue. Others put frames in without ever waiting; `pump` sends them at the client's pace.
+
+    A client that is too slow loses its queue and gets `resync` instead: it holds up nobody, and costs no more
+    memory than `limit` references to shared frames.
+    """
+
+    __slots__ = (
+        "_limit",
+        "_queue",
+        "_resyncing",
+        "_wake",
+        "asked",
+        "beat",
+        "born",
+        "closing",
+        "gone",
+        "heard",
+        "role",
+        "session_id",
+        "topics",
+        "user_id",
+        "viewer",
+    )
+
+    def __init__(self, who: Principal, limit: int) -> None:
+        self.viewer = Viewer.of(who)
+        self.session_id = who.session_id
+        self.user_id = who.user_id
+        self.role = who.role
+        self.topics: frozenset[str] | None = None
+        """None: everything it may see."""
+        self.born = self.heard = time.monotonic()
+        self.beat = random.random()
+        """When in a heartbeat it is asked, so that not all are at once."""
+        self.asked = 0
+        """Messages of the client since the last ping."""
+        self.closing: tuple[int, str] | None = None
+        self.gone = False
+        self._limit = limit
+        self._queue: deque[Frame] = deque()
+        self._resyncing = False
+        self._wake = asyncio.Event()
+
+    @property
+    def org(self) -> UUID:
+        """The organization it belongs to."""
+        return self.viewer.org
+
+    def wants(self, event: EventFrame) -> bool:
+        """Whether it may see the event and asked for it."""
+        if not self.viewer.may_see(event.entry.org, event.audience):
+            return False
+        return self.topics is None or not self.topics.isdisjoint(event.topics)
+
+    def offer(self, events: Sequence[EventFrame]) -> None:
+        """Put those it wants in its queue; never waits."""
+        wanted = [event for event in events if self.wants(event)]
+        if not wanted or self.closing:
+            return
+        if self._resyncing:
+            SHED.inc(len(wanted))
+        elif len(self._queue) + len(wanted) > self._limit:
+            SHED.inc(len(self._queue) + len(wanted))
+            self.resync()
+        else:
+            PUSHED.inc(len(wanted))
+            self._put(wanted)
+
+    def tell(self, *messages: Frame) -> None:
+        """Put messages in its queue, whatever waits there."""
+        if not self.closing:
+            self._put(messages)
+
+    def resync(self) -> None:
+        """Forget what waits: the client shall read everything again."""
+        if self.closing:
+            return
+        self._queue.clear()
+        self._resyncing = True
+        self._put((RESYNC,))
+
+    def ping(self) -> None:
+        """Ask whether it is there; not where so much waits that it must be seen anyway."""
+        self.asked = 0
+        if not self._queue:
+            self.tell(PING)
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye and end, once what is being sent is sent."""
+        if self.closing:
+            return
+        CLOSED.labels(str(code)).inc()
+        pause = random.uniform(0, RECONNECT_WITHIN_SECONDS) if code == RESTART else 0.0
+        again = None if code == SESSION_ENDED else round(pause, 2)
+        self._queue.clear()
+        self._put((frame(Goodbye(code, reason, again)),))
+        self.closing = (code, reason)
+
+    def leave(self) -> None:
+        """The client has gone."""
+        self.gone = True
+        self._wake.set()
+
+    async def pump(self, send: Send, close: Close, send_seconds: float) -> None:
+        """Send what is in the queue until the client goes, is closed, or takes too long for one message."""
+        try:
+            while not self.gone:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._queue and not self.gone:
+                    next_ = self._queue.popleft()
+                    if next_ is RESYNC:
+                        self._resyncing = False
+                    async with asyncio.timeout(send_seconds):
+                        await send(next_)
+                if self.closing and not self.gone:
+                    async with asyncio.timeout(send_seconds):
+                        await close(*self.closing)
+                    return
+        except (OSError, TimeoutError):
+            return
+
+    def _put(self, frames: Sequence[Frame]) -> None:
+        self._queue.extend(frames)
+        self._wake.set()

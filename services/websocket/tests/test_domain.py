@@ -1,0 +1,113 @@
+"""Rules without servers."""
+
+from uuid import UUID
+
+import msgspec
+import pytest
+from flotilla.bus.envelope import decode, encode
+from flotilla.cause import Cause
+from flotilla.events.base import Envelope
+from flotilla.ids import new_id
+from flotilla.security.principal import Principal
+from flotilla_websocket.domain.audience import Viewer, tokens
+from flotilla_websocket.domain.entry import entry_of, from_bytes, time_of, to_bytes
+from flotilla_websocket.domain.topics import MAX_TOPICS, UnknownTopicError, parse, topics_of
+from flotilla_websocket.protocol import NotUnderstoodError, Pong, Resume, Subscribe, read
+
+from services.websocket.tests.listening import contact, now
+
+ORG = new_id()
+
+
+def _viewer(role: str, user_id: UUID | None = None) -> Viewer:
+    who = Principal(org=ORG, user_id=user_id or new_id(), session_id=new_id(), role=role, expires_at=0)
+    return Viewer.of(who)
+
+
+@pytest.mark.parametrize(
+    ("role", "audience", "sees"),
+    [
+        ("owner", None, True),
+        ("admin", None, True),
+        ("admin", "user:00000000-0000-0000-0000-000000000001", True),
+        ("team_owner", None, False),
+        ("team_member", None, False),
+        ("viewer", None, False),
+        ("client", None, False),
+        ("team_owner", "org", True),
+        ("team_member", "org", True),
+        ("viewer", "org", True),
+        ("client", "org", False),
+        ("team_member", "user:00000000-0000-0000-0000-000000000001 org", True),
+        ("team_member", "team:00000000-0000-0000-0000-000000000001", False),
+        ("team_member", "user:00000000-0000-0000-0000-000000000001", False),
+        ("", "org", False),
+    ],
+)
+def test_who_sees_what(role: str, audience: str | None, *, sees: bool) -> None:
+    assert _viewer(role).may_see(ORG, tokens(audience)) is sees
+    assert not _viewer(role).may_see(new_id(), tokens(audience))
+
+
+@pytest.mark.parametrize("role", ["client", "team_member"])
+def test_what_is_for_me_i_see(role: str) -> None:
+    me = new_id()
+    assert _viewer(role, me).may_see(ORG, tokens(f"user:{new_id()} user:{me}"))
+
+
+def _envelope() -> Envelope:
+    cause = Cause(correlation_id=new_id(), causation_id=new_id(), traceparent="00-aa-bb-01", actor="user:1")
+    outgoing = encode(contact(), org=ORG, sequence=7, cause=cause, region="eu", audience="org")
+    return decode(outgoing.body)
+
+
+def test_the_public_event_holds_nothing_internal() -> None:
+    envelope = _envelope()
+    public = msgspec.json.decode(entry_of(envelope).event)
+    assert set(public) == {"id", "type", "time", "subject", "sequence", "actor", "correlation_id", "data"}
+    assert (public["sequence"], public["type"], public["data"]["name"]) == (7, "contact.created.v1", "Zoë")
+
+
+def test_entries_travel_between_replicas() -> None:
+    entries = [entry_of(_envelope()), entry_of(_envelope())]
+    assert from_bytes(to_bytes(entries)) == entries
+
+
+def test_an_event_is_found_under_its_kind_and_its_contact() -> None:
+    entry = entry_of(_envelope())
+    contact_id = msgspec.json.decode(entry.event)["data"]["contact_id"]
+    assert topics_of(entry) == {"contacts", f"contact:{contact_id}"}
+
+
+def test_topics_are_checked() -> None:
+    thing = new_id()
+    assert parse(None) is None
+    assert parse(["drafts", f"conversation:{str(thing).upper()}"]) == frozenset(
+        {"drafts", f"conversation:{thing}"}
+    )
+    for wrong in (["everything"], ["conversation:7"], ["task:" + str(thing)], ["drafts"] * (MAX_TOPICS + 1)):
+        with pytest.raises(UnknownTopicError):
+            parse(wrong)
+
+
+def test_what_clients_say_is_read_strictly() -> None:
+    id_ = new_id()
+    assert read('{"type":"pong"}') == Pong()
+    assert read(f'{{"type":"resume","last_event_id":"{id_}"}}') == Resume(last_event_id=id_)
+    assert read('{"type":"subscribe","topics":null}') == Subscribe(topics=None)
+    for wrong in (
+        "",
+        "{",
+        "[]",
+        '{"type":"shout"}',
+        '{"type":"resume"}',
+        '{"type":"resume","last_event_id":"7"}',
+        "\ud800",
+    ):
+        with pytest.raises(NotUnderstoodError):
+            read(wrong)
+
+
+def test_ids_say_their_time() -> None:
+    assert abs((time_of(new_id()) - now()).total_seconds()) < 5
+    assert time_of(UUID(int=(1 << 128) - 1)).year == 9999
