@@ -23,6 +23,10 @@ from flotilla.store.postgres import Database
 log = structlog.get_logger()
 
 
+class LoopEndedError(RuntimeError):
+    """A loop ended although the process was not told to stop."""
+
+
 @asynccontextmanager
 async def opened(service: Service, settings: Settings) -> AsyncIterator[App]:
     """The service's stores and resources, without its loops: for the process, for tests and tools."""
@@ -59,7 +63,8 @@ async def opened(service: Service, settings: Settings) -> AsyncIterator[App]:
 @asynccontextmanager
 async def working(app: App) -> AsyncIterator[App]:
     """The service's loops: relay, lanes, jobs, timers, workers. Leaving drains them within the grace period."""
-    relay = asyncio.create_task(app.relay.run(), name="relay")
+    relay = _task(app, "relay", app.relay.run)
+    cut_off = asyncio.create_task(_cut_off_at(app), name="cut off")
     app.lanes[:] = [LaneConsumer(app, lane) for lane in app.service.lanes]
     loops = [
         *(
@@ -74,15 +79,24 @@ async def working(app: App) -> AsyncIterator[App]:
         yield app
     finally:
         app.stopping.set()
-        grace = app.settings.grace_seconds
-        _, late = await asyncio.wait(loops, timeout=grace)
+        left = await cut_off - asyncio.get_running_loop().time()
+        _, late = await asyncio.wait(loops, timeout=max(0.0, left))
         for task in late:
             log.warning("stop.cut_off", loop=task.get_name())
             task.cancel()
-        await asyncio.gather(*loops, return_exceptions=True)
-        await app.relay.drained(min(grace, 5))
+        ends = await asyncio.gather(*loops, return_exceptions=True)
+        await app.relay.drained(min(app.settings.grace_seconds, 5))
         relay.cancel()
-        await asyncio.gather(relay, return_exceptions=True)
+        ends += await asyncio.gather(relay, return_exceptions=True)
+    for error in ends:
+        if isinstance(error, Exception):
+            raise error
+
+
+async def _cut_off_at(app: App) -> float:
+    """When the grace period ends, counted from the moment the process was told to stop."""
+    await app.stopping.wait()
+    return asyncio.get_running_loop().time() + app.settings.grace_seconds
 
 
 def _worker(app: App, worker: Any) -> Callable[[], Coroutine[Any, Any, None]]:
@@ -90,13 +104,17 @@ def _worker(app: App, worker: Any) -> Callable[[], Coroutine[Any, Any, None]]:
 
 
 def _task(app: App, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> "asyncio.Task[None]":
-    """A loop of the process; one that ends by an error stops the process: half a service is none."""
+    """A loop of the process; one that ends too early stops the process: half a service is none."""
 
     async def guarded() -> None:
         try:
             await run()
+            if not app.stopping.is_set():
+                raise LoopEndedError(f"{name} ended by itself")
         except Exception as error:
             log.critical("loop.failed", loop=name, exc_info=error)
+            raise
+        finally:
             app.stopping.set()
 
     return asyncio.create_task(guarded(), name=name)

@@ -1,12 +1,14 @@
 """`python -m flotilla.run <service>`: one service, one process, until SIGTERM.
 
 On SIGTERM it takes no more work, finishes what it has in hand within `grace_seconds`, and leaves the rest
-on its queues.
+on its queues. A process that stops because a part of it failed says so by its exit status.
 """
 
 import asyncio
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -22,11 +24,13 @@ from flotilla.telemetry import logs, traces
 log = structlog.get_logger()
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Uvicorn without its own signal handlers: the process stops as a whole."""
 
-    def install_signal_handlers(self) -> None:
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
         """None."""
+        yield
 
 
 async def run(service: Service) -> None:
@@ -39,8 +43,9 @@ async def run(service: Service) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, app.stopping.set)
         async with working(app):
-            server = _Server(config(app))
+            server = Server(config(app))
             serving = asyncio.create_task(server.serve())
+            serving.add_done_callback(lambda _: app.stopping.set())
             log.info("service.started", port=settings.http_port)
             await app.stopping.wait()
             server.should_exit = True

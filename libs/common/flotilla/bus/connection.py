@@ -1,5 +1,7 @@
 """Connections to the broker, and which errors mean that it or a store is away rather than an event is bad."""
 
+import asyncio
+import contextlib
 import socket
 from typing import Final
 
@@ -11,6 +13,7 @@ import redis.exceptions
 from aio_pika.abc import AbstractConnection
 
 HEARTBEAT_SECONDS: Final = 15
+CLOSE_SECONDS: Final = 5
 
 BROKER_ERRORS: Final = (
     aiormq.exceptions.AMQPError,
@@ -23,8 +26,9 @@ BROKER_ERRORS: Final = (
 INFRASTRUCTURE_ERRORS: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.ReadOnlySQLTransactionError,
@@ -41,3 +45,9 @@ INFRASTRUCTURE_ERRORS: Final = (
 async def connect(url: str) -> AbstractConnection:
     """A plain connection; whoever holds it makes a new one when it is lost."""
     return await aio_pika.connect(url, timeout=10, heartbeat=HEARTBEAT_SECONDS)
+
+
+async def close(connection: AbstractConnection) -> None:
+    """Close it, whatever has become of the broker: one that no longer answers is not waited for."""
+    with contextlib.suppress(*BROKER_ERRORS):
+        await asyncio.wait_for(connection.close(), CLOSE_SECONDS)

@@ -1,8 +1,9 @@
 """The way in: one consumer a lane, batches by count or time, acknowledged in order once committed."""
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
@@ -10,7 +11,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from flotilla.app import App
 from flotilla.bus import faults
-from flotilla.bus.connection import BROKER_ERRORS, INFRASTRUCTURE_ERRORS, connect
+from flotilla.bus.connection import BROKER_ERRORS, INFRASTRUCTURE_ERRORS, close, connect
 from flotilla.bus.declare import Lane
 from flotilla.bus.dispatch import Dispatcher
 from flotilla.bus.parked import (
@@ -75,7 +76,7 @@ class LaneConsumer:
             finally:
                 stopper.cancel()
         finally:
-            await connection.close()
+            await close(connection)
 
     async def _stop_at_end(self, queue: "asyncio.Queue[AbstractIncomingMessage | None]") -> None:
         await self._app.stopping.wait()
@@ -118,17 +119,50 @@ class LaneConsumer:
         metrics.BATCH_SIZE.labels(self._lane.name).observe(len(batch))
         with metrics.BATCH_SECONDS.labels(self._lane.name).time():
             for part in _parts(batch):
-                if not await self._until_done(channel, part):
+                if not await self._handle_part(channel, part):
                     return
                 faults.reach("handled")
                 await part[-1].ack(multiple=True)
 
-    async def _until_done(self, channel: AbstractChannel, part: Sequence[AbstractIncomingMessage]) -> bool:
-        """Handle, waiting out a store that is away; False where the channel was lost meanwhile."""
+    async def _handle_part(self, channel: AbstractChannel, part: Sequence[AbstractIncomingMessage]) -> bool:
+        """One that was delivered again and again is written down before it is begun: it may be what kills."""
+        bodies = [message.body for message in part]
+        if len(part) > 1 or _deliveries(part[0]) < SUSPECTED_AFTER:
+            return await self._until_done(channel, lambda: self._dispatcher.handle(bodies))
+        return await self._handle_suspect(channel, bodies[0])
+
+    async def _handle_suspect(self, channel: AbstractChannel, body: bytes) -> bool:
+        """Written down once for each delivery: a pause while a store is away is no death of the process."""
+        starts = 0
+
+        async def begin() -> None:
+            nonlocal starts
+            starts = await begin_suspect(self._app.db, body)
+
+        async def handle() -> None:
+            if starts > STARTS:  # stays written down: it may be delivered again before it is acknowledged
+                error = CrashedRepeatedlyError(f"begun {STARTS} times, and the process died each time")
+                await park_crashed(self._app, self._lane.name, body, error)
+            else:
+                await self._dispatcher.handle([body])
+
+        async def end() -> None:
+            if starts <= STARTS:
+                await end_suspect(self._app.db, body)
+
+        for step in (begin, handle):
+            if not await self._until_done(channel, step):
+                with contextlib.suppress(*INFRASTRUCTURE_ERRORS):
+                    await end()
+                return False
+        return await self._until_done(channel, end)
+
+    async def _until_done(self, channel: AbstractChannel, step: Callable[[], Awaitable[None]]) -> bool:
+        """Do it, waiting out a store that is away; False where the channel was lost meanwhile."""
         pause = 0.1
         while True:
             try:
-                await self._handle_part(part)
+                await step()
             except INFRASTRUCTURE_ERRORS as error:
                 log.warning("lane.paused", lane=self._lane.name, error=repr(error))
                 await asyncio.sleep(pause * random.uniform(0.5, 1))
@@ -137,19 +171,6 @@ class LaneConsumer:
                     return False
             else:
                 return True
-
-    async def _handle_part(self, part: Sequence[AbstractIncomingMessage]) -> None:
-        """One that was delivered again and again is written down before it is begun: it may be what kills."""
-        if len(part) > 1 or _deliveries(part[0]) < SUSPECTED_AFTER:
-            await self._dispatcher.handle([message.body for message in part])
-            return
-        body = part[0].body
-        if await begin_suspect(self._app.db, body) > STARTS:
-            error = CrashedRepeatedlyError(f"begun {STARTS} times, and the process died each time")
-            await park_crashed(self._app, self._lane.name, body, error)
-        else:
-            await self._dispatcher.handle([body])
-        await end_suspect(self._app.db, body)
 
 
 def _parts(batch: list[AbstractIncomingMessage]) -> list[list[AbstractIncomingMessage]]:

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -29,6 +29,9 @@ from flotilla.events.base import Event
 if TYPE_CHECKING:
     from flotilla.app import App
     from flotilla.store.postgres import Transaction
+
+LEASE_MARGIN: Final = timedelta(seconds=5)
+"""Work is stopped this long before its lease ends, so that its end is written while it still holds."""
 
 T = TypeVar("T", bound=Event)
 P = TypeVar("P")
@@ -134,7 +137,8 @@ class Job:
     attempt: int
     """From 1."""
     interrupted: bool
-    """An earlier attempt began and its end is not known: its process died or lost its lease."""
+    """An earlier attempt began and its end is not known: its process died, its time or its lease ran out, or
+    its result could not be written. The outside may have been reached."""
     cause: Cause
     leased_until: datetime
 
@@ -144,8 +148,9 @@ class JobKind:
     """Slow work outside, done by a worker loop with a lease, ended in a second transaction.
 
     `perform(app, job)` awaits the outside; `finish(tx, job, result)` writes its result and events and the row
-    goes; after `attempts` failures `give_up(tx, job, error)` does. An attempt that raises `RetryLater` is
-    run again after the time it names and is not counted.
+    goes; after `attempts` failures `give_up(tx, job, error)` does, and without another try where attempts were
+    used up that never came to an end. An attempt that raises `RetryLater` is run again after the time it names
+    and is not counted. An attempt may take the lease less `LEASE_MARGIN`.
     """
 
     kind: str
@@ -156,6 +161,10 @@ class JobKind:
     lease: timedelta = timedelta(seconds=60)
     attempts: int = 5
     concurrency: int = 8
+
+    def __post_init__(self) -> None:
+        if self.lease <= LEASE_MARGIN:
+            raise ValueError(f"{self.kind}: a lease of {self.lease} leaves no time for the work")
 
 
 @dataclass(frozen=True)
@@ -187,7 +196,8 @@ class NotYetKnown(Exception):  # noqa: N818 - an instruction, not an error
 class Worker:
     """Something a service does on its own, again and again: `run(app)` every `every`.
 
-    With `leased`, one process of the service does it at a time.
+    With `leased`, one process of the service does it at a time. A turn is cut off after three times `every`, at
+    least ten seconds: do a part, and the rest in the next turn.
     """
 
     name: str

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 import structlog
 
 from flotilla.app import App
@@ -50,11 +49,11 @@ class Dispatcher:
     def __init__(self, app: App, lane: str) -> None:
         self.app = app
         self.lane = lane
+        self._handlers = [handler for handler in app.service.handlers if handler.lane == lane]
         self._by_type: dict[str, list[Handler]] = {}
-        for handler in app.service.handlers:
-            if handler.lane == lane:
-                for type_ in handler.types:
-                    self._by_type.setdefault(contract_of(type_).type, []).append(handler)
+        for handler in self._handlers:
+            for type_ in handler.types:
+                self._by_type.setdefault(contract_of(type_).type, []).append(handler)
         tap = app.service.tap
         self._tap = tap if tap and tap.lane == lane else None
 
@@ -87,13 +86,14 @@ class Dispatcher:
             seen.add(event.id)
             for handler in self._by_type.get(event.envelope.type, ()):
                 groups.setdefault(handler.name, Group(handler)).events.append(event)
-        return list(groups.values())
+        # As the service lists them: replicas that lock rows in one order do not wait for each other in a circle.
+        return [groups[handler.name] for handler in self._handlers if handler.name in groups]
 
     async def _receive(self, body: bytes) -> Received[Event] | None:
         try:
             envelope = decode(body)
             return receive(envelope, CONTRACTS[envelope.type])
-        except (msgspec.DecodeError, KeyError) as error:
+        except Exception as error:  # broken UTF-8 and endless nesting have errors of their own
             await parked.park_unreadable(self.app.db, self.lane, body, error)
             return None
 
@@ -125,13 +125,19 @@ class Dispatcher:
         except INFRASTRUCTURE_ERRORS:
             raise
         except Exception as error:
-            # At the commit (a deferred constraint, an outbox row): whose fault it is shows when each is alone.
-            return [Failure(group, error) for group in ready] + failures
-        failed = {failure.group.handler.name for failure in failures}
-        for group in ready:
-            if group.handler.name not in failed:
-                metrics.HANDLED.labels(self.lane, group.handler.name).inc(len(group.events))
+            if alone:
+                return [Failure(ready[0], error), *failures]
+            return [*failures, *await self._each_alone(ready, failures)]
+        for group in _others(ready, failures):
+            metrics.HANDLED.labels(self.lane, group.handler.name).inc(len(group.events))
         return failures
+
+    async def _each_alone(self, ready: Sequence[Group], failures: Sequence[Failure]) -> list[Failure]:
+        """After a failed commit (a deferred constraint, an outbox row): whose fault it was."""
+        found: list[Failure] = []
+        for group in _others(ready, failures):
+            found.extend(await self._attempt([group]))
+        return found
 
     async def _run(self, tx: Transaction, group: Group, prepared: Any, alone: bool) -> Failure | None:
         try:
@@ -179,7 +185,7 @@ class Dispatcher:
             try:
                 event = RawEvent(decode(body), body)
                 events[event.envelope.id] = event
-            except msgspec.DecodeError as error:
+            except Exception as error:
                 await parked.park_unreadable(self.app.db, self.lane, body, error)
         await self._attempt_raw(list(events.values()))
 
@@ -201,6 +207,12 @@ class Dispatcher:
                 await self._attempt_raw(half)
         else:
             metrics.HANDLED.labels(self.lane, self._tap.name).inc(len(events))
+
+
+def _others(groups: Sequence[Group], failures: Sequence[Failure]) -> list[Group]:
+    """The groups that have not failed."""
+    failed = {failure.group.handler.name for failure in failures}
+    return [group for group in groups if group.handler.name not in failed]
 
 
 def _is_projection(group: Group) -> bool:

@@ -8,7 +8,6 @@ and changes nothing. A process that dies leaves a lease that runs out; the next 
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,7 +16,7 @@ import structlog
 
 from flotilla.app import App
 from flotilla.bus.connection import INFRASTRUCTURE_ERRORS
-from flotilla.bus.declare import Job, JobKind, RetryLater, TimerKind
+from flotilla.bus.declare import LEASE_MARGIN, Job, JobKind, RetryLater, TimerKind
 from flotilla.bus.parked import delay_after, error_words
 from flotilla.cause import Cause, current_cause
 from flotilla.ids import new_id
@@ -29,8 +28,6 @@ log = structlog.get_logger()
 
 POLL_SECONDS: Final = 1.0
 TIMER_BATCH: Final = 100
-LEASE_MARGIN: Final = timedelta(seconds=5)
-"""Work is stopped this long before its lease ends, so that its end is written while it still holds."""
 
 LEASE: Final = """
 WITH due AS (
@@ -56,11 +53,19 @@ DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE id = ANY($1) AND due_at 
                               FOR UPDATE SKIP LOCKED) RETURNING *"""
 DELAY_TIMER: Final = """
 UPDATE jobs SET attempts = attempts + 1, error = $2, due_at = now() + least(
-    make_interval(secs => 2 ^ least(attempts, 12)), interval '1 hour') WHERE id = $1"""
+    make_interval(secs => 2 ^ least(attempts, 12)), interval '1 hour') WHERE id = $1 AND due_at <= now()"""
 
 
 class LeaseLostError(RuntimeError):
     """Somebody else has the job now; nothing of this attempt is kept."""
+
+
+class TimeUpError(TimeoutError):
+    """The attempt was stopped before its lease ran out; the outside may have been reached."""
+
+
+class AttemptsUsedUpError(RuntimeError):
+    """Every attempt began and none came to an end: the job may be what its processes died of."""
 
 
 class JobLoop:
@@ -83,8 +88,12 @@ class JobLoop:
                 task.add_done_callback(self._ended)
             if not jobs:
                 await wait_for_work(self._app, self._wake)
-        if self._running:
-            await asyncio.wait(self._running)
+        try:
+            if self._running:
+                await asyncio.wait(self._running)
+        finally:  # cut off: their leases run out, and the next attempts are told
+            for task in self._running:
+                task.cancel()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._running.discard(task)
@@ -94,10 +103,20 @@ class JobLoop:
         token = new_id()
         try:
             rows = await self._app.db.fetch(LEASE, self._kind.kind, limit, self._kind.lease, token)
+            return [(job, token) for row in rows if (job := await self._readable(row, token))]
         except INFRASTRUCTURE_ERRORS as error:
             log.warning("jobs.paused", kind=self._kind.kind, error=repr(error))
             return []
-        return [(_job(row, self._kind.payload), token) for row in rows]
+
+    async def _readable(self, row: Row, token: UUID) -> Job | None:
+        """One that cannot be read is put off with its error, and keeps no other from being done."""
+        try:
+            return _job(row, self._kind.payload)
+        except msgspec.ValidationError as error:
+            log.error("job.unreadable", kind=row["kind"], key=row["key"])
+            delay = delay_after(row["attempts"])
+            await self._app.db.execute(RELEASE, row["id"], token, delay, 0, error_words(error))
+            return None
 
     async def _do(self, leased: tuple[Job, UUID]) -> None:
         job, token = leased
@@ -119,8 +138,15 @@ class JobLoop:
             await self._failed(job, token, error)
 
     async def _perform(self, job: Job) -> Any:
-        async with asyncio.timeout((self._kind.lease - LEASE_MARGIN).total_seconds()):
-            return await self._kind.perform(self._app, job)
+        if job.attempt > self._kind.attempts:
+            raise AttemptsUsedUpError(f"begun {self._kind.attempts} times")
+        try:
+            async with asyncio.timeout((self._kind.lease - LEASE_MARGIN).total_seconds()) as limit:
+                return await self._kind.perform(self._app, job)
+        except TimeoutError as error:
+            if limit.expired():
+                raise TimeUpError("stopped before its lease ran out") from error
+            raise
 
     async def _end(self, job: Job, token: UUID, result: Any) -> None:
         async with self._app.db.transaction(job.org, cause=job.cause) as tx:
@@ -146,7 +172,10 @@ class JobLoop:
                 await self._app.db.execute(RELEASE, job.id, token, error.after, 1, error_words(error))
             elif job.attempt < self._kind.attempts:
                 delay = delay_after(job.attempt)
-                await self._app.db.execute(RELEASE, job.id, token, delay, 0, error_words(error))
+                if isinstance(error, TimeUpError):
+                    await self._app.db.execute(INTERRUPT, job.id, token, delay, error_words(error))
+                else:
+                    await self._app.db.execute(RELEASE, job.id, token, delay, 0, error_words(error))
             else:
                 await self._give_up(job, token, error)
                 metrics.JOBS.labels(job.kind, "given_up").inc()
@@ -183,7 +212,7 @@ class TimerLoop:
         if not rows:
             return 0
         try:
-            await self._fire(rows)
+            return await self._fire(rows)
         except INFRASTRUCTURE_ERRORS:
             raise
         except Exception:  # one of them; alone, each shows its own
@@ -191,13 +220,16 @@ class TimerLoop:
                 await self._fire_alone(row)
         return len(rows)
 
-    async def _fire(self, rows: Sequence[Row]) -> None:
+    async def _fire(self, rows: Sequence[Row]) -> int:
+        """Fire those of these that no other process has in hand: their number."""
         async with self._app.db.transaction({row["organization_id"] for row in rows}) as tx:
-            for taken in await tx.fetch(TAKE_TIMERS, [row["id"] for row in rows]):
-                job = _job(taken, self._kind.payload)
+            taken = await tx.fetch(TAKE_TIMERS, [row["id"] for row in rows])
+            for row in taken:
+                job = _job(row, self._kind.payload)
                 with caused_span(f"{self._app.service.name} {job.kind}", job) as traced:
                     tx.caused_by(traced.cause)
                     await self._kind.fire(tx, traced)
+        return len(taken)
 
     async def _fire_alone(self, row: Row) -> None:
         try:

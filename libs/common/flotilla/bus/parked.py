@@ -5,7 +5,7 @@
 inspects, replays or discards it.
 """
 
-import contextlib
+import hashlib
 import traceback
 from collections.abc import Sequence
 from datetime import timedelta
@@ -20,9 +20,9 @@ from flotilla.bus.declare import NotYetKnown, RawEvent, RetryLater
 from flotilla.bus.envelope import Received, decode
 from flotilla.bus.inbox import ForgottenEventError
 from flotilla.events.base import Event, contract_of
-from flotilla.ids import new_id
 from flotilla.store.postgres import Database, Row
 from flotilla.telemetry import metrics
+from flotilla.telemetry.logs import own_words
 
 log = structlog.get_logger()
 
@@ -81,7 +81,8 @@ async def park_unreadable(db: Database, lane: str, body: bytes, error: Exception
         envelope = decode(body)
         event_id, type_, org = envelope.id, envelope.type, envelope.organizationid
     except Exception:  # whatever it is, it must not come back
-        event_id, type_, org = new_id(), "unreadable", None
+        # The same bytes have the same row, however often they are delivered.
+        event_id, type_, org = UUID(bytes=hashlib.sha256(body).digest()[:16]), "unreadable", None
     await db.execute(
         PARK,
         event_id,
@@ -101,16 +102,20 @@ async def park_unreadable(db: Database, lane: str, body: bytes, error: Exception
 
 async def begin_suspect(db: Database, body: bytes) -> int:
     """Write down that an event is begun: how often it has been, this time included."""
-    try:
-        return int(await db.fetchval(BEGIN_SUSPECT, decode(body).id))
-    except msgspec.DecodeError:  # parked as unreadable in a moment
-        return 0
+    event_id = _id_of(body)
+    return 0 if event_id is None else int(await db.fetchval(BEGIN_SUSPECT, event_id))
 
 
 async def end_suspect(db: Database, body: bytes) -> None:
     """It has ended, well or ill: it is no suspect."""
-    with contextlib.suppress(msgspec.DecodeError):
-        await db.execute("DELETE FROM suspects WHERE event_id = $1", decode(body).id)
+    await db.execute("DELETE FROM suspects WHERE event_id = $1", _id_of(body))
+
+
+def _id_of(body: bytes) -> UUID | None:
+    try:
+        return decode(body).id
+    except Exception:  # parked as unreadable in a moment
+        return None
 
 
 async def park_crashed(app: App, lane: str, body: bytes, error: CrashedRepeatedlyError) -> None:
@@ -207,7 +212,7 @@ def _body(event: Received[Any]) -> bytes:
 
 def error_words(error: Exception) -> str:
     """The error's type, and its words only where they are ours: a database's may quote a row."""
-    words = str(error) if type(error).__module__.startswith("flotilla") else ""
+    words = own_words(error)
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 

@@ -8,14 +8,17 @@ between commit and publish left behind. Either may publish twice; consumers know
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 import aio_pika
 import structlog
-from aio_pika.abc import AbstractConnection, AbstractExchange
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aio_pika.exceptions import DeliveryError
 
 from flotilla.bus import faults
-from flotilla.bus.connection import BROKER_ERRORS, connect
+from flotilla.bus.connection import close, connect
 from flotilla.bus.envelope import Outgoing
 from flotilla.bus.topology import EXCHANGE
 from flotilla.store.postgres import Database
@@ -25,13 +28,24 @@ log = structlog.get_logger()
 
 MAX_BATCH: Final = 200
 MAX_HELD: Final = 20_000
-"""Events kept in memory while the broker is away; more stay in the outbox for the sweeper."""
+MAX_HELD_BYTES: Final = 32 << 20
+"""Events, and their bytes, kept in memory while the broker is away; more stay in the outbox for the sweeper."""
 CONFIRM_SECONDS: Final = 10
 SWEEP_AFTER: Final = 5
 DELETE_OUTBOX: Final = "DELETE FROM outbox WHERE id = ANY($1)"
 OLD_OUTBOX: Final = f"""
-SELECT id, type, body FROM outbox WHERE written_at < now() - make_interval(secs => {SWEEP_AFTER})
+SELECT id, type, body FROM outbox WHERE written_at < now() - make_interval(secs => {SWEEP_AFTER}) AND id > $1
 ORDER BY id LIMIT 500"""  # noqa: S608
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a batch; only the confirmed events have left the outbox."""
+
+    confirmed: int
+    refused: int
+    """Returned, because nobody listens for them, or refused by the broker."""
+    unanswered: int
 
 
 class Relay:
@@ -41,18 +55,22 @@ class Relay:
         self._url = amqp_url
         self._db = db
         self._held: deque[Outgoing] = deque()
+        self._held_bytes = 0
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._opening = asyncio.Lock()
         self._connection: AbstractConnection | None = None
+        self._channel: AbstractChannel | None = None
         self._exchange: AbstractExchange | None = None
 
     def hand_over(self, events: Iterable[Outgoing]) -> None:
         """Publish these soon; called after their commit. Never waits, never fails."""
         faults.reach("committed")
         for event in events:
-            if len(self._held) < MAX_HELD:
+            if len(self._held) < MAX_HELD and self._held_bytes + len(event.body) <= MAX_HELD_BYTES:
                 self._held.append(event)
+                self._held_bytes += len(event.body)
         self._idle.clear()
         self._wake.set()
 
@@ -63,6 +81,7 @@ class Relay:
             self._wake.clear()
             while self._held:
                 batch = [self._held.popleft() for _ in range(min(MAX_BATCH, len(self._held)))]
+                self._held_bytes -= sum(len(event.body) for event in batch)
                 await self._publish_or_leave(batch)
             self._idle.set()
 
@@ -74,18 +93,22 @@ class Relay:
             log.warning("relay.left", events=len(self._held))
 
     async def sweep(self) -> int:
-        """Publish what is older than `SWEEP_AFTER`: the number of events."""
-        swept = 0
-        while rows := await self._db.fetch(OLD_OUTBOX):
+        """Publish what is older than `SWEEP_AFTER`: the number of events.
+
+        What the broker returns, because nobody listens for it, keeps its row and holds up nothing behind it.
+        """
+        swept, after = 0, UUID(int=0)
+        while rows := await self._db.fetch(OLD_OUTBOX, after):
+            after = rows[-1]["id"]
             batch = [Outgoing(row["id"], row["type"], row["body"]) for row in rows]
-            confirmed = await self.publish(batch)
-            swept += confirmed
-            if confirmed < len(batch):
+            outcome = await self.publish(batch)
+            swept += outcome.confirmed
+            if outcome.unanswered:
                 break
         return swept
 
-    async def publish(self, batch: Sequence[Outgoing]) -> int:
-        """Publish and delete what was confirmed: their number. Raises where the broker is away."""
+    async def publish(self, batch: Sequence[Outgoing]) -> Outcome:
+        """Publish and delete what was confirmed. Raises where the broker is away."""
         exchange = await self._open()
         results = await asyncio.gather(
             *(self._publish_one(exchange, event) for event in batch), return_exceptions=True
@@ -99,12 +122,13 @@ class Relay:
         if failed:
             metrics.UNPUBLISHED.inc(len(failed))
             log.warning("relay.unconfirmed", events=len(failed), error=repr(failed[0]))
-        return len(confirmed)
+        refused = sum(isinstance(result, DeliveryError) for result in failed)
+        return Outcome(len(confirmed), refused, len(failed) - refused)
 
     async def close(self) -> None:
         """Close the connection."""
         if self._connection is not None:
-            await self._connection.close()
+            await close(self._connection)
 
     async def _publish_or_leave(self, batch: list[Outgoing]) -> None:
         """On any failure the rows stay in the outbox; the sweeper comes for them."""
@@ -124,19 +148,12 @@ class Relay:
         await exchange.publish(message, event.type, mandatory=True, timeout=CONFIRM_SECONDS)
 
     async def _open(self) -> AbstractExchange:
-        if self._exchange is None or self._connection is None or self._connection.is_closed:
-            if self._connection is not None:
-                await self._drop()
-            self._connection = await connect(self._url)
-            channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-            channel.close_callbacks.add(lambda *_: setattr(self, "_exchange", None))
-            self._exchange = await channel.get_exchange(EXCHANGE, ensure=False)
-        return self._exchange
-
-    async def _drop(self) -> None:
-        try:
-            await self.close()
-        except BROKER_ERRORS:
-            pass
-        finally:
-            self._connection = self._exchange = None
+        """The exchange over a living channel; the relay and the sweeper share one connection."""
+        async with self._opening:
+            if self._exchange is None or self._channel is None or self._channel.is_closed:
+                self._exchange = None
+                await self.close()
+                self._connection = await connect(self._url)
+                self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+                self._exchange = await self._channel.get_exchange(EXCHANGE, ensure=False)
+            return self._exchange

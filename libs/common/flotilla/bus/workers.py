@@ -25,6 +25,8 @@ FORGET_KEYS: Final = """
 DELETE FROM idempotency_keys WHERE (scope, key) IN (
     SELECT scope, key FROM idempotency_keys WHERE used_at < now() - interval '24 hours' LIMIT 5000)"""
 
+FORGET_SUSPECTS: Final = "DELETE FROM suspects WHERE begun_at < now() - interval '3 days'"
+
 
 async def _sweep(app: App) -> None:
     swept = await app.relay.sweep()
@@ -44,8 +46,9 @@ async def _count_parked(app: App) -> None:
     await parked.count(app.db)
 
 
-async def _forget_keys(app: App) -> None:
+async def _forget(app: App) -> None:
     await app.db.execute(FORGET_KEYS)
+    await app.db.execute(FORGET_SUSPECTS)
 
 
 BUS_WORKERS: Final = (
@@ -53,7 +56,7 @@ BUS_WORKERS: Final = (
     Worker("bus.inbox", timedelta(minutes=10), _keep_partitions),
     Worker("bus.parked", timedelta(seconds=1), _rerun_parked, leased=False),
     Worker("bus.gauges", timedelta(seconds=15), _count_parked, leased=False),
-    Worker("bus.idempotency", timedelta(minutes=5), _forget_keys),
+    Worker("bus.forget", timedelta(minutes=5), _forget),
 )
 
 

@@ -23,6 +23,8 @@ from flotilla.bus.envelope import Outgoing, Received, encode
 from flotilla.cause import Cause, current_cause
 from flotilla.events.base import Event
 from flotilla.outside import mark_transaction, unmark_transaction
+from flotilla.store import listening
+from flotilla.store.pool import open_pool
 
 if TYPE_CHECKING:
     from flotilla.app import App
@@ -47,9 +49,15 @@ DELETE_JOBS: Final = """
 DELETE FROM jobs USING unnest($1::text[], $2::text[]) AS t (kind, key)
 WHERE jobs.kind = t.kind AND jobs.key = t.key"""
 
+CLOSE_SECONDS: Final = 10.0
+
 
 class StoreAwayError(ConnectionError):
     """The connection to Postgres was lost: nothing was committed, or nobody knows."""
+
+
+class NotCommittedError(RuntimeError):
+    """A statement failed and its error was swallowed: Postgres rolled back where a commit was asked for."""
 
 
 class Transaction:
@@ -246,14 +254,15 @@ class Database:
     @classmethod
     async def open(cls, dsn: str, *, connections: int = 4) -> "Database":
         """Connect as the service's runtime role; its search_path is set on the role."""
-        pool = await asyncpg.create_pool(
-            dsn, min_size=1, max_size=connections, command_timeout=30, timeout=10, init=_prepare_connection
-        )
+        pool = await open_pool(dsn, connections)
         return cls(pool, dsn)
 
     async def close(self) -> None:
-        """Wait for what is open, then close."""
-        await self.pool.close()
+        """Wait a while for what is open, then close."""
+        try:
+            await asyncio.wait_for(self.pool.close(), CLOSE_SECONDS)
+        except TimeoutError:
+            self.pool.terminate()
 
     @asynccontextmanager
     async def transaction(
@@ -272,7 +281,8 @@ class Database:
                 except BaseException:
                     await _roll_back(connection)
                     raise
-                await connection.execute("COMMIT")
+                if await connection.execute("COMMIT") != "COMMIT":
+                    raise NotCommittedError("undone at its end: a statement in it had failed")
             except asyncpg.InterfaceError as error:
                 if connection.is_closed():
                     raise StoreAwayError(str(error)) from error
@@ -283,22 +293,26 @@ class Database:
 
     async def execute(self, sql: str, *args: object) -> str:
         """One statement by autocommit, for tables without tenants (the bus's own, look-ups)."""
-        tag: str = await self.pool.execute(sql, *args)
-        return tag
+        async with self._connection() as connection:
+            tag: str = await connection.execute(sql, *args)
+            return tag
 
     async def fetch(self, sql: str, *args: object) -> list[Row]:
         """Rows of tables without tenants."""
-        rows: list[Row] = await self.pool.fetch(sql, *args)
-        return rows
+        async with self._connection() as connection:
+            rows: list[Row] = await connection.fetch(sql, *args)
+            return rows
 
     async def fetchrow(self, sql: str, *args: object) -> Row | None:
         """One row of tables without tenants."""
-        row: Row | None = await self.pool.fetchrow(sql, *args)
-        return row
+        async with self._connection() as connection:
+            row: Row | None = await connection.fetchrow(sql, *args)
+            return row
 
     async def fetchval(self, sql: str, *args: object) -> Any:
         """One value from tables without tenants."""
-        return await self.pool.fetchval(sql, *args)
+        async with self._connection() as connection:
+            return await connection.fetchval(sql, *args)
 
     async def listen(self, channel: str, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
         """Call `heard(payload)` at each `Transaction.notify(channel)`, until cancelled.
@@ -306,21 +320,17 @@ class Database:
         `lost()` is called each time the connection had to be made anew: whatever was said meanwhile was
         not heard, so a cache must be read again. Needs a direct connection, not a transaction pooler.
         """
-        name = f"{self.app.settings.service}.{channel}"
-        while True:
+        await listening.listen(self._dsn, f"{self.app.settings.service}.{channel}", heard, lost)
+
+    @asynccontextmanager
+    async def _connection(self) -> "AsyncIterator[asyncpg.pool.PoolConnectionProxy]":
+        async with self.pool.acquire(timeout=10) as connection:
             try:
-                connection = await asyncpg.connect(self._dsn, timeout=10)
-            except (OSError, asyncpg.PostgresError):
-                await asyncio.sleep(1)
-                continue
-            closed = asyncio.Event()
-            connection.add_termination_listener(lambda _, event=closed: event.set())
-            try:
-                await connection.add_listener(name, lambda _c, _p, _n, payload: heard(str(payload)))
-                lost()
-                await closed.wait()
-            finally:
-                await connection.close(timeout=5)
+                yield connection
+            except asyncpg.InterfaceError as error:
+                if connection.is_closed():
+                    raise StoreAwayError(str(error)) from error
+                raise
 
 
 async def _begin(connection: "asyncpg.pool.PoolConnectionProxy", tenants: Sequence[UUID]) -> None:
@@ -334,11 +344,3 @@ async def _roll_back(connection: "asyncpg.pool.PoolConnectionProxy") -> None:
             await asyncio.shield(connection.execute("ROLLBACK"))
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             connection.terminate()
-
-
-async def _prepare_connection(connection: "asyncpg.Connection") -> None:
-    await connection.set_type_codec("jsonb", encoder=_dump, decoder=msgspec.json.decode, schema="pg_catalog")
-
-
-def _dump(value: object) -> str:
-    return msgspec.json.encode(value).decode()

@@ -2,11 +2,14 @@
 
 import logging
 import sys
-from typing import Any
+import traceback
+from typing import Any, Final
 
 import structlog
 
 from flotilla.cause import current_cause
+
+MAX_CAUSES: Final = 8
 
 
 def configure(service: str, level: str) -> None:
@@ -15,7 +18,7 @@ def configure(service: str, level: str) -> None:
         structlog.stdlib.add_log_level,
         _context(service),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
-        structlog.processors.dict_tracebacks,
+        structlog.processors.ExceptionRenderer(_told),
     ]
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
@@ -41,6 +44,29 @@ def configure(service: str, level: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+
+
+def _told(exc_info: Any) -> list[dict[str, Any]]:
+    """An error and what it came of: types and places. No local values, and words only where they are ours:
+    a database's quote the row, a parser's the text."""
+    told: list[dict[str, Any]] = []
+    error: BaseException | None = exc_info[1]
+    while error is not None and len(told) < MAX_CAUSES:
+        frames = traceback.extract_tb(error.__traceback__)
+        told.append(
+            {
+                "exc_type": type(error).__name__,
+                "exc_value": own_words(error),
+                "frames": [{"filename": f.filename, "lineno": f.lineno, "name": f.name} for f in frames],
+            }
+        )
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return told
+
+
+def own_words(error: BaseException) -> str:
+    """What an error of ours says; nothing of others'."""
+    return str(error) if type(error).__module__.startswith("flotilla") else ""
 
 
 def _context(service: str) -> Any:
