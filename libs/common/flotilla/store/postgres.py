@@ -284,7 +284,7 @@ class Database:
                 if await connection.execute("COMMIT") != "COMMIT":
                     raise NotCommittedError("undone at its end: a statement in it had failed")
             except asyncpg.InterfaceError as error:
-                if connection.is_closed():
+                if _is_lost(connection):
                     raise StoreAwayError(str(error)) from error
                 raise
             finally:
@@ -338,8 +338,16 @@ async def _begin(connection: "asyncpg.pool.PoolConnectionProxy", tenants: Sequen
     await connection.execute(f"BEGIN; SET LOCAL flotilla.orgs = '{orgs}'")
 
 
+def _is_lost(connection: "asyncpg.pool.PoolConnectionProxy") -> bool:
+    """A broken connection goes back to its pool at once, and then answers no question at all."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
+
+
 async def _roll_back(connection: "asyncpg.pool.PoolConnectionProxy") -> None:
-    if not connection.is_closed():
+    if not _is_lost(connection):
         try:
             await asyncio.shield(connection.execute("ROLLBACK"))
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
