@@ -33,3 +33,5 @@ async def say_account(tx: Transaction, account: Account, kind: type[AccountEvent
 async def say_changed(tx: Transaction, account: Account) -> None:
     """Have every process of this service read the account anew."""
     await tx.notify(accounts.CHANGED, str(account.id))
+    # This process need not wait to hear itself.
+    tx.after_commit(lambda: tx.app.own.directory.forget(str(account.id)))
