@@ -1,5 +1,6 @@
 """AsyncAPI's own parser, run with Node; installed once from the lock file beside this."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -20,10 +21,12 @@ def install() -> None:
         if os.environ.get("CI"):
             pytest.fail("Node 20 with npm is needed to read the AsyncAPI document")
         pytest.skip("Node 20 with npm is needed to read the AsyncAPI document")
-    lock = HERE / "package-lock.json"
+    wanted = HERE / "package-lock.json"
     installed = HERE / "node_modules" / ".package-lock.json"
-    if not installed.is_file() or installed.stat().st_mtime < lock.stat().st_mtime:
-        subprocess.run(["npm", "ci", "--no-progress"], cwd=HERE, check=True, timeout=300)
+    with wanted.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # one test worker installs, the others find it done
+        if not installed.is_file() or installed.stat().st_mtime < wanted.stat().st_mtime:
+            subprocess.run(["npm", "ci", "--no-progress"], cwd=HERE, check=True, timeout=300)
 
 
 def parse(document: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:

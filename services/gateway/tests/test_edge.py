@@ -120,7 +120,7 @@ async def test_bodies_that_are_too_large(start_world: StartWorld) -> None:
             await caller.say(request("POST", "/v1/open", "transfer-encoding: chunked"))
             for _ in range(4):
                 await caller.say(b"bb8\r\n" + b"x" * 3000 + b"\r\n")
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.01)  # sleep: each piece comes by itself
             answer = await caller.answer()
             assert (answer.status, answer.json()["type"]) == (413, "/problems/too-large")
             await caller.say(b"0\r\n\r\n" + request("GET", "/v1/open"))
@@ -167,7 +167,7 @@ async def test_a_kept_connection_may_idle_longer_than_a_head_may_take(start_worl
         for _ in range(2):
             await caller.say(request("GET", "/v1/open"))
             assert (await caller.answer()).status == 200
-            await asyncio.sleep(0.4)
+            await asyncio.sleep(0.4)  # sleep: idle for longer than a head may take
 
 
 async def test_bodies_that_do_not_come(start_world: StartWorld) -> None:

@@ -199,7 +199,7 @@ async def test_a_client_that_does_not_answer_is_given_up(
 async def _answer(listener: SocketListener) -> None:
     while True:
         await listener.say(type="pong")
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # sleep: a heart that beats
 
 
 async def _errors(listener: Listener, number: int) -> None:
