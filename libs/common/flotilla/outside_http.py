@@ -83,8 +83,9 @@ class OutsideHttp:
         limit: float = 10.0,
         repeatable: bool | None = None,
     ) -> OutsideResponse:
-        """One request; `limit` in seconds for each try. Repeated where `repeatable` (by default: safe methods).
+        """One request; `limit` in seconds for each try, at most half of it to connect.
 
+        Repeated where `repeatable` (by default: safe methods).
         Any status is an answer; 5xx of a repeatable request is tried again, then returned.
         """
         forbid_in_transaction("HTTP")
@@ -123,7 +124,7 @@ class OutsideHttp:
                 data=content,
                 headers=headers,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=limit, connect=min(limit, 5.0)),
+                timeout=aiohttp.ClientTimeout(total=limit, connect=min(limit / 2, 5.0)),
             ) as answer:
                 text = await _read(answer)
                 breaker.record(answer.status < 500)

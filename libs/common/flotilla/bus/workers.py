@@ -12,6 +12,7 @@ from flotilla.bus import inbox, parked
 from flotilla.bus.declare import Worker
 from flotilla.bus.rerun import rerun_due
 from flotilla.ids import new_id
+from flotilla.telemetry import metrics
 
 log = structlog.get_logger()
 
@@ -42,8 +43,9 @@ async def _rerun_parked(app: App) -> None:
     await rerun_due(app)
 
 
-async def _count_parked(app: App) -> None:
+async def _count(app: App) -> None:
     await parked.count(app.db)
+    metrics.OUTBOX_ROWS.set(await app.db.fetchval("SELECT count(*) FROM outbox"))
 
 
 async def _forget(app: App) -> None:
@@ -55,7 +57,7 @@ BUS_WORKERS: Final = (
     Worker("bus.sweep", timedelta(seconds=2), _sweep),
     Worker("bus.inbox", timedelta(minutes=10), _keep_partitions),
     Worker("bus.parked", timedelta(seconds=1), _rerun_parked, leased=False),
-    Worker("bus.gauges", timedelta(seconds=15), _count_parked, leased=False),
+    Worker("bus.gauges", timedelta(seconds=15), _count, leased=False),
     Worker("bus.forget", timedelta(minutes=5), _forget),
 )
 

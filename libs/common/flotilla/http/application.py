@@ -55,7 +55,8 @@ class _Traced:
             return
         headers = dict(scope["headers"])
         traceparent = headers.get(b"traceparent")
-        name = f"{scope.get('method', 'WEBSOCKET')} {scope['path'].split('/')[2:3]}"
+        resource = "/".join(scope["path"].split("/")[:3])  # without ids: names are few
+        name = f"{scope.get('method', 'WEBSOCKET')} {resource}"
         with span(name, traceparent.decode("ascii", "replace") if traceparent else None):
             await self._inner(scope, receive, send)
 

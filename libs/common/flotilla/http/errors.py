@@ -1,7 +1,11 @@
 """Every error that leaves a FastAPI application is a problem."""
 
+import functools
+from collections.abc import Iterable
 from http import HTTPStatus
+from typing import Final
 
+import asyncpg
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -11,6 +15,9 @@ from flotilla.bus.connection import INFRASTRUCTURE_ERRORS
 from flotilla.problems import BadRequestError, Problem, UnavailableError, UnprocessableError, render
 
 log = structlog.get_logger()
+
+UNSTORABLE: Final = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
+"""JSON may hold a null character, a text of Postgres may not."""
 
 
 def install(app: FastAPI) -> None:
@@ -38,24 +45,38 @@ async def _invalid(request: Request, error: Exception) -> Response:
         where, *path = found["loc"]
         if found["type"] == "json_invalid":
             return _respond(request, BadRequestError("The body is not valid JSON."))
-        pointer = "".join(f"/{part}" for part in path)
-        errors.append({"pointer" if where == "body" else "parameter": pointer, "detail": found["msg"]})
+        if where == "body":
+            errors.append({"pointer": _pointer(path), "detail": found["msg"]})
+        else:
+            errors.append({"parameter": ".".join(map(str, path)), "detail": found["msg"]})
     return _respond(request, UnprocessableError("Correct the values named in `errors`.", errors=errors))
+
+
+def _pointer(path: Iterable[object]) -> str:
+    """RFC 6901, section 3."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    known = {cls.status: cls for cls in Problem.__subclasses__()}
-    cls = known.get(error.status_code)
-    if cls is None:
-        phrase = HTTPStatus(error.status_code).phrase
-        slug = phrase.lower().replace(" ", "-")
-        cls = type("HttpProblem", (Problem,), {"status": error.status_code, "slug": slug, "title": phrase})
-    return _respond(request, cls(str(error.detail), headers=error.headers))
+    return _respond(request, _problem_of(error.status_code)(str(error.detail), headers=error.headers))
+
+
+@functools.cache
+def _problem_of(status: int) -> type[Problem]:
+    """The problem every service has for a status; one named after the status where there is none."""
+    for cls in Problem.__subclasses__():
+        if cls.status == status and cls.__module__ == Problem.__module__:
+            return cls
+    phrase = HTTPStatus(status).phrase
+    slug = phrase.lower().replace(" ", "-")
+    return type("HttpProblem", (Problem,), {"status": status, "slug": slug, "title": phrase})
 
 
 def unexpected(request: Request, error: Exception) -> Response:
     """The answer to an error of ours; what it was stands in the log under the request id."""
+    if isinstance(error, UNSTORABLE):
+        return _respond(request, UnprocessableError("Texts cannot hold the character U+0000: remove it."))
     route = getattr(request.scope.get("route"), "path", "")
     log.error("request.failed", method=request.method, route=route, exc_info=error)
     if isinstance(error, INFRASTRUCTURE_ERRORS):

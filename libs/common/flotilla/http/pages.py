@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
@@ -12,6 +13,10 @@ from flotilla.problems import UnprocessableError
 
 T = TypeVar("T")
 MAX_LIMIT = 200
+_STORED: dict[type[Any], Any] = {
+    datetime: Annotated[datetime, msgspec.Meta(tz=True)],
+    int: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)],
+}
 
 
 class Page(BaseModel, Generic[T]):
@@ -53,11 +58,16 @@ class _PageQuery(BaseModel):
             return None
         key = Cursor.read(self.cursor)
         try:
-            return [msgspec.convert(part, kind, strict=False) for part, kind in zip(key, types, strict=True)]
+            return [_part(part, kind) for part, kind in zip(key, types, strict=True)]
         except (msgspec.ValidationError, ValueError):
             raise UnprocessableError(
                 "The cursor belongs to another list.", errors=[{"parameter": "cursor", "detail": "foreign"}]
             ) from None
+
+
+def _part(part: Any, kind: type[Any]) -> Any:
+    """As Postgres takes it too: a moment with its offset, a number of 64 bits."""
+    return msgspec.convert(part, _STORED.get(kind, kind), strict=False)
 
 
 def _page_query(

@@ -38,7 +38,9 @@ class RequestWork:
         self._request = request
         self._stack = AsyncExitStack()
         self._tx: Transaction | None = None
-        self._key = request.headers.get("idempotency-key") if request.method != "GET" else None
+        # Nobody's requests are not told apart: what one was answered (a token) is not for the next.
+        keyed = request.method != "GET" and who is not ANONYMOUS
+        self._key = request.headers.get("idempotency-key") if keyed else None
         self._fingerprint = b""
 
     @property

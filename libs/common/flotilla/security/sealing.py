@@ -46,7 +46,7 @@ class Keyring:
             end = 2 + sealed[1]
             cipher = self._ciphers[sealed[2:end].decode()]
             return cipher.decrypt(sealed[end : end + _NONCE], sealed[end + _NONCE :], place)
-        except (InvalidTag, KeyError, IndexError, UnicodeDecodeError) as error:
+        except (InvalidTag, KeyError, IndexError, ValueError) as error:  # cut short is a ValueError
             raise UnsealError("not sealed under these keys, or not for this place") from error
 
     def derive(self, purpose: str) -> bytes:

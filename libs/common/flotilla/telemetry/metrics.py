@@ -12,7 +12,7 @@ BATCH_SIZE = Histogram(
 )
 BATCH_SECONDS = Histogram("flotilla_batch_seconds", "From delivery to commit", ["lane"])
 JOBS = Counter("flotilla_jobs_total", "Jobs ended", ["kind", "outcome"])
-OUTBOX_ROWS = Gauge("flotilla_outbox_rows", "Rows in the outbox at the last sweep")
+OUTBOX_ROWS = Gauge("flotilla_outbox_rows", "Events written and not yet confirmed by the broker")
 PARKED = Gauge("flotilla_parked_events", "Events parked, by state", ["state"])
 REQUESTS = Histogram("flotilla_request_seconds", "HTTP requests", ["route", "method", "status"])
 POOL_CONNECTIONS = Gauge("flotilla_postgres_connections", "Connections of the pool", ["state"])
