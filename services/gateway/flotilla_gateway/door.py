@@ -8,7 +8,6 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from flotilla.ids import new_id
 from flotilla.problems import BadRequestError, NotFoundError, Problem, UnavailableError, render
 from flotilla.telemetry.traces import new_traceparent, span
 from opentelemetry.trace import SpanKind
@@ -61,16 +60,17 @@ class Door:
 
     def _arrive(self, scope: Scope) -> Visit:
         headers: list[Header] = scope["headers"]
+        fields = dict(headers)
         peer = scope["client"]
         caller = self._gateway.callers.of(peer[0] if peer else "", scope["scheme"], headers)
-        request_id = usable_request_id(headers) or new_id().hex.encode()
-        return Visit(scope, headers, caller, request_id, time.perf_counter())
+        request_id = usable_request_id(fields.get(b"x-request-id"))
+        return Visit(scope, headers, fields, caller, request_id, time.perf_counter())
 
     async def _serve(self, visit: Visit, receive: Receive, send: Send) -> Outcome:
         scope = visit.scope
         path: bytes = scope["raw_path"]
         check_path(path, scope["query_string"])
-        if scope["http_version"] != "1.0" and sum(name == b"host" for name, _ in visit.headers) != 1:
+        if not _has_one_host(visit):
             raise BadRequestError("A request has exactly one Host (RFC 9112 section 3.2).")
         if not path.startswith(API):
             return await self._local.page(visit, receive, send)
@@ -99,7 +99,7 @@ class Door:
             name = visit.path.decode() if operation.limit == "hook" else caller.bucket
             decision = await count(gateway.limiter, operation.limit, name)
         else:
-            token = from_authorization(visit.headers)
+            token = from_authorization(visit.fields.get(b"authorization"))
             if token is None and operation.service == LIVE_SERVICE:
                 token, visit.query = from_query(visit.query)
             visit.session, decision = await admit(
@@ -119,6 +119,7 @@ class Door:
             method=operation.method,
             target=visit.path + b"?" + visit.query if visit.query else visit.path,
             received=visit.headers,
+            fields=visit.fields,
             added=_request_headers(visit),
             with_credentials=operation.public,
             body_limit=self._gateway.settings.body_bytes,
@@ -137,7 +138,7 @@ class Door:
 
     def _guards(self, visit: Visit) -> Sequence[Header]:
         guards = security.API_HTTPS if visit.caller.scheme == "https" else security.API
-        return (*guards, *self._gateway.cors.response_headers(visit.headers))
+        return (*guards, *self._gateway.cors.response_headers(visit.fields.get(b"origin")))
 
     async def _without_operation(self, visit: Visit, methods: Sequence[str], send: Send) -> Outcome:
         """OPTIONS is answered here; any other method the path does not have is a problem."""
@@ -150,7 +151,7 @@ class Door:
             (b"allow", allow.encode()),
             (b"x-request-id", visit.request_id),
             *(security.API_HTTPS if visit.caller.scheme == "https" else security.API),
-            *self._gateway.cors.preflight_headers(visit.headers, allow.encode()),
+            *self._gateway.cors.preflight_headers(visit.fields, allow.encode()),
         ]
         await send({"type": "http.response.start", "status": 204, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
@@ -175,9 +176,17 @@ class Door:
 
     def _traceparent(self, visit: Visit) -> str | None:
         settings = self._gateway.settings
-        if settings.honour_traceparent and (given := header(visit.headers, b"traceparent")):
+        if settings.honour_traceparent and (given := visit.fields.get(b"traceparent")):
             return given.decode("latin-1")
         return new_traceparent(settings.trace_ratio) if settings.trace_ratio > 0 else None
+
+
+def _has_one_host(visit: Visit) -> bool:
+    if b"host" not in visit.fields:
+        return bool(visit.scope["http_version"] == "1.0")
+    if len(visit.fields) == len(visit.headers):
+        return True  # No field came twice.
+    return sum(name == b"host" for name, _ in visit.headers) == 1
 
 
 def _request_headers(visit: Visit) -> list[Header]:
@@ -188,7 +197,7 @@ def _request_headers(visit: Visit) -> list[Header]:
         (b"x-forwarded-proto", caller.scheme.encode()),
         (b"via", VIA),
     ]
-    if (host := header(visit.headers, b"host")) is not None:
+    if (host := visit.fields.get(b"host")) is not None:
         added.append((b"x-forwarded-host", host))
     if visit.session is not None:
         added.append((b"flotilla-principal", visit.session.principal))

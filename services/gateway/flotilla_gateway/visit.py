@@ -22,6 +22,8 @@ class Visit:
 
     scope: MutableMapping[str, Any]
     headers: list[Header]
+    fields: dict[bytes, bytes]
+    """The same by name, the last of each."""
     caller: Caller
     request_id: bytes
     started: float

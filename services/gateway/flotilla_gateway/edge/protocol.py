@@ -5,7 +5,7 @@ away, so that nobody works for an answer that cannot be delivered.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -102,6 +102,28 @@ class EdgeProtocol(HttpToolsProtocol):
         """Close the connection: the only way to say that a response that has begun is not complete."""
         self._give_up()
         self.transport.close()
+
+    def respond(self, status: int, headers: Iterable[Header], body: bytes) -> None:
+        """Write a whole response at once, which spares a system call against uvicorn's two messages.
+
+        `headers` say the length; of a 204, 304 or an answer to HEAD, `body` is empty.
+        """
+        cycle = self._running
+        if cycle is None or cycle.disconnected:
+            return
+        content = [STATUS_LINE[status]]
+        for name, value in (*self.server_state.default_headers, *headers):
+            content += (name, b": ", value, b"\r\n")
+        if not cycle.keep_alive:
+            content.append(b"connection: close\r\n")
+        content += (b"\r\n", body)
+        self.transport.write(b"".join(content))
+        cycle.waiting_for_100_continue = False
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
 
     # What uvicorn calls
 

@@ -9,7 +9,6 @@ import time
 from typing import Any, Final
 
 import structlog
-from flotilla.ids import new_id
 from flotilla.problems import BadRequestError, NotFoundError, Problem, UnavailableError
 from uvicorn.server import ServerState
 
@@ -21,7 +20,13 @@ from flotilla_gateway.edge.protocol import Handshake, raw_response
 from flotilla_gateway.forward.connection import SWITCHING, Connection
 from flotilla_gateway.forward.errors import ExchangeError
 from flotilla_gateway.forward.exchange import CALLER_GONE
-from flotilla_gateway.forward.headers import Header, header, request_head, usable_request_id
+from flotilla_gateway.forward.headers import (
+    Header,
+    connection_options,
+    header,
+    request_head,
+    usable_request_id,
+)
 from flotilla_gateway.forward.upstream import Upstream
 from flotilla_gateway.limits.limiter import Limiter
 from flotilla_gateway.paths import check_path
@@ -144,7 +149,7 @@ class Tunnels:
 
     async def _serve(self, transport: asyncio.Transport, handshake: Handshake, state: ServerState) -> None:
         started = time.perf_counter()
-        request_id = usable_request_id(handshake.headers) or new_id().hex.encode()
+        request_id = usable_request_id(header(handshake.headers, b"x-request-id"))
         session, status, passed = None, SWITCHING, 0
         try:
             session = await self._admit(handshake)
@@ -175,7 +180,7 @@ class Tunnels:
         if handshake.method != "GET" or header(handshake.headers, b"sec-websocket-key") is None:
             raise BadRequestError("This is not a WebSocket handshake (RFC 6455 section 4.1).")
         token = (
-            from_authorization(handshake.headers)
+            from_authorization(header(handshake.headers, b"authorization"))
             or from_subprotocols(handshake.headers)[0]
             or from_query(query)[0]
         )
@@ -225,7 +230,10 @@ class Tunnels:
             added.append((b"sec-websocket-protocol", b", ".join(offered)))
         kept = [field for field in handshake.headers if field[0] != b"sec-websocket-protocol"]
         target = path + b"?" + rest if rest else path
-        return request_head(b"GET", target, upstream.authority, kept, added, with_credentials=False)
+        nominated = connection_options(handshake.headers)
+        return request_head(
+            b"GET", target, upstream.authority, kept, added, nominated=nominated, with_credentials=False
+        )
 
     async def _reject(self, transport: asyncio.Transport, connection: Connection) -> int:
         """The service declined: its answer, whole, as the last on this connection."""

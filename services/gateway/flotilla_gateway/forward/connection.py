@@ -46,6 +46,7 @@ class Connection(asyncio.Protocol):
         self._chunks: list[bytes] = []
         self._buffered = 0
         self._sized = False
+        self.length_said = False
         self._body_complete = False
         self._error: ExchangeError | None = None
         self.status = 0
@@ -167,7 +168,9 @@ class Connection(asyncio.Protocol):
         if self.headed:
             return  # A trailer field: not merged into the head (RFC 9110 section 6.5.1).
         name = name.lower()
-        if name in (b"content-length", b"transfer-encoding"):
+        if name == b"content-length":
+            self._sized = self.length_said = True
+        elif name == b"transfer-encoding":
             self._sized = True
         self.headers.append((name, value))
 

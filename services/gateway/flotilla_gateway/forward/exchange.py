@@ -1,7 +1,7 @@
 """One request passed on: its body streamed to the service, the response streamed back, whatever happens."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -18,7 +18,14 @@ from flotilla_gateway.forward.errors import (
     ExchangeError,
     TimedOutError,
 )
-from flotilla_gateway.forward.headers import Header, header, request_head, response_headers
+from flotilla_gateway.forward.headers import (
+    NONE,
+    Header,
+    connection_options,
+    header,
+    request_head,
+    response_headers,
+)
 from flotilla_gateway.forward.upstream import Upstream
 from flotilla_gateway.problems import BadGatewayError, GatewayTimeoutError, HttpVersionError
 
@@ -40,6 +47,7 @@ class Client(Protocol):
     def watch(self, when_gone: Callable[[], None] | None) -> None: ...
     def end_when_draining(self, end: Callable[[], None] | None) -> None: ...
     def abort(self) -> None: ...
+    def respond(self, status: int, headers: Iterable[Header], body: bytes) -> None: ...
 
 
 @dataclass(slots=True)
@@ -50,6 +58,8 @@ class Passage:
     """As the service is asked: a HEAD for a path that only knows GET is asked as GET."""
     target: bytes
     received: Sequence[Header]
+    fields: Mapping[bytes, bytes]
+    """The same, by name."""
     added: list[Header]
     """To the request."""
     with_credentials: bool
@@ -117,8 +127,8 @@ async def forward(
 
 async def _first_part(passage: Passage, receive: Receive) -> _Body:
     """The body, or its beginning where it does not come at once; how it is framed for the service."""
-    length = header(passage.received, b"content-length")
-    chunked = header(passage.received, b"transfer-encoding") is not None
+    length = passage.fields.get(b"content-length")
+    chunked = b"transfer-encoding" in passage.fields
     if length is not None and int(length) > passage.body_limit:
         raise BodyTooLargeError
     if not chunked and (length is None or length == b"0"):
@@ -148,6 +158,7 @@ async def _ask(
         upstream.authority,
         passage.received,
         passage.added + body.framing,
+        nominated=connection_options(passage.received) if b"connection" in passage.fields else NONE,
         with_credentials=passage.with_credentials,
     )
     connection = await upstream.acquire()
@@ -226,6 +237,8 @@ async def _give_back(
     if passage.http10 and not bodiless and header(connection.headers, b"content-length") is None:
         raise HttpVersionError("Ask again with HTTP/1.1: the answer is sent as it is made.")
     headers = response_headers(connection.headers, response_added(connection), bodiless=bodiless)
+    if connection.complete:
+        return _give_back_whole(connection, passage, client, headers, bodiless=bodiless)
     if _is_event_stream(headers):
         upstream.set_apart(connection)
         client.end_when_draining(connection.cut)
@@ -248,6 +261,19 @@ async def _give_back(
     except (ClosedEarlyError, BadAnswerError, TimedOutError, BodyTooLargeError):
         client.abort()
         return Outcome(502, sent)
+
+
+def _give_back_whole(
+    connection: Connection, passage: Passage, client: Client, headers: list[Header], *, bodiless: bool
+) -> Outcome:
+    """It is all here already, as most answers are."""
+    body = connection.take()
+    if not bodiless and not connection.length_said:
+        headers.append((b"content-length", b"%d" % len(body)))
+    if passage.head_only:
+        body = b""
+    client.respond(connection.status, headers, body)
+    return Outcome(connection.status, len(body))
 
 
 def _is_event_stream(headers: Sequence[Header]) -> bool:

@@ -1,5 +1,6 @@
 """Which header fields pass the gateway, in which direction, and which it sets itself."""
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -46,7 +47,7 @@ RESERVED_PREFIX: Final = b"flotilla"
 
 VIA: Final = b"1.1 flotilla"
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,128}").fullmatch
-_NONE: Final[frozenset[bytes]] = frozenset()
+NONE: Final[frozenset[bytes]] = frozenset()
 
 
 def request_head(
@@ -56,11 +57,11 @@ def request_head(
     received: Iterable[Header],
     added: Iterable[Header],
     *,
+    nominated: frozenset[bytes],
     with_credentials: bool,
 ) -> bytes:
-    """The head of the request to a service, up to and with the empty line."""
+    """The head of the request to a service, up to and with the empty line; `nominated` by `Connection`."""
     ours = OURS if with_credentials else _CREDENTIALS
-    nominated = connection_options(received)
     lines = [method, b" ", target, b" HTTP/1.1\r\nhost: ", authority, b"\r\n"]
     for name, value in received:
         if name not in ours and name[:8] != RESERVED_PREFIX and name not in nominated:
@@ -91,7 +92,7 @@ def connection_options(received: Iterable[Header]) -> frozenset[bytes]:
     for name, value in received:
         if name == b"connection" and value not in (b"keep-alive", b"close", b"Keep-Alive"):
             return _all_options(received)
-    return _NONE
+    return NONE
 
 
 def _all_options(received: Iterable[Header]) -> frozenset[bytes]:
@@ -107,7 +108,6 @@ def header(received: Iterable[Header], wanted: bytes) -> bytes | None:
     return None
 
 
-def usable_request_id(received: Iterable[Header]) -> bytes | None:
-    """The caller's request id where it is one that logs and pages can show as it is."""
-    given = header(received, b"x-request-id")
-    return given if given is not None and _REQUEST_ID(given) else None
+def usable_request_id(given: bytes | None) -> bytes:
+    """The caller's request id where it is one that logs and pages can show as it is; else a fresh one."""
+    return given if given is not None and _REQUEST_ID(given) else os.urandom(16).hex().encode()

@@ -8,15 +8,15 @@ the live channel also takes it as a subprotocol (`Sec-WebSocket-Protocol: flotil
 from collections.abc import Iterable
 from typing import Final
 
-from flotilla_gateway.forward.headers import Header, header
+from flotilla_gateway.forward.headers import Header
 
 _QUERY: Final = b"access_token="
 _SUBPROTOCOL: Final = b"bearer."
 
 
-def from_authorization(headers: Iterable[Header]) -> bytes | None:
+def from_authorization(authorization: bytes | None) -> bytes | None:
     """The bearer token (RFC 6750 section 2.1)."""
-    scheme, _, token = (header(headers, b"authorization") or b"").partition(b" ")
+    scheme, _, token = (authorization or b"").partition(b" ")
     return token.strip() if scheme.lower() == b"bearer" and token else None
 
 
