@@ -42,6 +42,7 @@ class ShopSimulator:
         """What it took for customers: `{"message_id", "chat", "text"}`, each once."""
         self._state = state
         self._secret = self._hook = ""
+        self._more_sent = asyncio.Event()
         self._http: aiohttp.ClientSession
         if state is not None and state.exists():
             kept = json.loads(state.read_text())
@@ -95,6 +96,17 @@ class ShopSimulator:
             await asyncio.sleep(RETRY_SECONDS)
         raise web.HTTPBadGateway(text=f"{self._hook} does not accept the message")
 
+    async def expect_sent(self, number: int, *, seconds: float = 15.0) -> list[dict[str, Any]]:
+        """Wait until so many messages were taken: all of them; AssertionError after `seconds`."""
+        try:
+            async with asyncio.timeout(seconds):
+                while len(self.sent) < number:
+                    self._more_sent.clear()
+                    await self._more_sent.wait()
+        except TimeoutError:
+            raise AssertionError(f"{len(self.sent)} of {number} messages within {seconds} s") from None
+        return list(self.sent)
+
     async def _receive(self, request: web.Request) -> web.Response:
         body = await request.read()
         message_id, stamp = (
@@ -108,6 +120,7 @@ class ShopSimulator:
         if said["type"] == "message.send":
             if said["data"] not in self.sent:
                 self.sent.append(said["data"])
+                self._more_sent.set()
             return web.json_response({"id": said["data"]["message_id"]})
         return web.json_response({})
 
