@@ -66,9 +66,9 @@ async def test_a_message_is_seen_drafted_approved_and_answered(
     assert sorted(message["position"] for message in thread["items"]) == [1, 2]
     assert {message["text"] for message in thread["items"]} == {QUESTION, draft["text"]}
 
-    steps = await eventually(lambda: _journey(owner, received["correlationid"]), what="the whole journey")
+    steps = await eventually(lambda: _journey(owner, received["correlation_id"]), what="the whole journey")
     await _within_budget(fleet, steps)
-    await eventually(lambda: _one_trace(traces, received["correlationid"], fleet), what="one trace")
+    await eventually(lambda: _one_trace(traces, received["correlation_id"], fleet), what="one trace")
 
 
 async def _journey(owner: Person, correlation_id: str) -> list[dict[str, Any]]:
@@ -112,7 +112,7 @@ async def _one_trace(traces: Path, correlation_id: str, fleet: Fleet) -> bool:
     assert sends, "the job that sends leaves a span"
     trace = [span for span in spans if span["trace_id"] == sends[-1]["trace_id"]]
     services = {span["service"] for span in trace}
-    assert {"gateway", "integrations", "messaging", "crm", "ai", "websocket"} <= services, services
+    assert {"gateway", "integrations", "messaging", "crm", "ai", "websocket", "analytics"} <= services, services
     known = {span["span_id"] for span in trace}
     orphans = [span for span in trace if span["parent_id"] and span["parent_id"] not in known]
     assert not orphans, orphans

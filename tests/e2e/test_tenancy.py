@@ -58,7 +58,7 @@ async def fill(office: Office) -> Full:
             "source_id": sources["items"][0]["id"],
             "session_id": sessions["items"][0]["id"],
             "user_id": owner.user["id"],
-            "correlation_id": drafted["correlationid"],
+            "correlation_id": drafted["correlation_id"],
         },
     )
 

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from flotilla.bus.declare import Job
+from flotilla.bus.declare import Job, RawEvent
 from flotilla.bus.envelope import Received
 from flotilla.events.base import Event
 
@@ -112,6 +112,16 @@ def event_spans(name: str, events: Sequence[Received[E]]) -> Iterator[Sequence[R
             own = stack.enter_context(span(name, event.envelope.traceparent, SpanKind.CONSUMER))
             traced.append(replace(event, cause=replace(event.cause, traceparent=own)))
         yield traced
+
+
+@contextmanager
+def passed_spans(name: str, events: Sequence[RawEvent]) -> Iterator[None]:
+    """A span for each sampled event of a batch that is kept or passed on as it is, and causes nothing."""
+    with ExitStack() as stack:
+        for event in events:
+            if sampled(event.envelope.traceparent):
+                stack.enter_context(span(name, event.envelope.traceparent, SpanKind.CONSUMER))
+        yield
 
 
 @contextmanager
