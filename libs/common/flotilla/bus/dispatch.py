@@ -20,7 +20,7 @@ from flotilla.bus.envelope import Received, decode, receive
 from flotilla.events.base import CONTRACTS, Event, contract_of
 from flotilla.store.postgres import Transaction
 from flotilla.telemetry import metrics
-from flotilla.telemetry.traces import event_spans
+from flotilla.telemetry.traces import event_spans, passed_spans
 
 log = structlog.get_logger()
 
@@ -195,7 +195,8 @@ class Dispatcher:
             return
         try:
             async with self.app.db.transaction({event.envelope.organizationid for event in events}) as tx:
-                await self._tap.run(tx, events)
+                with passed_spans(f"{self.app.service.name} {self._tap.name}", events):
+                    await self._tap.run(tx, events)
         except INFRASTRUCTURE_ERRORS:
             raise
         except Exception as error:

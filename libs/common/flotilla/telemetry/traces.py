@@ -26,6 +26,8 @@ from flotilla.events.base import Event
 
 E = TypeVar("E", bound=Event)
 
+_ROOT: Final = "root-01"
+"""Sampled, and without a parent: `span` begins a trace with it, and passes on a proper traceparent."""
 _propagator: Final = TraceContextTextMapPropagator()
 _current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 _providers: Final[list[TracerProvider]] = []
@@ -63,8 +65,11 @@ def flush() -> None:
 
 
 def new_traceparent(ratio: float) -> str:
-    """The head of a new trace, sampled with the probability `ratio`."""
-    flags = "01" if random.random() < ratio else "00"
+    """The head of a new trace, sampled with the probability `ratio`; give it to `span`."""
+    chosen = random.random() < ratio
+    if chosen and _providers:
+        return _ROOT
+    flags = "01" if chosen else "00"
     return f"00-{random.getrandbits(128):032x}-{random.getrandbits(64):016x}-{flags}"
 
 
