@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flotilla.ids import new_id
@@ -209,6 +210,7 @@ async def test_frames_before_the_handshake_is_answered(edge: World) -> None:
         await eventually(lambda: _true(edge.services["websocket"].requests))
         await caller.say(b"\x81\x00")
         assert await caller.closed()
+    await eventually(lambda: _true(edge.services["websocket"].closed == 1), what="the service is left alone")
 
 
 async def test_a_budget_and_a_revocation_hold_for_sockets_too(tmp_path: Path) -> None:
@@ -216,7 +218,7 @@ async def test_a_budget_and_a_revocation_hold_for_sockets_too(tmp_path: Path) ->
         person = {"sub": str(new_id()), "org": str(new_id()), "sid": str(new_id())}
         async with opening(edge, f"?access_token={edge.token(**person)}"):
             pass
-        edge.gateway.standing._ended = {new_id().__class__(person["sid"])}
+        edge.gateway.standing._ended = {UUID(person["sid"])}
         edge.gateway.standing.epoch += 1
         with pytest.raises(InvalidStatus) as refused:
             await opening(edge, f"?access_token={edge.token(**person)}")
