@@ -28,6 +28,7 @@ E = TypeVar("E", bound=Event)
 
 _ROOT: Final = "root-01"
 """Sampled, and without a parent: `span` begins a trace with it, and passes on a proper traceparent."""
+_ODD: Final = frozenset("13579bdf")
 _propagator: Final = TraceContextTextMapPropagator()
 _current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 _providers: Final[list[TracerProvider]] = []
@@ -48,13 +49,15 @@ class FileExporter(SpanExporter):
 
 
 def configure(service: str, traces_file: str) -> None:
-    """Start a tracer for this process; without a file there is none, and nothing is recorded."""
+    """Start a tracer for this process; without a file there is none, and nothing is recorded.
+
+    Not the global one: libraries that trace themselves would fill it with spans of their own.
+    """
     if not traces_file:
         return
     provider = TracerProvider(resource=Resource.create({"service.name": service}))
     provider.add_span_processor(BatchSpanProcessor(FileExporter(traces_file), schedule_delay_millis=500))
     _providers.append(provider)
-    trace.set_tracer_provider(provider)
 
 
 def flush() -> None:
@@ -75,7 +78,9 @@ def new_traceparent(ratio: float) -> str:
 
 def sampled(traceparent: str | None) -> bool:
     """Whether the head decided to record this trace."""
-    return bool(_providers) and traceparent is not None and traceparent.endswith("-01")
+    if not _providers or traceparent is None:
+        return False
+    return traceparent[-1:] in _ODD  # the lowest bit of trace-flags (section 3.2.2.5.1)
 
 
 def request_traceparent() -> str | None:
@@ -94,7 +99,7 @@ def span(name: str, traceparent: str | None, kind: SpanKind = SpanKind.INTERNAL)
             _current.reset(token)
         return
     context = _propagator.extract({"traceparent": traceparent or ""})
-    tracer = trace.get_tracer("flotilla")
+    tracer = _providers[-1].get_tracer("flotilla")
     with tracer.start_as_current_span(name, context=context, kind=kind, record_exception=False):
         carrier: dict[str, str] = {}
         _propagator.inject(carrier)
