@@ -13,6 +13,7 @@ from flotilla.events.base import contract_of
 
 from flotilla_websocket.domain.entry import Entry, about
 from flotilla_websocket.frames import EventFrame
+from flotilla_websocket.metrics import PUSHED
 from flotilla_websocket.peer import Peer
 from flotilla_websocket.protocol import RIGHTS_CHANGED, SESSION_ENDED
 
@@ -91,11 +92,13 @@ class Hub:
                 by_org[entry.org].append(EventFrame(entry))
             if entry.org in self._peers:
                 self._pushed[entry.id] = time.monotonic()
+        pushed = 0
         for org, frames in by_org.items():
             for served, peer in enumerate(list(self._peers.get(org, ())), 1):
-                peer.offer(frames)
+                pushed += peer.offer(frames)
                 if served % AT_ONCE == 0:
                     await asyncio.sleep(0)
+        PUSHED.inc(pushed)
 
     def _hear(self, entry: Entry) -> None:
         """End the connections of a session, a person who left, or one whose role is another now."""

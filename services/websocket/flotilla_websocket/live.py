@@ -94,7 +94,7 @@ class Live:
             return None
 
     async def beat(self) -> None:
-        """Ask each peer once a heartbeat whether it is there, a few at a time, until cancelled."""
+        """Ask each peer once a heartbeat whether it is there, a few at a time; give up who takes nothing in."""
         slots = max(1, round(self.settings.heartbeat_seconds))
         pause = self.settings.heartbeat_seconds / slots
         turn = 0
@@ -103,6 +103,7 @@ class Live:
             turn = (turn + 1) % slots
             now = time.monotonic()
             for peer in self.hub.peers():
+                peer.give_up_after(self.settings.send_seconds, now)
                 if int(peer.beat * slots) == turn:
                     self._check(peer, now)
 

@@ -88,7 +88,7 @@ class Sockets:
         async with live.connected(who, "websocket") as peer:
             reader = asyncio.create_task(_listen(live, peer, receive))
             try:
-                await peer.pump(send_frame, close, live.settings.send_seconds)
+                await peer.pump(send_frame, close)
             finally:
                 reader.cancel()
 

@@ -45,7 +45,7 @@ class EventStream(Response):
             try:
                 if self._last_event_id is not None:
                     await self._live.resume(peer, self._last_event_id)
-                await peer.pump(send_frame, close, self._live.settings.send_seconds)
+                await peer.pump(send_frame, close)
             finally:
                 reader.cancel()
 
