@@ -60,14 +60,13 @@ def compose(question: str, intent: str, to: Addressee, hits: Sequence[Hit]) -> R
     """The reply, or None where nothing is known."""
     say = phrases()[to.tone].get(to.language) or phrases()[to.tone]["en"]
     hello = _hello(say, to.first_name) if to.greet or intent == "greeting" else ""
-    if intent == "greeting":
-        return Reply(f"{hello} {say['welcome']}", (), 0.9)
     if intent == "thanks":
         return Reply(say["thanks"], (), 0.9)
     least = _SURELY_KNOWN_FROM if intent in _SELDOM_WRITTEN_DOWN else KNOWN_FROM
     quotes = quoted(question, hits, least)
     if not quotes:
-        return None
+        # Most questions begin with a greeting: only where nothing fits the rest is it no more than one.
+        return Reply(f"{hello} {say['welcome']}", (), 0.9) if intent == "greeting" else None
     parts = [
         hello,
         say["sorry"] if intent == "complaint" else "",
