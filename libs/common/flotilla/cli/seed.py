@@ -32,18 +32,16 @@ async def seeded(instance: Instance) -> Demo:
             f"The demo's customers write through a simulated Telegram, and {instance.name} has none:"
             " give it a port under [simulators] in its TOML."
         )
-    done: list[str] = []
     demo = await fill(
         instance.public_url,
         telegram_url=at["telegram"],
         shop_url=at.get("generic", ""),
         environment=instance.file.environment,
-        report=done.append,
     )
-    report(demo.organization, ", ".join(done), time.monotonic() - began)
+    report("demo", demo.made or "nothing is missing", time.monotonic() - began)
     return demo
 
 
 def sign_in(demo: Demo) -> str:
     """How to sign in to the demo."""
-    return f"  sign in as     {demo.email}, password “{demo.password}” ({demo.organization})"
+    return f"  {demo.organization:<14} {demo.email}, password: {demo.password}"

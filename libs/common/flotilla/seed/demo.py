@@ -1,7 +1,6 @@
 """The demo as a whole."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import aiohttp
@@ -9,9 +8,6 @@ import aiohttp
 from flotilla.seed import channels, content, customers, people, records
 from flotilla.seed.channels import Simulators
 from flotilla.seed.gateway import LIMIT_SECONDS, Gateway, SeedError
-
-Report = Callable[[str], None]
-"""Told in a few words what was found or made."""
 
 
 @dataclass(frozen=True)
@@ -21,15 +17,12 @@ class Demo:
     organization: str
     email: str
     password: str
+    made: str
+    """What was missing before, in a few words; empty where nothing was."""
 
 
 async def seed(
-    gateway_url: str,
-    *,
-    telegram_url: str,
-    shop_url: str = "",
-    environment: str = "development",
-    report: Report = lambda _: None,
+    gateway_url: str, *, telegram_url: str, shop_url: str = "", environment: str = "development"
 ) -> Demo:
     """Make what is missing of the demo organization; SeedError where that cannot be done.
 
@@ -45,23 +38,26 @@ async def seed(
         articles, _ = await asyncio.gather(
             records.write_articles(owner, content.knowledge()), channels.connect(owner, simulators)
         )
-        report(f"{articles} articles written" if articles else "the knowledge base is there")
-        made, answered = await asyncio.gather(
+        records_made, (begun, approved) = await asyncio.gather(
             records.keep_records(owner, content.crm(), ids), _converse(owner, simulators)
         )
-        report(f"{made} records made" if made else "companies, contacts, notes and tasks are there")
-        report(answered)
-    return Demo(wanted.name, wanted.people[0].email, people.PASSWORD)
+    counts = {
+        "articles": articles,
+        "records": records_made,
+        "conversations": begun,
+        "drafts approved": approved,
+    }
+    made = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return Demo(wanted.name, wanted.people[0].email, people.PASSWORD, made)
 
 
-async def _converse(owner: Gateway, simulators: Simulators) -> str:
+async def _converse(owner: Gateway, simulators: Simulators) -> tuple[int, int]:
+    """How many conversations were begun, and drafts approved."""
     there = {"telegram", "shop"} if simulators.shop else {"telegram"}
     wanted = [each for each in content.conversations().conversations if each.channel in there]
     fresh = await customers.write(owner, simulators, wanted)
-    if not fresh:
-        return "the conversations are there"
     to_answer = [each for each in wanted if each.customer in fresh and each.then != "wait"]
     answers = await asyncio.gather(
         *(customers.answer(owner, fresh[each.customer], each.then) for each in to_answer)
     )
-    return f"{len(fresh)} conversations begun, {sum(answers)} of {len(to_answer)} drafts approved"
+    return len(fresh), sum(answers)
