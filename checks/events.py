@@ -1,6 +1,7 @@
 """Every event that is emitted or handled has a contract, every contract an emitter, and contracts hold together.
 
-A contract belongs to one service. That service lists it in `emits` and makes it somewhere; nobody else does.
+A contract belongs to one service. That service lists it in `emits` and makes it somewhere; nobody else does,
+but for a wish: any service may ask, at least one does, and the owner answers.
 Personal fields can be null (an erased person's are), and say whose they are.
 """
 
@@ -24,6 +25,7 @@ def check(project: Project, contracts: Mapping[str, Contract] = CONTRACTS) -> It
             yield Finding(*_place(project, contract), f"{contract.type}: {message}")
     for service in project.running():
         yield from _of_service(project, service, contracts)
+    yield from _unasked(project, contracts)
 
 
 def incoherent(contract: Contract) -> Iterator[str]:
@@ -58,18 +60,31 @@ def _of_service(
         yield Finding(
             service.contents, _line(project, service, data), f"{_name(data)} has no contract: register it"
         )
-    for data in sorted(listed & known - own, key=_name):
+    wishes = {contract.data for contract in contracts.values() if contract.wish}
+    for data in sorted(listed & known - own - wishes, key=_name):
         message = f"{_name(data)} belongs to another service; only its owner emits it"
         yield Finding(service.contents, _line(project, service, data), message)
-    made = _made(project.sources(service.package), {_name(data) for data in own})
-    for data in sorted(own - listed, key=_name):
+    made = _made(project.sources(service.package), {_name(data) for data in own | wishes})
+    for data in sorted(own - wishes - listed, key=_name):
         yield Finding(
             service.contents, 1, f"{_name(data)} is a contract of {service.name}; list it in emits=(…)"
         )
-    for data in sorted(own & listed, key=_name):
+    for data in sorted((own | wishes) & listed, key=_name):
         if _name(data) not in made:
             message = f"{_name(data)} is listed but never made; emit it with tx.emit(…) or drop its contract"
             yield Finding(service.contents, _line(project, service, data), message)
+
+
+def _unasked(project: Project, contracts: Mapping[str, Contract]) -> Iterator[Finding]:
+    """Wishes that no service has, though the one that would answer is here."""
+    running = project.running()
+    listed = {data for service in running for data in service.service.emits}
+    here = {service.name for service in running}
+    for contract in contracts.values():
+        if contract.wish and contract.owner in here and contract.data not in listed:
+            yield Finding(
+                *_place(project, contract), f"{contract.type}: nobody asks for it; list it in emits=(…)"
+            )
 
 
 def _made(sources: list[Source], names: set[str]) -> set[str]:

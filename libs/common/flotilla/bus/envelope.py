@@ -67,14 +67,15 @@ def encode(
     sequence: int,
     cause: Cause,
     region: str,
+    service: str | None = None,
     audience: str | None = None,
     event_id: UUID | None = None,
 ) -> Outgoing:
-    """One event in its envelope; EventTooLargeError past 64 KiB."""
+    """One event in its envelope; EventTooLargeError past 64 KiB. `service` says who asks, for a wish."""
     contract = contract_of(type(data))
     envelope = Envelope(
         id=event_id or new_id(),
-        source=contract.source,
+        source=f"/flotilla/{service}" if contract.wish and service else contract.source,
         type=contract.type,
         subject=str(getattr(data, contract.subject)),
         time=datetime.now(UTC),

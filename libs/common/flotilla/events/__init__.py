@@ -4,7 +4,7 @@
 `make contracts` writes contracts/events/*.json and contracts/asyncapi.yaml from them.
 """
 
-from flotilla.events import ai, auth, crm, integrations, messaging
+from flotilla.events import ai, auth, billing, crm, integrations, messaging, pipeline
 from flotilla.events.base import CONTRACTS, Contract, Envelope, Event, Personal, contract_of
 
 __all__ = [
@@ -15,8 +15,10 @@ __all__ = [
     "Personal",
     "ai",
     "auth",
+    "billing",
     "contract_of",
     "crm",
     "integrations",
     "messaging",
+    "pipeline",
 ]

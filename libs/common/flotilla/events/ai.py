@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from flotilla.events.base import Event, Moment, Personal, event
+from flotilla.events.base import Event, Moment, Money, Personal, event
 
 _event = partial(event, owner="ai")
 
@@ -114,3 +114,43 @@ class UsageRecorded(Event, frozen=True, kw_only=True):
     output_tokens: int
     started_at: Moment
     ended_at: Moment
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """Where in a customer's message something was said; the words themselves stay in the message."""
+
+    message_id: UUID
+    start: int
+    """Characters from the message's beginning."""
+    end: int
+
+
+class Signal(msgspec.Struct, frozen=True, kw_only=True):
+    """What a conversation says about one question of BANT."""
+
+    question: str
+    """`budget`, `authority`, `need` or `timeline`."""
+    score: float
+    """From 0, nothing speaks for it, to 1."""
+    confidence: float
+    evidence: list[Evidence]
+
+
+@_event("lead.qualified.v1", subject="qualification_id", person=("contact_id",))
+class LeadQualified(Event, frozen=True, kw_only=True):
+    """A conversation shows that this person may well buy."""
+
+    qualification_id: UUID
+    conversation_id: UUID
+    identity_id: UUID
+    contact_id: UUID
+    score: float
+    """Of all four together, from 0 to 1."""
+    confidence: float
+    signals: list[Signal]
+    """One for each of the four questions."""
+    budget: Money | None
+    """What they said they can spend."""
+    model: str
+    """What judged, with its version."""
+    qualified_at: Moment

@@ -59,6 +59,15 @@ class Envelope(
     dataschema: str | None = None
 
 
+class Money(msgspec.Struct, frozen=True, kw_only=True):
+    """An amount of a currency, exact."""
+
+    amount_minor: int
+    """In the currency's smallest unit: cents, yen, fils."""
+    currency: str
+    """ISO 4217: `EUR`."""
+
+
 T = TypeVar("T", bound=Event)
 
 
@@ -73,6 +82,8 @@ class Contract:
     """The field of `data` that names the entity; `sequence` counts per (owner, entity, subject)."""
     person: tuple[str, ...]
     """Fields that name the person whose data it is, the first that is set wins; empty: nobody's."""
+    wish: bool = False
+    """Whether any service may ask: then the owner is who answers, and `source` says who asked."""
 
     @property
     def entity(self) -> str:
@@ -81,7 +92,7 @@ class Contract:
 
     @property
     def source(self) -> str:
-        """The CloudEvents source."""
+        """The CloudEvents source; of a wish, who answers it."""
         return f"/flotilla/{self.owner}"
 
     @property
@@ -110,14 +121,14 @@ _BY_CLASS: Final[dict[type[Event], Contract]] = {}
 
 
 def event(
-    type_: str, *, owner: str, subject: str, person: tuple[str, ...] = ()
+    type_: str, *, owner: str, subject: str, person: tuple[str, ...] = (), wish: bool = False
 ) -> Callable[[type[T]], type[T]]:
     """Register a struct as the contract of `type_` (`<entity>.<fact>.v<N>`, also its routing key)."""
 
     def register(data: type[T]) -> type[T]:
         if type_ in CONTRACTS:
             raise ValueError(f"{type_} is declared twice")
-        contract = Contract(type=type_, owner=owner, data=data, subject=subject, person=person)
+        contract = Contract(type=type_, owner=owner, data=data, subject=subject, person=person, wish=wish)
         CONTRACTS[type_] = _BY_CLASS[data] = contract
         return data
 

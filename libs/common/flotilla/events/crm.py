@@ -99,6 +99,63 @@ class TaskDue(Task, frozen=True, kw_only=True):
     """Its time has come and it is still open."""
 
 
+@_event("task.requested.v1", subject="request_id", person=("contact_id", "request_id"), wish=True)
+class TaskRequested(Event, frozen=True, kw_only=True):
+    """Somebody shall do something. Answered by `task.created` or `task.failed`.
+
+    The task has the id of the request, so that who asked can take it back before it has heard of it.
+    """
+
+    request_id: UUID
+    title: Personal
+    assignee_id: UUID | None
+    due_at: Moment | None
+    contact_id: UUID | None
+    company_id: UUID | None
+    conversation_id: UUID | None
+
+
+@_event("task.failed.v1", subject="request_id")
+class TaskFailed(Event, frozen=True, kw_only=True):
+    """There is no such task; the reason says why."""
+
+    request_id: UUID
+    reason: str
+    """`cancelled`, `untitled`, `unknown_assignee`, `unknown_contact` or `unknown_company`."""
+
+
+@_event("task.delete.requested.v1", subject="request_id", wish=True)
+class TaskDeleteRequested(Event, frozen=True, kw_only=True):
+    """A task, or the wish for one, is taken back. Answered by `task.deleted` or `task.delete.failed`.
+
+    Where `cancels` has not come yet, it is refused when it does, and the answer is `task.deleted` as well.
+    """
+
+    request_id: UUID
+    cancels: UUID
+    """The `request_id` of the `task.requested` to undo."""
+    reason: str
+
+
+@_event("task.deleted.v1", subject="task_id")
+class TaskDeleted(Event, frozen=True, kw_only=True):
+    """It is gone, or it will never be."""
+
+    task_id: UUID
+    request_id: UUID
+    """The `task.delete.requested` that this answers."""
+    reason: str
+
+
+@_event("task.delete.failed.v1", subject="request_id")
+class TaskDeleteFailed(Event, frozen=True, kw_only=True):
+    """It stays, for it is done already."""
+
+    request_id: UUID
+    cancels: UUID
+    reason: str
+
+
 @_event("note.created.v1", subject="note_id", person=("contact_id", "note_id"))
 class NoteCreated(Event, frozen=True, kw_only=True):
     """Somebody wrote something down."""

@@ -10,6 +10,8 @@ import msgspec
 
 from flotilla.events.base import SEQUENCE_WIDTH, Contract, Envelope
 
+ASKERS: Final = "^/flotilla/[a-z]+$"
+"""Sources of a wish: any service may ask."""
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _EXAMPLE_ID: Final = "0199d4e2-7a1c-7c3e-9b1f-5d2a6c0e41f7"
 _EXAMPLE_TIME: Final = "2026-01-15T09:30:00Z"
@@ -27,6 +29,8 @@ def envelope_schema(contract: Contract) -> JsonSchema:
     properties = envelope["properties"] | {
         name: {**_about(envelope["properties"][name]), "const": value} for name, value in fixed.items()
     }
+    if contract.wish:
+        properties["source"] = {**_about(envelope["properties"]["source"]), "pattern": ASKERS}
     properties["sequence"] |= {"pattern": f"^[0-9]{{{SEQUENCE_WIDTH}}}$"}
     properties = {name: node for name, node in properties.items() if name != "data"} | {"data": data}
     schema: JsonSchema = {
@@ -135,7 +139,7 @@ def _example(node: JsonSchema, root: JsonSchema, field: str) -> Any:
 
 def _example_scalar(node: JsonSchema, field: str) -> Any:
     if "pattern" in node:
-        return "1".zfill(SEQUENCE_WIDTH)
+        return "/flotilla/automation" if node["pattern"] == ASKERS else "1".zfill(SEQUENCE_WIDTH)
     by_format = {"uuid": _EXAMPLE_ID, "date-time": _EXAMPLE_TIME}
     by_type: dict[str, Any] = {"integer": 1, "number": 0.9, "boolean": True, "object": {}}
     if word := _FIRST_WORD.match(node.get("description", "")):

@@ -140,6 +140,7 @@ class Transaction:
             sequence=sequence,
             cause=self._resolve(cause),
             region=self.app.settings.region,
+            service=self.app.settings.service,
             audience=audience,
             event_id=event_id,
         )
