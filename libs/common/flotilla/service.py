@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from flotilla.app import App
+    from flotilla.sagas.declare import SagaKind
 
 
 FLEET: Final = (
@@ -59,6 +60,8 @@ class Service:
     jobs: tuple[JobKind, ...] = ()
     timers: tuple[TimerKind, ...] = ()
     workers: tuple[Worker, ...] = ()
+    sagas: "tuple[SagaKind[Any], ...]" = ()
+    """Their `facts` stand in `handlers`, their `timer` in `timers`."""
     emits: tuple[type[Event], ...] = ()
     ready: "dict[str, Callable[[App], Any]]" = field(default_factory=dict)
     """Further dependencies for /readyz, by name: an awaitable that raises where it is not usable."""

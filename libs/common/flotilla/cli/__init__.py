@@ -2,7 +2,7 @@
 
 import typer
 
-from flotilla.cli import contracts, fleet, logs, parked, schema, seed
+from flotilla.cli import contracts, fleet, logs, parked, sagas, schema, seed
 
 app = typer.Typer(
     help="Flotilla: the fleet on this machine, and what its operators need.",
@@ -17,4 +17,5 @@ app.command()(logs.logs)
 app.command()(schema.migrate)
 app.command()(seed.seed)
 app.add_typer(parked.app, name="parked")
+app.add_typer(sagas.app, name="sagas")
 app.add_typer(contracts.app, name="contracts")

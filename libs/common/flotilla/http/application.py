@@ -14,6 +14,7 @@ from flotilla.app import App
 from flotilla.bus.connection import connect
 from flotilla.http import errors
 from flotilla.http.parked import parked_routes
+from flotilla.http.sagas import saga_routes
 from flotilla.service import Service
 from flotilla.telemetry.traces import span
 
@@ -28,7 +29,8 @@ def build(service: Service) -> FastAPI:
         title=f"Flotilla {service.name}", version="1", openapi_url=None, docs_url=None, redoc_url=None
     )
     errors.install(application)
-    for routes in (*service.routes, parked_routes(service.name)):
+    sagas = (saga_routes(service.name),) if service.sagas else ()
+    for routes in (*service.routes, *sagas, parked_routes(service.name)):
         application.include_router(routes)
     _operational(application)
     return application

@@ -18,6 +18,7 @@ _READ: Final = frozenset(
         "knowledge:read",
         "notes:read",
         "organization:read",
+        "pipelines:read",
         "profile:read",
         "profile:write",
         "search:read",
@@ -35,7 +36,7 @@ _WORK: Final = _READ | {
     "notes:write",
     "tasks:write",
 }
-_LEAD: Final = _WORK | {"knowledge:write", "journeys:read"}
+_LEAD: Final = _WORK | {"knowledge:write", "journeys:read", "pipelines:write", "sagas:read"}
 _ADMINISTER: Final = _LEAD | {
     "accounts:write",
     "ai:configure",
@@ -44,6 +45,7 @@ _ADMINISTER: Final = _LEAD | {
     "organization:write",
     "parked:read",
     "parked:write",
+    "sagas:write",
     "users:write",
 }
 
