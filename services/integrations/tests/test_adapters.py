@@ -12,6 +12,7 @@ from flotilla.bus.declare import RetryLater
 from flotilla.ids import new_id
 from flotilla.outside_http import OutsideHttp
 from flotilla.problems import BadRequestError, UnauthorizedError, UnprocessableError
+from flotilla.security import webhooks as signing
 from flotilla.testing.simulators.telegram import Drop, Flood, Hang, TelegramSimulator
 from flotilla_integrations.adapters import ADAPTERS
 from flotilla_integrations.adapters.base import (
@@ -26,7 +27,6 @@ from flotilla_integrations.adapters.base import (
     Surroundings,
     UnconfirmedError,
 )
-from flotilla_integrations.adapters.generic import signing
 from flotilla_integrations.settings import IntegrationsSettings
 
 HOOK = "http://127.0.0.1:1/v1/hooks/x"

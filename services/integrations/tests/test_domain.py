@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flotilla.events.integrations import SenderProfile
 from flotilla.ids import new_id
-from flotilla_integrations.adapters.addresses import PublicResolver, check_address, is_public
+from flotilla.public_addresses import PublicResolver, is_public
+from flotilla_integrations.adapters.addresses import check_address
 from flotilla_integrations.adapters.base import InboundMessage, RefusedError
 from flotilla_integrations.domain import (
     SendState,

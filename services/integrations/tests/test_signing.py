@@ -5,7 +5,7 @@ import os
 from datetime import UTC, datetime
 
 import pytest
-from flotilla_integrations.adapters.generic import signing
+from flotilla.security import webhooks as signing
 from standardwebhooks import Webhook
 
 SECRET = "whsec_" + base64.b64encode(os.urandom(32)).decode()

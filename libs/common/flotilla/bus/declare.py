@@ -105,22 +105,24 @@ class Tap:
     """A handler of events as they are, undecoded, every one of them once or more: idempotent by event id.
 
     For what keeps or passes on the events themselves. Without `types` it has every event there is (`#`): only
-    the archive does.
+    the archive does. One that is `dynamic` has none until the service binds some itself, at run time, through
+    `flotilla.bus.bindings`.
     """
 
     name: str
     lane: str
     run: "Callable[[Transaction, Sequence[RawEvent]], Awaitable[None]]"
     types: tuple[type[Event], ...] = ()
+    dynamic: bool = False
 
 
 def tap(
-    lane: str, *types: type[Event]
+    lane: str, *types: type[Event], dynamic: bool = False
 ) -> "Callable[[Callable[[Transaction, Sequence[RawEvent]], Awaitable[None]]], Tap]":
-    """Declare the handler of these events as they are; of every event where none are named."""
+    """Declare the handler of these events as they are; of every event where none are named and none can be bound."""
 
     def declare(run: "Callable[[Transaction, Sequence[RawEvent]], Awaitable[None]]") -> Tap:
-        return Tap(_name(run), lane, run, types)
+        return Tap(_name(run), lane, run, types, dynamic)
 
     return declare
 

@@ -1,7 +1,7 @@
 """What stands in the broker: one topic exchange, one quorum queue a lane, exact bindings.
 
 Declared for all services by `flotilla migrate`, before anything publishes, so that a mandatory message
-always has a place to go.
+always has a place to go. A dynamic tap's lane stands without bindings: its service binds while it runs.
 """
 
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ def bindings(service: Service) -> dict[str, set[str]]:
         found[handler.lane].update(contract_of(type_).type for type_ in handler.types)
     if service.tap:
         keys = {contract_of(type_).type for type_ in service.tap.types}
-        found[service.tap.lane].update(keys or {"#"})
+        found[service.tap.lane].update(keys or (set() if service.tap.dynamic else {"#"}))
     return found
 
 

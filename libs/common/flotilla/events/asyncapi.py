@@ -113,7 +113,8 @@ def _operations(
                     _operation("receive", service.name, type_, said),
                 )
         if service.tap:
-            heard = [contract_of(data).type for data in service.tap.types] or list(contracts)
+            every = [] if service.tap.dynamic else list(contracts)
+            heard = [contract_of(data).type for data in service.tap.types] or every
             lane = f"{service.name}.{service.tap.lane}"
             said = {"x-handler": service.tap.name, "x-kind": "tap", "x-lane": lane}
             for type_ in heard:

@@ -13,6 +13,7 @@ from flotilla.bus.declare import RetryLater
 from flotilla.events.integrations import SenderProfile
 from flotilla.outside_http import OutsideResponse, OutsideUncertainError, OutsideUnreachableError
 from flotilla.problems import BadRequestError, UnauthorizedError, UnprocessableError
+from flotilla.security import webhooks as signing
 from pydantic import Field, SecretStr, TypeAdapter, ValidationError, field_validator
 
 from flotilla_integrations.adapters.addresses import WebAddress, check_address
@@ -36,7 +37,7 @@ from flotilla_integrations.adapters.base import (
     SentMessage,
     UnconfirmedError,
 )
-from flotilla_integrations.adapters.generic import schema, signing
+from flotilla_integrations.adapters.generic import schema
 
 MAX_WAIT: Final = timedelta(hours=1)
 FUTURE: Final = timedelta(minutes=5)

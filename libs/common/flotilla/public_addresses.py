@@ -1,0 +1,62 @@
+"""Addresses that organizations give: public ones only, so that nobody reaches into our own network through us.
+
+The name is resolved, every address is checked, and the connection is made to what was checked. A literal address is
+checked before the request, since it is never resolved.
+"""
+
+import ipaddress
+import socket
+from urllib.parse import urlsplit
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+REFUSED = "This address is inside a private network: it must be one that anybody on the internet can reach."
+
+
+class PrivateAddressError(OSError):
+    """A name leads into a private network."""
+
+
+def is_public(address: str) -> bool:
+    """Whether anybody on the internet reaches this address; the addresses that IPv6 wraps are looked into."""
+    ip: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        wrapped = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if wrapped is None and ip in _NAT64:
+            wrapped = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if wrapped is not None:
+            ip = wrapped
+    return ip.is_global and not ip.is_multicast
+
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+class PublicResolver(AbstractResolver):
+    """Resolves names whose every address is public; PrivateAddressError for others."""
+
+    def __init__(self) -> None:
+        self._resolver = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The addresses of a name."""
+        found = await self._resolver.resolve(host, port, family)
+        if not all(is_public(each["host"]) for each in found):
+            raise PrivateAddressError(REFUSED)
+        return found
+
+    async def close(self) -> None:
+        """Nothing is held."""
+        await self._resolver.close()
+
+
+def is_called_openly(address: str) -> bool:
+    """Whether it is https and no literal private address; a name is checked when `PublicResolver` resolves it."""
+    parts = urlsplit(address)
+    try:
+        return parts.scheme == "https" and is_public(parts.hostname or "")
+    except ValueError:
+        return parts.scheme == "https"
