@@ -1,0 +1,156 @@
+"""What pipeline does when others' events come."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from flotilla.bus.declare import NotYetKnown, projection, reaction
+from flotilla.bus.envelope import Received
+from flotilla.events.ai import LeadQualified
+from flotilla.events.auth import OrganizationCreated, User, UserCreated, UserDeactivated, UserUpdated
+from flotilla.events.crm import (
+    Company,
+    CompanyCreated,
+    CompanyUpdated,
+    Contact,
+    ContactCreated,
+    ContactUpdated,
+)
+from flotilla.events.pipeline import DealMoveFailed, DealMoveRequested
+from flotilla.store.postgres import Row, Transaction
+
+from flotilla_pipeline import commands
+from flotilla_pipeline.domain.deals import Deal, MoveRefusedError, lead_title
+from flotilla_pipeline.domain.ranks import between
+from flotilla_pipeline.domain.stages import DEFAULT_NAME, DEFAULT_STAGES, Pipeline, Stage
+from flotilla_pipeline.store import deals, people, pipelines
+
+DEFAULT_PIPELINE: Final = "default_pipeline"
+
+
+@projection(UserCreated, UserUpdated, UserDeactivated, lane="directory")
+async def keep_users(tx: Transaction, batch: Sequence[Received[User]]) -> None:
+    """Know who may own a deal."""
+    await people.keep_users(tx, batch)
+
+
+@projection(ContactCreated, ContactUpdated, lane="directory")
+async def keep_contacts(tx: Transaction, batch: Sequence[Received[Contact]]) -> None:
+    """Know whom a deal may be with."""
+    await people.keep_contacts(tx, batch)
+    await tx.arrived("contact", [event.data.contact_id for event in batch])
+
+
+@projection(CompanyCreated, CompanyUpdated, lane="directory")
+async def keep_companies(tx: Transaction, batch: Sequence[Received[Company]]) -> None:
+    """Know which company a deal may be with."""
+    await people.keep_companies(tx, batch)
+
+
+@reaction(OrganizationCreated, lane="directory")
+async def begin_pipelines(tx: Transaction, batch: Sequence[Received[OrganizationCreated]]) -> None:
+    """Give each new organization a pipeline to begin with."""
+    have = await pipelines.with_default(tx, [event.org for event in batch])
+    new = {event.org: event for event in batch if event.org not in have}
+    if not new:
+        return
+    made = {org: Pipeline(id=tx.app.new_id(), name=DEFAULT_NAME, is_default=True) for org in sorted(new)}
+    stages = [
+        (
+            org,
+            Stage(
+                id=tx.app.new_id(),
+                pipeline_id=pipeline.id,
+                name=name,
+                kind=kind,
+                position=place,
+                probability=odds,
+            ),
+        )
+        for org, pipeline in made.items()
+        for place, (name, kind, odds) in enumerate(DEFAULT_STAGES, 1)
+    ]
+    await pipelines.add_pipelines(tx, list(made.items()), stages)
+    for org, pipeline in made.items():
+        tx.emit(pipeline.created(), org=org, sequence=1, cause=new[org], audience=commands.AUDIENCE)
+    for org, stage in stages:
+        tx.emit(stage.created(), org=org, sequence=1, cause=new[org], audience=commands.AUDIENCE)
+    await tx.arrived(DEFAULT_PIPELINE, list(made))
+
+
+@reaction(LeadQualified, lane="deals")
+async def open_leads(tx: Transaction, batch: Sequence[Received[LeadQualified]]) -> None:
+    """Open a deal for each qualified lead, where none is open with that person.
+
+    Held until the organization's pipeline and the contact are known.
+    """
+    places = await pipelines.where_leads_go(tx, sorted({event.org for event in batch}))
+    contacts = await people.contacts(tx, [(event.org, event.data.contact_id) for event in batch])
+    for event in batch:
+        if event.org not in places:
+            raise NotYetKnown(DEFAULT_PIPELINE, event.org)
+        if (event.org, event.data.contact_id) not in contacts:
+            raise NotYetKnown("contact", event.data.contact_id)
+    ranks = {org: place["top"] for org, place in places.items()}
+    drafts: list[tuple[UUID, Deal]] = []
+    # Sorted, so that two processes with the same people wait for each other in one order.
+    for event in sorted(batch, key=lambda event: (event.org, event.data.contact_id, event.data.qualified_at)):
+        ranks[event.org] = between(None, ranks[event.org])
+        name, company_id = contacts[event.org, event.data.contact_id]
+        drafts.append((event.org, _lead(tx, event, places[event.org], ranks[event.org], name, company_id)))
+    by_qualification = {event.data.qualification_id: event for event in batch}
+    causes = {
+        deal.id: by_qualification[deal.qualification_id].cause for _, deal in drafts if deal.qualification_id
+    }
+    await commands.open_deals(tx, drafts, causes)
+
+
+@reaction(DealMoveRequested, lane="deals")
+async def move_deals(tx: Transaction, batch: Sequence[Received[DealMoveRequested]]) -> None:
+    """Move deals that a rule wants moved, and say so or why not."""
+    for event in sorted(batch, key=lambda event: (event.org, event.data.deal_id, event.id)):
+        wish = event.data
+        cause = replace(event.cause, request_id=wish.request_id)
+        try:
+            deal = await deals.read_deal(tx, event.org, wish.deal_id, lock=True)
+            if deal is None:
+                raise MoveRefusedError("not_found", "There is no deal with this id.")
+            move = commands.Move(stage_id=wish.stage_id, reason=wish.reason, loss_reason=wish.loss_reason)
+            await commands.move_deal(tx, event.org, deal, move, cause)
+        except MoveRefusedError as refused:
+            failed = DealMoveFailed(
+                request_id=wish.request_id,
+                deal_id=wish.deal_id,
+                stage_id=wish.stage_id,
+                reason=refused.reason,
+            )
+            tx.emit(failed, org=event.org, sequence=1, cause=cause, audience=commands.AUDIENCE)
+
+
+def _lead(
+    tx: Transaction,
+    event: Received[LeadQualified],
+    place: Row,
+    rank: str,
+    name: str | None,
+    company_id: UUID | None,
+) -> Deal:
+    now = datetime.now(UTC)
+    return Deal(
+        id=tx.app.new_id(),
+        pipeline_id=place["pipeline_id"],
+        stage_id=place["id"],
+        stage_probability=place["probability"],
+        rank=rank,
+        title=lead_title(name),
+        value=event.data.budget,
+        contact_id=event.data.contact_id,
+        company_id=company_id,
+        conversation_id=event.data.conversation_id,
+        source="lead",
+        qualification_id=event.data.qualification_id,
+        entered_stage_at=now,
+        created_at=now,
+    )

@@ -1,0 +1,50 @@
+"""What pipeline has: everything in one place."""
+
+from datetime import timedelta
+
+from flotilla.bus.declare import Lane
+from flotilla.events import billing, crm
+from flotilla.events import pipeline as events
+from flotilla.service import Service
+
+from flotilla_pipeline import handlers
+from flotilla_pipeline.api import board, deals, pipelines
+from flotilla_pipeline.sagas import deal_won
+
+service = Service(
+    name="pipeline",
+    routes=(pipelines, board, deals),
+    lanes=(
+        Lane("deals", wait=timedelta(milliseconds=100)),
+        Lane("sagas", wait=timedelta(milliseconds=100)),
+        Lane("directory", wait=timedelta(milliseconds=250)),
+    ),
+    handlers=(
+        handlers.keep_users,
+        handlers.keep_contacts,
+        handlers.keep_companies,
+        handlers.begin_pipelines,
+        handlers.open_leads,
+        handlers.move_deals,
+        deal_won.facts,
+    ),
+    timers=(deal_won.timer,),
+    sagas=(deal_won,),
+    emits=(
+        events.PipelineCreated,
+        events.PipelineUpdated,
+        events.StageCreated,
+        events.StageUpdated,
+        events.DealCreated,
+        events.DealUpdated,
+        events.DealStageChanged,
+        events.DealMoveFailed,
+        events.DealWon,
+        events.DealLost,
+        events.DealClosed,
+        billing.InvoiceRequested,
+        billing.InvoiceVoidRequested,
+        crm.TaskRequested,
+        crm.TaskDeleteRequested,
+    ),
+)

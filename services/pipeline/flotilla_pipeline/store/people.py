@@ -1,0 +1,94 @@
+"""Copies of the people, contacts and companies that deals name."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+from uuid import UUID
+
+from flotilla.bus.envelope import Received
+from flotilla.events.auth import User
+from flotilla.events.crm import Company, Contact
+from flotilla.store.postgres import Transaction
+
+KEEP_USERS: Final = """
+INSERT INTO users (organization_id, id, sequence, role, active)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::boolean[])
+ON CONFLICT (organization_id, id) DO UPDATE
+SET sequence = excluded.sequence, role = excluded.role, active = excluded.active
+WHERE users.sequence < excluded.sequence"""
+
+KEEP_CONTACTS: Final = """
+INSERT INTO contacts (organization_id, id, sequence, name, company_id)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::uuid[])
+ON CONFLICT (organization_id, id) DO UPDATE
+SET sequence = excluded.sequence, name = excluded.name, company_id = excluded.company_id
+WHERE contacts.sequence < excluded.sequence"""
+
+KEEP_COMPANIES: Final = """
+INSERT INTO companies (organization_id, id, sequence, name)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[])
+ON CONFLICT (organization_id, id) DO UPDATE SET sequence = excluded.sequence, name = excluded.name
+WHERE companies.sequence < excluded.sequence"""
+
+# Each is true where nothing was asked for.
+KNOWN: Final = """
+SELECT $2::uuid IS NULL OR EXISTS (SELECT FROM users WHERE organization_id = $1 AND id = $2 AND active
+           AND role IN ('owner', 'admin', 'team_owner', 'team_member')) AS owner_id,
+       $3::uuid IS NULL OR EXISTS (SELECT FROM contacts WHERE organization_id = $1 AND id = $3) AS contact_id,
+       $4::uuid IS NULL OR EXISTS (SELECT FROM companies WHERE organization_id = $1 AND id = $4) AS company_id"""
+
+CONTACTS: Final = """
+SELECT c.organization_id, c.id, c.name, c.company_id FROM contacts c
+JOIN unnest($1::uuid[], $2::uuid[]) AS t (org, id) ON c.organization_id = t.org AND c.id = t.id"""
+
+
+async def keep_users(tx: Transaction, batch: Sequence[Received[User]]) -> None:
+    """Apply the states that are newer."""
+    await tx.execute(
+        KEEP_USERS,
+        [event.org for event in batch],
+        [event.data.user_id for event in batch],
+        [event.sequence for event in batch],
+        [event.data.role for event in batch],
+        [event.data.state == "active" for event in batch],
+    )
+
+
+async def keep_contacts(tx: Transaction, batch: Sequence[Received[Contact]]) -> None:
+    """Apply the states that are newer."""
+    await tx.execute(
+        KEEP_CONTACTS,
+        [event.org for event in batch],
+        [event.data.contact_id for event in batch],
+        [event.sequence for event in batch],
+        [event.data.name for event in batch],
+        [event.data.company_id for event in batch],
+    )
+
+
+async def keep_companies(tx: Transaction, batch: Sequence[Received[Company]]) -> None:
+    """Apply the states that are newer."""
+    await tx.execute(
+        KEEP_COMPANIES,
+        [event.org for event in batch],
+        [event.data.company_id for event in batch],
+        [event.sequence for event in batch],
+        [event.data.name for event in batch],
+    )
+
+
+async def unknown(tx: Transaction, org: UUID, given: Mapping[str, UUID | None]) -> list[str]:
+    """The fields whose ids name nothing here; `given`: owner_id, contact_id, company_id → id."""
+    row = await tx.fetchrow(
+        KNOWN, org, given.get("owner_id"), given.get("contact_id"), given.get("company_id")
+    )
+    assert row is not None
+    return [field for field in ("owner_id", "contact_id", "company_id") if not row[field]]
+
+
+async def contacts(
+    tx: Transaction, wanted: Sequence[tuple[UUID, UUID]]
+) -> dict[tuple[UUID, UUID], tuple[str | None, UUID | None]]:
+    """Name and company of contacts: (organization, contact) → both."""
+    orgs, ids = zip(*wanted, strict=True)
+    rows = await tx.fetch(CONTACTS, list(orgs), list(ids))
+    return {(row["organization_id"], row["id"]): (row["name"], row["company_id"]) for row in rows}
