@@ -70,9 +70,10 @@ async def study(app: App, batch: Sequence[Message]) -> dict[UUID, Study]:
 async def answer(tx: Transaction, batch: Sequence[Message], studies: dict[UUID, Study]) -> None:
     """Write down what was found, end older drafts, propose."""
     remember = {event.org for event in batch if studies[event.id].shelf.choice.hosted}
-    await analyses.insert(tx, [(event, studies[event.id].analysis) for event in batch], remember)
+    new = await analyses.insert(tx, [(event, studies[event.id].analysis) for event in batch], remember)
     for event in batch:
-        _tell_analysis(tx, event, studies[event.id].analysis)
+        if event.data.message_id in new:
+            _tell_analysis(tx, event, studies[event.id].analysis)
     await _supersede(tx, batch, studies)
     rows, origins = [], {}
     for event in batch:

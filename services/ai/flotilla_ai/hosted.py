@@ -70,7 +70,8 @@ def ask(tx: Transaction, row: Row, message: MessageReceived, cause: Cause) -> No
     )
 
 
-async def _perform(app: App, job: Job) -> Proposal:
+async def _perform(app: App, job: Job) -> Proposal | None:
+    """The proposal; None where nobody waits for it any more."""
     request: Request = job.payload
     opened = app.keyring.open(request.sealed, request.draft_id.bytes)
     message = msgspec.json.decode(opened, type=MessageReceived)
@@ -85,7 +86,9 @@ async def _perform(app: App, job: Job) -> Proposal:
     if not shelf.choice.hosted:
         return proposed_here(message, analysis, shelf)
     try:
-        question = await _question(app, job.org, message, analysis, shelf)
+        question = await _question(app, job, message, analysis, shelf)
+        if question is None:
+            return None
         answer = await app.own.providers.ask(job.org, shelf.choice, question, _search(shelf, analysis))
     except ProviderBusyError as error:
         if _in_time(app, request, error.after):
@@ -96,15 +99,17 @@ async def _perform(app: App, job: Job) -> Proposal:
     return _judged(answer, message, analysis, shelf)
 
 
-async def _finish(tx: Transaction, job: Job, proposal: Proposal) -> None:
+async def _finish(tx: Transaction, job: Job, proposal: Proposal | None) -> None:
     request: Request = job.payload
+    tx.cancel_timer(DEADLINE, str(request.draft_id))
+    if proposal is None:
+        return
     if proposal.input_tokens or proposal.output_tokens:
         used = Usage(
             job.org, proposal.provider, proposal.model, 1, proposal.input_tokens, proposal.output_tokens
         )
         await usage.add(tx, [used])
         report_usage_soon(tx, [job.org])
-    tx.cancel_timer(DEADLINE, str(request.draft_id))
     row = await drafts.generated(
         tx,
         job.org,
@@ -139,10 +144,13 @@ async def _end(tx: Transaction, job: Job, draft_id: UUID, reason: Failure) -> No
 
 
 async def _question(
-    app: App, org: UUID, message: MessageReceived, analysis: Analysis, shelf: Shelf
-) -> Question:
-    async with app.db.transaction(org) as tx:
-        before = await analyses.said_before(tx, org, message.conversation_id, message.position, HISTORY)
+    app: App, job: Job, message: MessageReceived, analysis: Analysis, shelf: Shelf
+) -> Question | None:
+    async with app.db.transaction(job.org) as tx:
+        row = await drafts.read(tx, job.org, job.payload.draft_id)
+        if row is None or row["state"] != State.REQUESTED:
+            return None
+        before = await analyses.said_before(tx, job.org, message.conversation_id, message.position, HISTORY)
     to = addressee(message, analysis, shelf)
     return Question(
         text=analysis.masked.text,

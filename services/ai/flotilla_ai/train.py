@@ -5,6 +5,7 @@ gives the same weights. Everything that was chosen (regularisation, temperature)
 on the training set; eval/intent/heldout.txt is for `flotilla_ai.eval` alone.
 """
 
+import hashlib
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from flotilla_ai.domain.model import BUCKETS, Floats, softmax, sparse
 from flotilla_ai.domain.text import features_of
-from flotilla_ai.labelled import messages
+from flotilla_ai.labelled import FOLDER, messages
 
 MODEL: Final = Path(__file__).parent / "resources" / "model.npz"
 STEPS: Final = 200
@@ -87,6 +88,12 @@ def head(name: str, rows: Floats, answers: list[str]) -> dict[str, NDArray[np.ge
     }
 
 
+def digest() -> str:
+    """Of everything that the weights come from, but for the code."""
+    sources = ((FOLDER / "intent" / "train.txt"), MODEL.with_name("concepts.txt"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+
+
 def train() -> dict[str, NDArray[np.generic]]:
     """Both heads."""
     found = messages("intent/train.txt")
@@ -98,7 +105,7 @@ def train() -> dict[str, NDArray[np.generic]]:
 
 def main() -> None:
     """Train and write the file."""
-    np.savez_compressed(MODEL, allow_pickle=False, **train())
+    np.savez_compressed(MODEL, allow_pickle=False, trained_on=np.array(digest()), **train())
     print(f"wrote {MODEL.name}: {MODEL.stat().st_size / 1024:.0f} KiB")
 
 

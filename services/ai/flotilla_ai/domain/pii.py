@@ -40,6 +40,7 @@ class Finding:
     start: int
     end: int
     value: str
+    """Without its spaces and dashes: the same however it is written."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Masked:
     counts: dict[str, int]
     """How many of each kind."""
     values: dict[str, str] = field(repr=False)
-    """Placeholder to value; in memory only."""
+    """Placeholder to value, as it was written first; in memory only."""
 
     def restore(self, text: str) -> str:
         """A reply with the values back where they may be said, and without the placeholders that may not."""
@@ -115,16 +116,17 @@ def mask(text: str, language: str = "en", names: tuple[str, ...] = ()) -> Masked
     # A text may already hold something that looks like a placeholder: it must not be filled in later.
     numbers = Counter({match[1].lower(): int(match[2]) for match in PLACEHOLDER.finditer(text)})
     placeholders: dict[tuple[Kind, str], str] = {}
+    values: dict[str, str] = {}
     pieces, end = [], 0
     for finding in findings:
         key = (finding.kind, finding.value)
         if key not in placeholders:
             numbers[finding.kind] += 1
             placeholders[key] = f"[{finding.kind.upper()}_{numbers[finding.kind]}]"
+            values[placeholders[key]] = text[finding.start : finding.end]
         pieces += [text[end : finding.start], placeholders[key]]
         end = finding.end
     counts = Counter(str(finding.kind) for finding in findings)
-    values = {placeholder: value for (_, value), placeholder in placeholders.items()}
     return Masked("".join([*pieces, text[end:]]), dict(counts), values)
 
 

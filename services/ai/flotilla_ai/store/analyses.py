@@ -19,7 +19,8 @@ SELECT * FROM jsonb_to_recordset($1) AS t (
     organization_id uuid, id uuid, conversation_id uuid, position bigint, identity_id uuid, contact_id uuid,
     language text, language_confidence real, intent text, intent_confidence real, agent text,
     agent_confidence real, pii jsonb, injected boolean, masked_text text)
-ON CONFLICT (organization_id, id) DO NOTHING"""
+ON CONFLICT (organization_id, id) DO NOTHING
+RETURNING id"""
 
 LAST_OF: Final = """
 SELECT t.id AS conversation_id, a.position, a.agent
@@ -48,10 +49,10 @@ class Last:
 
 async def insert(
     tx: Transaction, found: Sequence[tuple[Received[MessageReceived], Analysis]], remember: set[UUID]
-) -> None:
-    """Keep analyses; of organizations in `remember` the masked text too."""
+) -> set[UUID]:
+    """Keep analyses, of organizations in `remember` the masked text too; the messages that had none yet."""
     rows = [_row(event, analysis, event.org in remember) for event, analysis in found]
-    await tx.execute(INSERT_ANALYSES, rows)
+    return {row["id"] for row in await tx.fetch(INSERT_ANALYSES, rows)}
 
 
 async def last_of(tx: Transaction, conversations: Sequence[tuple[UUID, UUID]]) -> dict[UUID, Last]:

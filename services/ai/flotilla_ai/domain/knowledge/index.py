@@ -17,6 +17,8 @@ from flotilla_ai.domain.text import Features, Hashes, features_of
 
 _K1: Final = 1.2
 _B: Final = 0.6
+_AT_LEAST: Final = 10
+"""Chunks of nothing in particular beside the real ones: in three chunks no word could be called rare."""
 _TEXT_SHARE: Final = 0.65
 """Of the text score in the whole; the rest is the cosine's."""
 _OWN_LANGUAGE: Final = 1.4
@@ -60,7 +62,7 @@ class KnowledgeIndex:
         self.chunks = tuple(chunks)
         self.embedder = embedder
         self._languages = np.array([chunk.language for chunk in self.chunks], dtype=object)
-        self._vectors = vectors.astype(np.float16).reshape(len(self.chunks), -1)
+        self._vectors = vectors.astype(np.float16)
         terms, owners, counts, lengths = _postings(self.chunks)
         self._terms, starts = np.unique(terms, return_index=True)
         self._bounds = np.append(starts, len(terms))
@@ -100,12 +102,10 @@ class KnowledgeIndex:
         ]
 
     def weight_of(self, terms: Hashes) -> Vectors:
-        """How much each term says: rare ones more (BM25's idf)."""
-        n = max(len(self.chunks), 1)
-        at = np.searchsorted(self._terms, terms)
-        at[at == len(self._terms)] = 0
-        known = self._terms[at] == terms if len(self._terms) else np.zeros(len(terms), bool)
-        held = np.where(known, self._bounds[at + 1] - self._bounds[at], 0) if len(self._terms) else 0 * terms
+        """How much each term says: rare ones more (BM25's idf, over a corpus that is never quite small)."""
+        n = len(self.chunks) + _AT_LEAST
+        at = np.minimum(np.searchsorted(self._terms, terms), len(self._terms) - 1)
+        held = np.where(self._terms[at] == terms, self._bounds[at + 1] - self._bounds[at], 1)
         weights: Vectors = np.log1p((n - held + 0.5) / (held + 0.5)).astype(np.float32)
         return weights
 
