@@ -4,6 +4,7 @@ Path → route → who asks → how often they may → forwarded, or a problem. 
 answered by this process's FastAPI application.
 """
 
+import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -34,6 +35,8 @@ Scope = MutableMapping[str, Any]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 API: Final = b"/v1/"
+_TRACEPARENT: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
+"""W3C Trace Context, section 3.2."""
 OWN_SERVICE: Final = "gateway"
 LIVE_SERVICE: Final = "websocket"
 """Its streams are opened by EventSource, which can only put a token into the query."""
@@ -176,8 +179,9 @@ class Door:
 
     def _traceparent(self, visit: Visit) -> str | None:
         settings = self._gateway.settings
-        if settings.honour_traceparent and (given := visit.fields.get(b"traceparent")):
-            return given.decode("latin-1")
+        given = visit.fields.get(b"traceparent") if settings.honour_traceparent else None
+        if given is not None and _TRACEPARENT(given):
+            return given.decode("ascii")
         return new_traceparent(settings.trace_ratio) if settings.trace_ratio > 0 else None
 
 

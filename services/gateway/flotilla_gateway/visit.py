@@ -5,6 +5,8 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from msgspec import UNSET
+
 from flotilla_gateway import metrics
 from flotilla_gateway.access_log import AccessLine, AccessLog, timestamp
 from flotilla_gateway.edge.clients import Caller
@@ -56,9 +58,9 @@ class Visit:
             ms=round(took * 1000, 3),
             sent=outcome.sent,
             address=self.caller.address,
-            actor=session.actor if session else None,
-            org=session.org if session else None,
-            trace_id=self.traceparent.split("-")[1] if self.traceparent else None,
+            actor=session.actor if session else UNSET,
+            org=session.org if session else UNSET,
+            trace_id=self.traceparent.split("-")[1] if self.traceparent else UNSET,
             upstream=upstream,
         )
         log.add(line)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import structlog
 from flotilla.problems import BadRequestError, NotFoundError, Problem, UnavailableError
+from msgspec import UNSET
 from uvicorn.server import ServerState
 
 from flotilla_gateway import metrics
@@ -293,8 +294,8 @@ class Tunnels:
             ms=round((time.perf_counter() - started) * 1000, 3),
             sent=passed,
             address=self._callers.of(handshake.peer, handshake.scheme, handshake.headers).address,
-            actor=session.actor if session else None,
-            org=session.org if session else None,
+            actor=session.actor if session else UNSET,
+            org=session.org if session else UNSET,
             upstream="websocket",
         )
         self._access_log.add(line)
