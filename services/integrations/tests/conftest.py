@@ -4,7 +4,7 @@ import asyncio
 import base64
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -199,7 +199,7 @@ def talk(integrations: Harness, org: UUID) -> Talk:
     return start
 
 
-Hook = Callable[..., Awaitable[Answer]]
+Hook = Callable[..., Coroutine[Any, Any, Answer]]
 
 
 @pytest.fixture

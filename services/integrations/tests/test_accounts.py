@@ -88,7 +88,7 @@ async def test_new_credentials_connect_it_again(
     assert changed.json()["state"] == "connecting"
 
     async def again() -> bool:
-        return (await admin.get(path)).json()["external_id"] == new.split(":")[0]
+        return bool((await admin.get(path)).json()["external_id"] == new.split(":")[0])
 
     await eventually(again)
     assert telegram.bots[new].url == account["hook_url"]
@@ -116,7 +116,7 @@ async def test_a_disconnected_account_is_gone_for_vendors_and_its_credentials_fo
     await admin.patch(path, {"credentials": {"token": token}})
 
     async def connected() -> bool:
-        return (await admin.get(path)).json()["state"] == "connected"
+        return bool((await admin.get(path)).json()["state"] == "connected")
 
     await eventually(connected)
 

@@ -57,15 +57,15 @@ def request(body: bytes, headers: dict[str, str]) -> HookRequest:
 
 
 class Conformance(ABC):
-    """The suite. `vendor` is the other side; a subclass says how to make it do things."""
+    """The suite. A subclass gives the `other_side`, a fixture, and says how to make it do things."""
 
     connector: str
     vendor: Any
 
     @pytest.fixture
-    async def adapter(self, around: Surroundings, vendor: Any) -> Adapter[Any]:
+    async def adapter(self, around: Surroundings, other_side: Any) -> Adapter[Any]:
         """Connected."""
-        self.vendor = vendor
+        self.vendor = other_side
         kind = ADAPTERS[self.connector]
         adapter = kind(around)
         await adapter.connect(kind.config_type.model_validate(self.config()))
@@ -179,7 +179,7 @@ class TestTelegram(Conformance):
     connector = "telegram"
 
     @pytest.fixture
-    def vendor(self, telegram: TelegramSimulator) -> TelegramSimulator:
+    def other_side(self, telegram: TelegramSimulator) -> TelegramSimulator:
         self.token = telegram.add_bot()
         telegram.bots[self.token].chats.add(77)
         return telegram
@@ -264,7 +264,7 @@ class TestGeneric(Conformance):
     connector = "generic"
 
     @pytest.fixture
-    def vendor(self, program: Any) -> Any:
+    def other_side(self, program: Any) -> Any:
         return program
 
     def config(self) -> dict[str, Any]:
