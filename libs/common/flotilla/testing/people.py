@@ -1,4 +1,4 @@
-"""People of end-to-end tests and benches: they sign up, connect a bot, listen and answer, as the API lets anybody do."""
+"""People of end-to-end tests and benches: they sign up, connect a bot, listen and answer."""
 
 import asyncio
 import json
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+
 from flotilla.testing import eventually
 from flotilla.testing.harness import Answer
 from flotilla.testing.simulators.telegram import TelegramSimulator
