@@ -25,7 +25,7 @@ from flotilla.events.base import Event
 from flotilla.outside import mark_transaction, unmark_transaction
 from flotilla.store import listening
 from flotilla.store.flush import DELETE_JOBS, INSERT_OUTBOX, UPSERT_JOBS
-from flotilla.store.pool import open_pool
+from flotilla.store.pool import is_lost, open_pool
 
 if TYPE_CHECKING:
     from flotilla.app import App
@@ -268,7 +268,7 @@ class Database:
                 if await connection.execute("COMMIT") != "COMMIT":
                     raise NotCommittedError("undone at its end: a statement in it had failed")
             except asyncpg.InterfaceError as error:
-                if _is_lost(connection):
+                if is_lost(connection):
                     raise StoreAwayError(str(error)) from error
                 raise
             finally:
@@ -312,7 +312,7 @@ class Database:
             try:
                 yield connection
             except asyncpg.InterfaceError as error:
-                if connection.is_closed():
+                if is_lost(connection):
                     raise StoreAwayError(str(error)) from error
                 raise
 
@@ -322,16 +322,8 @@ async def _begin(connection: "asyncpg.pool.PoolConnectionProxy", tenants: Sequen
     await connection.execute(f"BEGIN; SET LOCAL flotilla.orgs = '{orgs}'")
 
 
-def _is_lost(connection: "asyncpg.pool.PoolConnectionProxy") -> bool:
-    """A broken connection goes back to its pool at once, and then answers no question at all."""
-    try:
-        return bool(connection.is_closed())
-    except asyncpg.InterfaceError:
-        return True
-
-
 async def _roll_back(connection: "asyncpg.pool.PoolConnectionProxy") -> None:
-    if not _is_lost(connection):
+    if not is_lost(connection):
         try:
             await asyncio.shield(connection.execute("ROLLBACK"))
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
