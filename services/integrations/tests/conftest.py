@@ -73,7 +73,7 @@ class Program:
             return web.Response(status=status, headers={"Retry-After": "1"})
         self.got.append((request.headers["webhook-id"], said))
         if status == HANG:
-            await asyncio.sleep(3600)
+            await asyncio.Event().wait()
         if status == CUT:
             assert request.transport is not None
             request.transport.abort()

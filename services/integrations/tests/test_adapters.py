@@ -31,8 +31,7 @@ from flotilla_integrations.settings import IntegrationsSettings
 
 HOOK = "http://127.0.0.1:1/v1/hooks/x"
 SECRET = "our-secret-for-hooks"
-CUT, HANG = 0, -1
-"""What a program of conftest's does with the next request."""
+CUT, HANG = 0, -1  # what a program of conftest's does with the next request
 
 
 @pytest.fixture
@@ -174,8 +173,6 @@ class Conformance(ABC):
 
 
 class TestTelegram(Conformance):
-    """Telegram."""
-
     connector = "telegram"
 
     @pytest.fixture
@@ -259,8 +256,6 @@ class TestTelegram(Conformance):
 
 
 class TestGeneric(Conformance):
-    """An organization's own program."""
-
     connector = "generic"
 
     @pytest.fixture
