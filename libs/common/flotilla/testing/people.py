@@ -14,7 +14,7 @@ from flotilla.testing import eventually
 from flotilla.testing.harness import Answer
 from flotilla.testing.simulators.telegram import TelegramSimulator
 
-PASSWORD = "correct horse battery staple 7"
+PASSWORD = "correct horse battery staple 7"  # noqa: S105 - of nobody
 ARTICLE = (
     "Our delivery to Germany and Austria takes three to five working days. "
     "Delivery is free of charge for orders over 50 euros. "
