@@ -56,6 +56,15 @@ async def test_a_bot_is_connected_once(connect: Connect, telegram: TelegramSimul
         ({"connector": "pigeon", "credentials": {}}, "/connector"),
         ({"connector": "telegram", "credentials": {"token": "x"}}, "/credentials/token"),
         ({"connector": "telegram", "credentials": {}}, "/credentials/token"),
+        ({"connector": "telegram", "name": "a\x00b", "credentials": {}}, "/name"),
+        (
+            {
+                "connector": "generic",
+                "settings": {"url": "https://example.org/\x00"},
+                "credentials": {"secret": "whsec_" + "A" * 32},
+            },
+            "/settings/url",
+        ),
         ({"connector": "generic", "credentials": {"secret": "whsec_" + "A" * 32}}, "/settings/url"),
         (
             {
