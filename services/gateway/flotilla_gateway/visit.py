@@ -48,7 +48,7 @@ class Visit:
         took = time.perf_counter() - self.started
         operation, session = self.operation, self.session
         upstream = operation.service if operation else "gateway"
-        metrics.count(upstream, operation.limit if operation else "none", outcome.status, took)
+        metrics.REQUESTS.add(upstream, operation.limit if operation else "none", outcome.status, took)
         line = AccessLine(
             ts=timestamp(),
             request_id=self.request_id.decode(),

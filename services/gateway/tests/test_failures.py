@@ -61,7 +61,7 @@ async def test_more_than_was_asked_for_never_reaches_the_next_caller(edge: World
         + b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nSTOLEN"
     )
     edge.things.script = answering(both)
-    assert (await ask(edge.port, "GET", "/v1/things", token=edge.token())).body in (b"A", b"")
+    assert (await ask(edge.port, "GET", "/v1/things", token=edge.token())).body == b"A"
     edge.things.script = ok
     answer = await ask(edge.port, "GET", "/v1/things", token=edge.token())
     assert b"STOLEN" not in answer.body

@@ -21,6 +21,7 @@ from flotilla.testing import Harness, eventually
 from flotilla.testing.plugin import StartService
 from flotilla_gateway.limits.limiter import revocation_key
 from flotilla_gateway.service import forget_ended_sessions
+from flotilla_gateway.settings import GatewaySettings
 
 from services.gateway.tests.raw import Answer, ask
 from services.gateway.tests.scripted import ScriptedService, scripted
@@ -158,6 +159,7 @@ async def test_another_process_knows_it_all_from_the_tables(
     session, org = new_id(), new_id()
     token = fleet.key.token(sid=str(session), org=str(org))
     settings = fleet.gateway.app.settings
+    assert isinstance(settings, GatewaySettings)
     shared = {"openapi_file": settings.openapi_file, "upstreams": settings.upstreams}
     async with start_service("gateway", instance=fleet.gateway.instance, **shared) as second:
         replica = Fleet(second, fleet.things, fleet.key)
