@@ -59,7 +59,11 @@ class Deadline(msgspec.Struct, frozen=True):
 
 
 def ask(tx: Transaction, row: Row, message: MessageReceived, cause: Cause) -> None:
-    """Have a requested draft made, or ended at its deadline."""
+    """Have a requested draft made, or ended at its deadline.
+
+    The deadline is not taken back when the draft comes in time: it finds nothing to end. Taking it back would
+    have the job and a deadline that is just due wait for each other.
+    """
     draft_id: UUID = row["id"]
     deadline = datetime.now(UTC) + timedelta(seconds=_settings(tx.app).ai_draft_deadline_seconds)
     sealed = tx.app.keyring.seal(msgspec.json.encode(message), draft_id.bytes)
@@ -101,15 +105,8 @@ async def _perform(app: App, job: Job) -> Proposal | None:
 
 async def _finish(tx: Transaction, job: Job, proposal: Proposal | None) -> None:
     request: Request = job.payload
-    tx.cancel_timer(DEADLINE, str(request.draft_id))
     if proposal is None:
         return
-    if proposal.input_tokens or proposal.output_tokens:
-        used = Usage(
-            job.org, proposal.provider, proposal.model, 1, proposal.input_tokens, proposal.output_tokens
-        )
-        await usage.add(tx, [used])
-        report_usage_soon(tx, [job.org])
     row = await drafts.generated(
         tx,
         job.org,
@@ -126,10 +123,15 @@ async def _finish(tx: Transaction, job: Job, proposal: Proposal | None) -> None:
         tell(tx, row, job.cause, event_id=Origin.of(row).event_id)
     if row is not None and row["state"] == State.GENERATED:
         expire_drafts_later(tx, [job.org])
+    if proposal.input_tokens or proposal.output_tokens:
+        used = Usage(
+            job.org, proposal.provider, proposal.model, 1, proposal.input_tokens, proposal.output_tokens
+        )
+        await usage.add(tx, [used])
+        report_usage_soon(tx, [job.org])
 
 
 async def _give_up(tx: Transaction, job: Job, error: Exception) -> None:
-    tx.cancel_timer(DEADLINE, str(job.payload.draft_id))
     await _end(tx, job, job.payload.draft_id, Failure.UNAVAILABLE)
 
 

@@ -70,8 +70,8 @@ async def test_a_hosted_model_searches_and_cites(
     await eventually(told)
     used = next(event.data for event in ai.spy.of(UsageRecorded, org))
     assert (used.input_tokens, used.output_tokens, used.model) == (200, 40, "test-model")
-    left = await ai.app.db.fetchval("SELECT count(*) FROM jobs WHERE key = $1", str(draft.draft_id))
-    assert left == 0
+    left = await ai.app.db.fetch("SELECT kind FROM jobs WHERE key = $1", str(draft.draft_id))
+    assert [row["kind"] for row in left] == ["draft_deadline"], "the customer's words are gone"
 
 
 async def test_values_come_back_only_to_whom_they_belong(
@@ -124,6 +124,17 @@ async def test_a_model_that_is_away_is_replaced(
     assert (draft.provider, draft.citations[0].source_id) == ("local", knowledge)
     unknown = await failed(ai, (await writes("What is the capital of Peru?", 2)).message_id)
     assert (unknown.reason, unknown.provider) == ("provider_unavailable", "openai_compatible")
+
+
+async def test_a_model_that_fails_again_and_again_is_given_a_rest(
+    ai: Harness, writes: Writes, knowledge: UUID, model: ModelServer, chosen: Chosen
+) -> None:
+    await chosen()
+    model.status, model.headers = 500, {"x-should-retry": "false"}
+    for number in range(1, 8):
+        draft = await generated(ai, (await writes("How much is shipping?", number)).message_id)
+        assert draft.provider == "local"
+    assert len(model.requests) == 5
 
 
 async def test_a_model_that_knows_nothing_says_so(

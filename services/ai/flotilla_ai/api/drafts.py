@@ -24,6 +24,7 @@ from pydantic import BaseModel, Field
 from flotilla_ai.api.inputs import Input, Plain
 from flotilla_ai.domain.drafts import State
 from flotilla_ai.events import AUDIENCE, Origin, draft_event
+from flotilla_ai.metrics import DRAFTS
 from flotilla_ai.store import drafts as store
 
 drafts = Routes("/v1/drafts", tag="drafts")
@@ -176,6 +177,7 @@ async def _decide(
         tx, before["organization_id"], before["id"], state, by=by, sent_text=sent_text, reason=reason
     )
     assert row is not None  # held since its state was read
+    tx.after_commit(DRAFTS.labels(row["provider"], row["state"], "").inc)
     return row
 
 
