@@ -63,7 +63,7 @@ async def _heard(harness: Harness, org: UUID, times: int) -> bool:
 
 
 async def _outbox_empty(harness: Harness) -> bool:
-    return await harness.app.db.fetchval("SELECT count(*) FROM outbox") == 0
+    return bool(await harness.app.db.fetchval("SELECT count(*) FROM outbox") == 0)
 
 
 async def test_death_between_effect_and_ack_repeats_nothing(

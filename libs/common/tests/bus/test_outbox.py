@@ -13,6 +13,7 @@ from flotilla.bus.relay import Relay
 from flotilla.bus.topology import EXCHANGE
 from flotilla.cause import Cause
 from flotilla.events.crm import TaskCompleted, TaskCreated
+from flotilla.store.postgres import Transaction
 from flotilla.telemetry import metrics
 from flotilla.testing import Harness, eventually
 
@@ -70,23 +71,33 @@ async def test_what_is_emitted_stands_in_the_outbox_until_it_is_published(still:
 
 
 async def test_what_is_rolled_back_is_never_said(still: Harness, org: UUID) -> None:
+    held = len(still.app.relay._held)
     with pytest.raises(ZeroDivisionError):
-        async with still.app.db.transaction(org, cause=Cause.fresh()) as tx:
-            tx.emit(task(), org=org, sequence=1)
-            raise ZeroDivisionError
-    assert await standing(still, *tx.emitted) == set()
-    assert not [event for event in still.app.relay._held if event in tx.emitted]
+        await emit_and_fail(still, org)
+    assert await still.app.db.fetchval("SELECT count(*) FROM outbox") == 0
+    assert len(still.app.relay._held) == held
+
+
+async def emit_and_fail(harness: Harness, org: UUID) -> None:
+    async with harness.app.db.transaction(org, cause=Cause.fresh()) as tx:
+        tx.emit(task(), org=org, sequence=1)
+        raise ZeroDivisionError
 
 
 async def test_what_is_undone_to_a_savepoint_is_not_said_either(still: Harness, org: UUID) -> None:
     async with still.app.db.transaction(org, cause=Cause.fresh()) as tx:
-        tx.emit(task(), org=org, sequence=1)
+        kept = tx.emit(task(), org=org, sequence=1)
         with pytest.raises(ZeroDivisionError):
-            async with tx.savepoint():
-                tx.emit(task(), org=org, sequence=1)
-                raise ZeroDivisionError
-        assert len(tx.emitted) == 1
+            await emit_in_savepoint_and_fail(tx, org)
+    assert [event.id for event in tx.emitted] == [kept]
+    assert await standing(still, *tx.emitted) == {kept}
     await still.app.relay.publish(tx.emitted)
+
+
+async def emit_in_savepoint_and_fail(tx: Transaction, org: UUID) -> None:
+    async with tx.savepoint():
+        tx.emit(task(), org=org, sequence=1)
+        raise ZeroDivisionError
 
 
 async def test_a_returned_event_keeps_its_row_and_is_counted(

@@ -21,6 +21,8 @@ from flotilla.service import Service
 from flotilla.store.postgres import Transaction
 from flotilla.testing import synthetic
 
+from libs.common.tests.bus.samples import task
+
 ERRAND, BELL = "errand", "bell"
 LEASE = timedelta(seconds=6)
 ATTEMPTS = 3
@@ -132,23 +134,14 @@ async def send_out(tx: Transaction, batch: Sequence[Received[NoteCreated]]) -> N
 
 
 def _completed(task_id: UUID, title: str = "done") -> TaskCompleted:
-    return TaskCompleted(
-        task_id=task_id,
-        title=title,
-        state="completed",
-        assignee_id=None,
-        due_at=None,
-        contact_id=None,
-        company_id=None,
-        conversation_id=None,
-        completed_at=None,
-    )
+    made = task(title, task_id)
+    return TaskCompleted(**msgspec.structs.asdict(made) | {"state": "completed"})
 
 
-routes = Routes("/v1/notes", tag="workshop")
+notes = Routes("/v1/notes", tag="workshop")
 
 
-@routes.post("", permission="notes:write", status_code=201)
+@notes.post("", permission="notes:write", status_code=201)
 async def write_note(tx: Tx, who: Who) -> dict[str, str]:
     """The head of a chain: request, event, reaction, job, event."""
     note = NoteCreated(
@@ -163,20 +156,30 @@ async def write_note(tx: Tx, who: Who) -> dict[str, str]:
     return {"id": str(note.note_id)}
 
 
-@routes.get("/slow", permission="notes:read")
+@notes.get("/slow", permission="notes:read")
 async def read_slowly(tx: Tx) -> dict[str, str]:
     """A request that takes its time."""
     await tx.execute(TAKE_TIME)
     return {"read": "slowly"}
 
 
+tasks = Routes("/v1/tasks", tag="workshop")
+
+
+@tasks.post("", permission="tasks:write", status_code=201)
+async def make_task(body: dict[str, UUID], tx: Tx, who: Who) -> dict[str, UUID]:
+    """A wish whose fulfilment is a row that `obey` writes."""
+    tx.emit(task(task_id=body["task_id"]), org=who.org, sequence=1)
+    return body
+
+
 service = Service(
     name="crm",
     migrations_folder=synthetic.service.migrations,
-    routes=(routes,),
+    routes=(notes, tasks),
     lanes=(Lane("work", wait=timedelta(milliseconds=20), batch=5), Lane("arrivals"), Lane("errands")),
     handlers=(obey, remark, welcome, send_out),
     jobs=(JobKind(ERRAND, Errand, perform, finish, give_up, LEASE, ATTEMPTS, CONCURRENCY),),
     timers=(TimerKind(BELL, Errand, ring),),
-    emits=(NoteCreated, TaskCompleted),
+    emits=(NoteCreated, TaskCompleted, TaskCreated),
 )
