@@ -39,6 +39,8 @@ async def test_sources_are_checked_and_repeated_safely(ai: Harness, owner: Clien
     ):
         assert (await owner.post(path, body)).status == 422
     assert (await owner.post(path, {"title": "a", "text": "x" * 400_001})).status == 422
+    assert (await owner.post(path, body=b'{"title": "a", "text": "\\ud83d"}')).status == 422
+    assert (await owner.post(path, body=b'{"title": "a", "text": "\xff"}')).status == 400
     assert (await member.post(path, {"title": "a", "text": "b"})).status == 403
     key = {"Idempotency-Key": "k"}
     first = await owner.post(path, {"title": "Hours", "text": "Open at nine."}, headers=key)

@@ -73,7 +73,7 @@ _EMAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.)+[^\W\d_
 _ID: Final = re.compile(r"(?<![\d.+-])\d(?:[ \u00a0]?\d){9,14}(?![\d-])")
 _SECRET: Final = re.compile(
     r"\b(?:password|passwort|kennwort|пароль|пин-?код|пін-?код|mot de passe|pin|cvv|cvc)"
-    r"(?:\s+(?:is|ist|est|это|це))?\s*[:=\-–]?\s*(?P<value>(?=\S*\d)\S{3,64})",
+    r"(?:\s+(?:is|ist|est|это|це))?\s*[:=\-–]?\s*(?P<value>(?=\S{0,63}\d)\S{3,64})",
     re.IGNORECASE,
 )
 _NAME: Final = re.compile(
@@ -141,7 +141,8 @@ def _digits(text: str) -> str:
 
 def _secrets(text: str, language: str) -> Iterator[Finding]:
     for match in _SECRET.finditer(text):
-        yield Finding(Kind.SECRET, match.start("value"), match.end("value"), match["value"])
+        value = match["value"].rstrip(".,;:")
+        yield Finding(Kind.SECRET, match.start("value"), match.start("value") + len(value), value)
 
 
 def _emails(text: str, language: str) -> Iterator[Finding]:
@@ -156,7 +157,8 @@ def _ibans(text: str, language: str) -> Iterator[Finding]:
     for match in _IBAN.finditer(text):
         # The pattern may have run on into the next word: try shorter ends at its spaces.
         value = match[0]
-        while value and not iban.is_valid(value):
+        # Its own check digits are proof enough: a bank that no list knows is a bank all the same.
+        while value and not iban.is_valid(value, check_country=False):
             value = value[: max(value.rfind(" "), value.rfind("\u00a0"), 0)]
         if value:
             yield Finding(Kind.IBAN, match.start(), match.start() + len(value), iban.compact(value))
