@@ -19,22 +19,23 @@ FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::uuid
 ORDER BY org, account, chat
 ON CONFLICT (organization_id, account_id, chat) DO NOTHING"""
 
+# Joins with what is wanted, not `IN (SELECT …)`: that reads the whole table for a batch of some size.
 LOCK_BY_CHAT: Final = """
-SELECT c.*, i.contact_id FROM conversations c
+SELECT c.*, i.contact_id FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS t (org, account, chat)
+JOIN conversations c ON c.organization_id = t.org AND c.account_id = t.account AND c.chat = t.chat
 LEFT JOIN identities i ON i.organization_id = c.organization_id AND i.id = c.identity_id
-WHERE (c.organization_id, c.account_id, c.chat) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]))
 ORDER BY c.organization_id, c.id FOR UPDATE OF c"""
 
 LOCK_BY_ID: Final = """
-SELECT c.*, i.contact_id FROM conversations c
+SELECT c.*, i.contact_id FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)
+JOIN conversations c ON c.organization_id = t.org AND c.id = t.id
 LEFT JOIN identities i ON i.organization_id = c.organization_id AND i.id = c.identity_id
-WHERE (c.organization_id, c.id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
 ORDER BY c.organization_id, c.id FOR UPDATE OF c"""
 
 READ: Final = """
 SELECT c.*, i.contact_id FROM conversations c
 LEFT JOIN identities i ON i.organization_id = c.organization_id AND i.id = c.identity_id
-WHERE (c.organization_id, c.id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))"""
+WHERE c.organization_id = $1 AND c.id = $2"""
 
 SAVE: Final = """
 UPDATE conversations c SET state = t.state, assignee_id = t.assignee_id, snoozed_until = t.snoozed_until,
@@ -94,7 +95,7 @@ async def lock(tx: Transaction, keys: Iterable[tuple[UUID, UUID]]) -> list[Conve
 
 async def read(tx: Transaction, org: UUID, conversation_id: UUID) -> Conversation | None:
     """One conversation as it stands."""
-    row = await tx.fetchrow(READ, [org], [conversation_id])
+    row = await tx.fetchrow(READ, org, conversation_id)
     return conversation_of(row) if row else None
 
 
