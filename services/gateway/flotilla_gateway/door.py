@@ -7,7 +7,7 @@ answered by this process's FastAPI application.
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from flotilla.problems import BadRequestError, NotFoundError, Problem, UnavailableError, render
 from flotilla.telemetry.traces import new_traceparent, span
@@ -18,8 +18,9 @@ from flotilla_gateway.edge.admission import admit, count
 from flotilla_gateway.edge.protocol import CLIENT
 from flotilla_gateway.edge.tunnel import LIVE_PATH
 from flotilla_gateway.forward.connection import Connection
-from flotilla_gateway.forward.exchange import Outcome, Passage, Receive, Send, forward
+from flotilla_gateway.forward.exchange import forward
 from flotilla_gateway.forward.headers import VIA, Header, header, usable_request_id
+from flotilla_gateway.forward.passage import Outcome, Passage, Receive, Send
 from flotilla_gateway.gateway import Gateway
 from flotilla_gateway.pages.local import Local
 from flotilla_gateway.paths import check_path
@@ -27,9 +28,6 @@ from flotilla_gateway.problems import MethodNotAllowedError, UpgradeRequiredErro
 from flotilla_gateway.routing import Operation
 from flotilla_gateway.trust.credentials import from_authorization, from_query
 from flotilla_gateway.visit import Visit
-
-if TYPE_CHECKING:
-    from flotilla_gateway.edge.protocol import EdgeProtocol
 
 Scope = MutableMapping[str, Any]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -117,8 +115,10 @@ class Door:
         if upstream is None:
             raise UnavailableError(f"`{operation.service}` does not run here.", headers={"retry-after": "30"})
         scope = visit.scope
-        client: EdgeProtocol = scope[CLIENT]
         passage = Passage(
+            client=scope[CLIENT],
+            receive=receive,
+            send=send,
             method=operation.method,
             target=visit.path + b"?" + visit.query if visit.query else visit.path,
             received=visit.headers,
@@ -129,9 +129,7 @@ class Door:
             head_only=scope["method"] == "HEAD",
             http10=scope["http_version"] == "1.0",
         )
-        return await forward(
-            upstream, passage, client, receive, send, lambda answer: self._response_headers(visit, answer)
-        )
+        return await forward(upstream, passage, lambda answer: self._response_headers(visit, answer))
 
     def _response_headers(self, visit: Visit, answer: Connection) -> list[Header]:
         added = [(b"x-request-id", visit.request_id), *visit.limit_headers, *self._guards(visit)]

@@ -10,8 +10,8 @@ from msgspec import UNSET
 from flotilla_gateway import metrics
 from flotilla_gateway.access_log import AccessLine, AccessLog, timestamp
 from flotilla_gateway.edge.clients import Caller
-from flotilla_gateway.forward.exchange import Outcome
 from flotilla_gateway.forward.headers import Header
+from flotilla_gateway.forward.passage import Outcome
 from flotilla_gateway.routing import Operation
 from flotilla_gateway.trust.tokens import Session
 

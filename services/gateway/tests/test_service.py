@@ -74,6 +74,7 @@ async def fleet(
         settings = {"openapi_file": document, "upstreams": upstreams, "limit_open": "1000000/1"}
         async with start_service("gateway", **settings) as gateway:
             started = Fleet(gateway, things, key)
+            assert (await ask(started.port, "GET", "/readyz")).status == 503, "auth has told no key yet"
             await started.rotated(key, sequence=1)
             await started.becomes(200, key.token())
             yield started
@@ -239,7 +240,12 @@ async def test_its_own_operations_stand_behind_the_door_too(fleet: Fleet) -> Non
 async def test_probes(fleet: Fleet) -> None:
     assert (await ask(fleet.port, "GET", "/healthz")).json() == {"status": "ok"}
     ready = (await ask(fleet.port, "GET", "/readyz")).json()
-    assert ready["dependencies"] == {"postgres": "ok", "rabbitmq": "ok", "redis": "ok"}
+    assert ready["dependencies"] == {
+        "postgres": "ok",
+        "rabbitmq": "ok",
+        "redis": "ok",
+        "signing_keys": "ok",
+    }
     metrics = (await ask(fleet.port, "GET", "/metrics")).body
     assert b"flotilla_gateway_requests_total{" in metrics
 
