@@ -48,6 +48,9 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::timestamptz[], $
            last_message_id, last_message_at, unanswered_since, sends, sequence)
 WHERE c.organization_id = t.organization_id AND c.id = t.id"""
 
+Thread = tuple[UUID, UUID, UUID, str, str, UUID, datetime]
+"""Organization, id if it is new, account, channel, chat, identity, when it was opened."""
+
 _FIELDS: Final = tuple(Conversation.__slots__)
 _SAVED: Final = (
     "organization_id",
@@ -72,15 +75,19 @@ def conversation_of(row: Row) -> Conversation:
     return Conversation(**{**fields, "state": State(row["state"])})
 
 
-async def open_by_chat(
-    tx: Transaction, threads: Sequence[tuple[UUID, UUID, UUID, str, str, UUID, datetime]]
-) -> list[Conversation]:
-    """The conversations of these chats, locked; made where there were none.
+async def open_by_chat(tx: Transaction, threads: Sequence[Thread]) -> list[Conversation]:
+    """The conversations of these chats, locked; made where there were none, which is seldom."""
+    found = await _lock_by_chat(tx, threads)
+    standing = {(each.organization_id, each.account_id, each.chat) for each in found}
+    missing = [thread for thread in threads if (thread[0], thread[2], thread[4]) not in standing]
+    if missing:
+        await tx.execute(OPEN, *map(list, zip(*missing, strict=True)))
+        found += await _lock_by_chat(tx, missing)
+    return found
 
-    A thread is (organization, id if it is new, account, channel, chat, identity, when it was opened).
-    """
-    orgs, ids, accounts, channels, chats, identities, opened = map(list, zip(*threads, strict=True))
-    await tx.execute(OPEN, orgs, ids, accounts, channels, chats, identities, opened)
+
+async def _lock_by_chat(tx: Transaction, threads: Sequence[Thread]) -> list[Conversation]:
+    orgs, _, accounts, _, chats, *_ = map(list, zip(*threads, strict=True))
     return [conversation_of(row) for row in await tx.fetch(LOCK_BY_CHAT, orgs, accounts, chats)]
 
 
