@@ -13,6 +13,7 @@ from flotilla.ids import new_id
 from flotilla.service import Service, load
 from flotilla.testing.harness import Harness, running
 
+
 def pytest_configure() -> None:
     """Log as a process does, but for what it needs no lines of JSON: structlog's own default draws tracebacks for
     most of a second, in which nothing else runs."""
