@@ -9,13 +9,14 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final
 
+import structlog
 from flotilla.problems import BadRequestError, NotFoundError, Problem, UnavailableError, render
 from flotilla.telemetry.traces import new_traceparent, span
 from opentelemetry.trace import SpanKind
 
 from flotilla_gateway.edge import security
 from flotilla_gateway.edge.admission import admit, count
-from flotilla_gateway.edge.protocol import CLIENT
+from flotilla_gateway.edge.protocol import CLIENT, EdgeProtocol
 from flotilla_gateway.edge.tunnel import LIVE_PATH
 from flotilla_gateway.forward.connection import Connection
 from flotilla_gateway.forward.exchange import forward
@@ -28,6 +29,8 @@ from flotilla_gateway.problems import MethodNotAllowedError, UpgradeRequiredErro
 from flotilla_gateway.routing import Operation
 from flotilla_gateway.trust.credentials import from_authorization, from_query
 from flotilla_gateway.visit import Visit
+
+log = structlog.get_logger()
 
 Scope = MutableMapping[str, Any]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -57,6 +60,8 @@ class Door:
             outcome = await self._serve(visit, receive, send)
         except Problem as problem:
             outcome = await self._refuse(visit, problem, send)
+        except Exception as error:
+            outcome = await self._fail(visit, error, send)
         visit.note(self._gateway.access_log, outcome)
 
     def _arrive(self, scope: Scope) -> Visit:
@@ -157,6 +162,15 @@ class Door:
         await send({"type": "http.response.start", "status": 204, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
         return Outcome(204, 0)
+
+    async def _fail(self, visit: Visit, error: Exception, send: Send) -> Outcome:
+        """A mistake of ours: logged with its stack, told without."""
+        log.error("request.failed", request_id=visit.request_id.decode(), exc_info=error)
+        client: EdgeProtocol = visit.scope[CLIENT]
+        if client.answering:
+            client.abort()
+            return Outcome(Problem.status, 0)
+        return await self._refuse(visit, Problem("Try again; if it persists, tell the operator."), send)
 
     async def _refuse(self, visit: Visit, problem: Problem, send: Send) -> Outcome:
         status, fields, body = render(problem, visit.request_id.decode())

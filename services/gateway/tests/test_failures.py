@@ -206,5 +206,19 @@ async def test_streams_end_when_it_is_told_to_stop(edge: World) -> None:
     assert edge.services["websocket"].requests[0].target == "/v1/live/events?after=7"
 
 
+async def test_a_mistake_of_the_gateways_own(edge: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge.gateway, "table", None)
+    answer = await ask(edge.port, "GET", "/v1/things", token=edge.token())
+    assert (answer.status, answer.json()["type"]) == (500, "/problems/internal")
+    assert "NoneType" not in answer.body.decode()
+
+    monkeypatch.undo()
+    monkeypatch.setattr(edge.gateway.upstreams["others"], "heard", None)
+    edge.services["others"].script = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")
+    assert (await ask(edge.port, "GET", "/v1/others", token=edge.token())).broken, (
+        "no second answer in the first"
+    )
+
+
 async def _true(value: object) -> bool:
     return bool(value)

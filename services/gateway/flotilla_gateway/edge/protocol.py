@@ -62,6 +62,11 @@ class EdgeProtocol(HttpToolsProtocol):
         return self.transport.is_closing()
 
     @property
+    def answering(self) -> bool:
+        """A response has begun: no other can take its place."""
+        return self._running is not None and self._running.response_started
+
+    @property
     def keeps_up(self) -> bool:
         """The caller takes what it is sent."""
         return not self.flow.write_paused
