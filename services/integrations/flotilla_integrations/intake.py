@@ -30,6 +30,8 @@ from flotilla_integrations.store import sends
 log = structlog.get_logger()
 
 TOGETHER: Final = 200
+FULL: Final = 5_000
+"""Webhooks that may wait for a commit; more are told to come again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class IntakeWriter:
 
     async def take(self, account: Account, intake: Intake, cause: Cause) -> None:
         """Returns once it is committed; a 422 problem for a receipt of an unknown message, 503 without a store."""
+        if len(self._pending) >= FULL:
+            raise _unavailable()
         brought = _Brought(account, intake, cause)
         self._pending.append(brought)
         if self._writing is None or self._writing.done():

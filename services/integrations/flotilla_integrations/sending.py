@@ -21,6 +21,7 @@ from flotilla.events.integrations import (
     IntegrationFailed,
 )
 from flotilla.store.postgres import Transaction
+from prometheus_client import Counter
 
 from flotilla_integrations import lines
 from flotilla_integrations.adapters.base import (
@@ -40,6 +41,7 @@ from flotilla_integrations.store import accounts, sends
 
 log = structlog.get_logger()
 
+SENDS: Final = Counter("flotilla_sends_total", "Sends decided", ["connector", "outcome"])
 LOST: Final = "The process that sent it died before it heard the answer."
 
 FACTS: Final[Mapping[SendState, type[Delivery]]] = {
@@ -111,6 +113,7 @@ async def finish(tx: Transaction, job: Job, outcome: Outcome) -> None:
         sequence=row["sequence"],
         audience=AUDIENCE,
     )
+    tx.after_commit(SENDS.labels(send.channel, outcome.state).inc)
     passed = await tx.fetchval(sends.MOVE_ON, job.org, send.conversation_id, row["number"])
     await lines.move(tx, {line: passed})
     if outcome.account_refused:
@@ -135,5 +138,5 @@ def _unconfirmed(reason: str) -> Outcome:
 
 
 send_job = JobKind(
-    lines.SEND, Send, perform, finish, give_up, lease=timedelta(seconds=60), attempts=6, concurrency=16
+    lines.SEND, Send, perform, finish, give_up, lease=timedelta(seconds=60), attempts=10, concurrency=64
 )

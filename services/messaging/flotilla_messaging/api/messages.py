@@ -77,7 +77,7 @@ async def reply(conversation_id: UUID, wanted: ReplyIn, response: Response, work
     if conversation is None:
         raise NotFoundError(NO_CONVERSATION)
     _check_length(conversation, wanted.text)
-    message_id = _message_id(work, conversation_id)
+    message_id = _message_id(work, conversation_id, wanted.text)
     await bodies.write(work.app, [bodies.Body(org, message_id, wanted.text)])
     tx = await work.begin()
     asked = Reply(message_id, author=work.who.actor, draft_id=None, queued_at=datetime.now(UTC))
@@ -124,12 +124,15 @@ async def _read(app: CurrentApp, who: Who, message_id: UUID) -> Message:
     return message
 
 
-def _message_id(work: Work, conversation_id: UUID) -> UUID:
-    """Of the Idempotency-Key where there is one, so that it is the same message even after the key expired."""
+def _message_id(work: Work, conversation_id: UUID, text: str) -> UUID:
+    """Of the Idempotency-Key where there is one, so that it is the same message even after the key expired.
+
+    And of the text: a body that stands already, of a request that failed, is never that of another text.
+    """
     key = work.idempotency_key
     if key is None:
         return new_id()
-    return derived_id(EPOCH, "reply", str(work.who.org), work.who.actor, str(conversation_id), key)
+    return derived_id(EPOCH, "reply", str(work.who.org), work.who.actor, str(conversation_id), key, text)
 
 
 def _check_length(conversation: Conversation, text: str) -> None:

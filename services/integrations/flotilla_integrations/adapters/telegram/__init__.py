@@ -226,3 +226,6 @@ def _clean(text: str | None) -> str | None:
 def _utf16_length(text: str) -> int:
     """Telegram counts UTF-16 code units."""
     return len(text.encode("utf-16-le")) // 2
+
+
+ADAPTER = Telegram
