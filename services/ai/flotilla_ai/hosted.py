@@ -19,14 +19,15 @@ from flotilla.events.messaging import MessageReceived
 from flotilla.store.postgres import Row, Transaction
 
 from flotilla_ai.alarms import ACTOR, expire_drafts_later, report_usage_soon
-from flotilla_ai.domain.analysis import Analysis, analyze
+from flotilla_ai.domain.analysis import Analysis
 from flotilla_ai.domain.compose import KNOWN_FROM, Quote, Reply, confidence_of
 from flotilla_ai.domain.drafts import Failure, State
 from flotilla_ai.domain.knowledge import Hit
+from flotilla_ai.domain.pii import mask
 from flotilla_ai.domain.text import features_of
 from flotilla_ai.events import Origin, tell
 from flotilla_ai.library import Library, Shelf
-from flotilla_ai.proposals import Proposal, addressee, judged, names_of, proposed_here
+from flotilla_ai.proposals import Proposal, addressee, analysis_of, judged, names_of, proposed_here
 from flotilla_ai.providers.base import Answer, ProviderBusyError, ProviderError, Question, Search
 from flotilla_ai.settings import AiSettings
 from flotilla_ai.store import analyses, drafts, usage
@@ -81,12 +82,8 @@ async def _perform(app: App, job: Job) -> Proposal | None:
     message = msgspec.json.decode(opened, type=MessageReceived)
     library: Library = app.own.library
     shelf = (await library.of(app, [job.org]))[job.org]
-    analysis = analyze(
-        message.text or "",
-        hint=message.sender.language if message.sender else None,
-        names=names_of(message),
-    )
-    analysis = replace(analysis, agent=request.agent)
+    # The agent was chosen with the conversation in view; a second look has only the message.
+    analysis = replace(analysis_of(message), agent=request.agent)
     if not shelf.choice.hosted:
         return proposed_here(message, analysis, shelf)
     try:
@@ -168,7 +165,7 @@ async def _question(
 
 def _masked(answered: str | None, message: MessageReceived) -> str | None:
     """What a person wrote earlier may name the customer too."""
-    return analyze(answered, names=names_of(message)).masked.text if answered else None
+    return mask(answered, names=names_of(message)).text if answered else None
 
 
 def _search(shelf: Shelf, analysis: Analysis) -> Search:
