@@ -38,8 +38,8 @@ QUESTION = "Hello, how long does delivery to Germany take? Order"
 QUIET_SECONDS = 5.0
 DRAIN_SECONDS = 120.0
 COUNTS = {
-    "stored": "SELECT count(*) FROM messaging.messages WHERE direction = 'inbound'",
-    "distinct": "SELECT count(DISTINCT (organization_id, id)) FROM messaging.messages WHERE direction = 'inbound'",
+    "stored": "SELECT count(*) FROM messaging.messages WHERE direction = 'in'",
+    "distinct": "SELECT count(DISTINCT (organization_id, id)) FROM messaging.messages WHERE direction = 'in'",
     "drafted": "SELECT count(DISTINCT message_id) FROM ai.drafts",
     "drafts": "SELECT count(*) FROM ai.drafts",
     "parked": "SELECT count(*) FROM messaging_bus.parked_events",

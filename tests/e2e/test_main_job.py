@@ -112,7 +112,9 @@ async def _one_trace(traces: Path, correlation_id: str, fleet: Fleet) -> bool:
     assert sends, "the job that sends leaves a span"
     trace = [span for span in spans if span["trace_id"] == sends[-1]["trace_id"]]
     services = {span["service"] for span in trace}
-    assert {"gateway", "integrations", "messaging", "crm", "ai", "websocket", "analytics"} <= services, services
+    assert {"gateway", "integrations", "messaging", "crm", "ai", "websocket", "analytics"} <= services, (
+        services
+    )
     known = {span["span_id"] for span in trace}
     orphans = [span for span in trace if span["parent_id"] and span["parent_id"] not in known]
     assert not orphans, orphans

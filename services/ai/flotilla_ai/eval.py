@@ -16,7 +16,7 @@ from flotilla_ai.domain.language import detect
 from flotilla_ai.domain.model import sparse, trained
 from flotilla_ai.domain.pii import find
 from flotilla_ai.domain.text import features_of
-from flotilla_ai.labelled import FOLDER, lines_of, messages
+from flotilla_ai.labelled import FOLDER, greeted, lines_of, messages
 
 LANGUAGES = ("en", "de", "uk", "fr", "ru")
 OWNERS = {
@@ -83,6 +83,14 @@ def intents() -> tuple[Score, dict[str, Score], list[tuple[float, bool]]]:
         confidences.append((found.confidence, found.best == message.intent))
     everything = [pair for language in pairs.values() for pair in language]
     return score(everything), {language: score(found) for language, found in pairs.items()}, confidences
+
+
+def after_a_greeting() -> Score:
+    """The same messages, each after a held-out greeting."""
+    return score(
+        (message.intent, trained().intent.rank(sparse(features_of(message.text))).best)
+        for message in greeted(messages("intent/heldout.txt"))
+    )
 
 
 def agents() -> Score:
@@ -174,6 +182,7 @@ def main() -> None:
             print(
                 f"  confidence {low:.1f}-{min(high, 1.0):.1f}: {sum(right) / len(right):.2f} right of {len(right)}"
             )
+    print(f"  after a greeting: {after_a_greeting().accuracy:.3f}")
     _table("Agent, held out", agents())
     pii, clean = personal_data()
     _table("Personal data", pii)

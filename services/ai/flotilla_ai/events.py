@@ -9,6 +9,7 @@ from flotilla.events.ai import Citation, Draft, DraftFailed, DraftGenerated, Ver
 from flotilla.store.postgres import Row, Transaction
 
 from flotilla_ai.domain.drafts import State
+from flotilla_ai.metrics import DRAFTS
 
 AUDIENCE: Final = "org"
 D = TypeVar("D", bound=Draft)
@@ -50,6 +51,7 @@ def tell(tx: Transaction, row: Row, cause: Cause, *, event_id: UUID | None = Non
         audience=AUDIENCE,
         event_id=event_id,
     )
+    tx.after_commit(DRAFTS.labels(row["provider"], row["state"], row["reason"] or "").inc)
 
 
 class Origin(msgspec.Struct, frozen=True):

@@ -23,15 +23,17 @@ from flotilla.store.postgres import Row, Transaction
 
 from flotilla_ai import hosted
 from flotilla_ai.alarms import expire_drafts_later, report_usage_soon
-from flotilla_ai.domain.analysis import Analysis, analyze
+from flotilla_ai.domain.analysis import Analysis
 from flotilla_ai.domain.drafts import Failure, State
 from flotilla_ai.events import AUDIENCE, Origin, tell
 from flotilla_ai.library import Library, Shelf
-from flotilla_ai.proposals import LOCAL, Proposal, failed, names_of, proposed_here
+from flotilla_ai.proposals import LOCAL, Proposal, analysis_of, failed, proposed_here
 from flotilla_ai.store import analyses, drafts, usage
 from flotilla_ai.store.usage import Usage
 
 Message = Received[MessageReceived]
+Key = tuple[UUID, UUID]
+"""(organization, conversation), or (organization, message)."""
 
 BREATH: Final = 8
 """Messages after which the process's other tasks have their turn."""
@@ -57,8 +59,8 @@ async def study(app: App, batch: Sequence[Message]) -> dict[UUID, Study]:
     newest = _newest(batch, last)
     found = {}
     for number, event in enumerate(batch):
-        before = last.get(event.data.conversation_id)
-        analysis = _analysis(event.data, before.agent if before else None)
+        before = last.get((event.org, event.data.conversation_id))
+        analysis = analysis_of(event.data, before.agent if before else None)
         shelf, position = shelves[event.org], newest[event.org, event.data.conversation_id]
         found[event.id] = Study(analysis, shelf, position, _proposal(event.data, analysis, shelf, position))
         if number % BREATH == BREATH - 1:
@@ -70,24 +72,27 @@ async def study(app: App, batch: Sequence[Message]) -> dict[UUID, Study]:
 async def answer(tx: Transaction, batch: Sequence[Message], studies: dict[UUID, Study]) -> None:
     """Write down what was found, end older drafts, propose."""
     remember = {event.org for event in batch if studies[event.id].shelf.choice.hosted}
-    await analyses.insert(tx, [(event, studies[event.id].analysis) for event in batch], remember)
+    new = await analyses.insert(tx, [(event, studies[event.id].analysis) for event in batch], remember)
     for event in batch:
-        _tell_analysis(tx, event, studies[event.id].analysis)
+        if (event.org, event.data.message_id) in new:
+            _tell_analysis(tx, event, studies[event.id].analysis)
     await _supersede(tx, batch, studies)
-    rows, origins = [], {}
+    rows: list[dict[str, Any]] = []
+    origins: dict[Key, Origin] = {}
     for event in batch:
         proposal = studies[event.id].proposal
         if proposal is not None:
-            origins[event.data.message_id] = origin = _origin(tx, event)
+            origins[event.org, event.data.message_id] = origin = _origin(tx, event)
             rows.append(_draft_row(tx, event, studies[event.id].analysis, proposal, origin))
-    by_message = {event.data.message_id: event for event in batch}
+    by_message = {(event.org, event.data.message_id): event for event in batch}
     written = await drafts.insert(tx, rows)
     for row in written:
-        _follow(tx, row, by_message[row["message_id"]], origins[row["message_id"]])
+        key = (row["organization_id"], row["message_id"])
+        _follow(tx, row, by_message[key], origins[key])
     await _account(tx, written)
 
 
-async def _last_of(app: App, batch: Sequence[Message]) -> dict[UUID, analyses.Last]:
+async def _last_of(app: App, batch: Sequence[Message]) -> dict[Key, analyses.Last]:
     """The newest analysed message of each conversation that this batch did not open."""
     known = {(event.org, event.data.conversation_id) for event in batch if not event.data.first}
     if not known:
@@ -96,23 +101,12 @@ async def _last_of(app: App, batch: Sequence[Message]) -> dict[UUID, analyses.La
         return await analyses.last_of(tx, sorted(known))
 
 
-def _newest(batch: Sequence[Message], last: dict[UUID, analyses.Last]) -> dict[tuple[UUID, UUID], int]:
-    newest: dict[tuple[UUID, UUID], int] = {}
+def _newest(batch: Sequence[Message], last: dict[Key, analyses.Last]) -> dict[Key, int]:
+    newest = {key: before.position for key, before in last.items()}
     for event in batch:
         key = (event.org, event.data.conversation_id)
-        before = last[key[1]].position if key[1] in last else 0
-        newest[key] = max(newest.get(key, before), event.data.position)
+        newest[key] = max(newest.get(key, 0), event.data.position)
     return newest
-
-
-def _analysis(message: MessageReceived, last_agent: str | None) -> Analysis:
-    sender = message.sender
-    return analyze(
-        message.text or "",
-        hint=sender.language if sender else None,
-        names=names_of(message),
-        last_agent=last_agent,
-    )
 
 
 def _proposal(message: MessageReceived, analysis: Analysis, shelf: Shelf, newest: int) -> Proposal | None:
@@ -146,7 +140,7 @@ def _tell_analysis(tx: Transaction, event: Message, found: Analysis) -> None:
 
 
 async def _supersede(tx: Transaction, batch: Sequence[Message], studies: dict[UUID, Study]) -> None:
-    newest: dict[tuple[UUID, UUID], Message] = {}
+    newest: dict[Key, Message] = {}
     for event in batch:
         key = (event.org, event.data.conversation_id)
         if key not in newest or newest[key].data.position < event.data.position:

@@ -19,14 +19,15 @@ from flotilla.events.messaging import MessageReceived
 from flotilla.store.postgres import Row, Transaction
 
 from flotilla_ai.alarms import ACTOR, expire_drafts_later, report_usage_soon
-from flotilla_ai.domain.analysis import Analysis, analyze
+from flotilla_ai.domain.analysis import Analysis
 from flotilla_ai.domain.compose import KNOWN_FROM, Quote, Reply, confidence_of
 from flotilla_ai.domain.drafts import Failure, State
 from flotilla_ai.domain.knowledge import Hit
+from flotilla_ai.domain.pii import mask
 from flotilla_ai.domain.text import features_of
 from flotilla_ai.events import Origin, tell
 from flotilla_ai.library import Library, Shelf
-from flotilla_ai.proposals import Proposal, addressee, judged, names_of, proposed_here
+from flotilla_ai.proposals import Proposal, addressee, analysis_of, judged, names_of, proposed_here
 from flotilla_ai.providers.base import Answer, ProviderBusyError, ProviderError, Question, Search
 from flotilla_ai.settings import AiSettings
 from flotilla_ai.store import analyses, drafts, usage
@@ -59,7 +60,11 @@ class Deadline(msgspec.Struct, frozen=True):
 
 
 def ask(tx: Transaction, row: Row, message: MessageReceived, cause: Cause) -> None:
-    """Have a requested draft made, or ended at its deadline."""
+    """Have a requested draft made, or ended at its deadline.
+
+    The deadline is not taken back when the draft comes in time: it finds nothing to end. Taking it back would
+    have the job and a deadline that is just due wait for each other.
+    """
     draft_id: UUID = row["id"]
     deadline = datetime.now(UTC) + timedelta(seconds=_settings(tx.app).ai_draft_deadline_seconds)
     sealed = tx.app.keyring.seal(msgspec.json.encode(message), draft_id.bytes)
@@ -70,22 +75,21 @@ def ask(tx: Transaction, row: Row, message: MessageReceived, cause: Cause) -> No
     )
 
 
-async def _perform(app: App, job: Job) -> Proposal:
+async def _perform(app: App, job: Job) -> Proposal | None:
+    """The proposal; None where nobody waits for it any more."""
     request: Request = job.payload
     opened = app.keyring.open(request.sealed, request.draft_id.bytes)
     message = msgspec.json.decode(opened, type=MessageReceived)
     library: Library = app.own.library
     shelf = (await library.of(app, [job.org]))[job.org]
-    analysis = analyze(
-        message.text or "",
-        hint=message.sender.language if message.sender else None,
-        names=names_of(message),
-    )
-    analysis = replace(analysis, agent=request.agent)
+    # The agent was chosen with the conversation in view; a second look has only the message.
+    analysis = replace(analysis_of(message), agent=request.agent)
     if not shelf.choice.hosted:
         return proposed_here(message, analysis, shelf)
     try:
-        question = await _question(app, job.org, message, analysis, shelf)
+        question = await _question(app, job, message, analysis, shelf)
+        if question is None:
+            return None
         answer = await app.own.providers.ask(job.org, shelf.choice, question, _search(shelf, analysis))
     except ProviderBusyError as error:
         if _in_time(app, request, error.after):
@@ -96,15 +100,10 @@ async def _perform(app: App, job: Job) -> Proposal:
     return _judged(answer, message, analysis, shelf)
 
 
-async def _finish(tx: Transaction, job: Job, proposal: Proposal) -> None:
+async def _finish(tx: Transaction, job: Job, proposal: Proposal | None) -> None:
     request: Request = job.payload
-    if proposal.input_tokens or proposal.output_tokens:
-        used = Usage(
-            job.org, proposal.provider, proposal.model, 1, proposal.input_tokens, proposal.output_tokens
-        )
-        await usage.add(tx, [used])
-        report_usage_soon(tx, [job.org])
-    tx.cancel_timer(DEADLINE, str(request.draft_id))
+    if proposal is None:
+        return
     row = await drafts.generated(
         tx,
         job.org,
@@ -121,10 +120,15 @@ async def _finish(tx: Transaction, job: Job, proposal: Proposal) -> None:
         tell(tx, row, job.cause, event_id=Origin.of(row).event_id)
     if row is not None and row["state"] == State.GENERATED:
         expire_drafts_later(tx, [job.org])
+    if proposal.input_tokens or proposal.output_tokens:
+        used = Usage(
+            job.org, proposal.provider, proposal.model, 1, proposal.input_tokens, proposal.output_tokens
+        )
+        await usage.add(tx, [used])
+        report_usage_soon(tx, [job.org])
 
 
 async def _give_up(tx: Transaction, job: Job, error: Exception) -> None:
-    tx.cancel_timer(DEADLINE, str(job.payload.draft_id))
     await _end(tx, job, job.payload.draft_id, Failure.UNAVAILABLE)
 
 
@@ -139,10 +143,13 @@ async def _end(tx: Transaction, job: Job, draft_id: UUID, reason: Failure) -> No
 
 
 async def _question(
-    app: App, org: UUID, message: MessageReceived, analysis: Analysis, shelf: Shelf
-) -> Question:
-    async with app.db.transaction(org) as tx:
-        before = await analyses.said_before(tx, org, message.conversation_id, message.position, HISTORY)
+    app: App, job: Job, message: MessageReceived, analysis: Analysis, shelf: Shelf
+) -> Question | None:
+    async with app.db.transaction(job.org) as tx:
+        row = await drafts.read(tx, job.org, job.payload.draft_id)
+        if row is None or row["state"] != State.REQUESTED:
+            return None
+        before = await analyses.said_before(tx, job.org, message.conversation_id, message.position, HISTORY)
     to = addressee(message, analysis, shelf)
     return Question(
         text=analysis.masked.text,
@@ -158,7 +165,7 @@ async def _question(
 
 def _masked(answered: str | None, message: MessageReceived) -> str | None:
     """What a person wrote earlier may name the customer too."""
-    return analyze(answered, names=names_of(message)).masked.text if answered else None
+    return mask(answered, names=names_of(message)).text if answered else None
 
 
 def _search(shelf: Shelf, analysis: Analysis) -> Search:

@@ -1,10 +1,12 @@
 """Reads the labelled sets under services/ai/eval: what is trained on, and what is only measured on."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+GREETING: Final = "greeting"
 FOLDER: Final = Path(__file__).parent.parent / "eval"
 
 
@@ -34,3 +36,23 @@ def messages(name: str) -> list[LabelledMessage]:
             language, _, text = line.partition(" ")
             found.append(LabelledMessage(intent, language, text))
     return found
+
+
+def greeted(found: list[LabelledMessage]) -> list[LabelledMessage]:
+    """Each message once more, after one of the set's own greetings in its language: what it asks stays the same."""
+    hellos = defaultdict(list)
+    for message in found:
+        if message.intent == GREETING:
+            hellos[message.language].append(message.text.rstrip("!.? "))
+    return [
+        LabelledMessage(
+            message.intent, message.language, f"{_next(hellos[message.language], number)} {message.text}"
+        )
+        for number, message in enumerate(found)
+        if message.intent != GREETING
+    ]
+
+
+def _next(hellos: list[str], number: int) -> str:
+    mark = "!,."[number % 3]
+    return f"{hellos[number % len(hellos)]}{mark}"

@@ -7,7 +7,7 @@ from typing import Final
 from flotilla.events.ai import Citation, Verdict
 from flotilla.events.messaging import MessageReceived
 
-from flotilla_ai.domain.analysis import Analysis
+from flotilla_ai.domain.analysis import Analysis, analyze
 from flotilla_ai.domain.compose import Addressee, Quote, Reply, compose, first_name_of
 from flotilla_ai.domain.drafts import Failure, State
 from flotilla_ai.domain.language import UNDETERMINED
@@ -35,6 +35,16 @@ class Proposal:
     verdict: Verdict = field(default_factory=lambda: Verdict(allowed=True, reasons=[]))
     input_tokens: int = 0
     output_tokens: int = 0
+
+
+def analysis_of(message: MessageReceived, last_agent: str | None = None) -> Analysis:
+    """What is in a message; `last_agent` had the conversation's last one."""
+    return analyze(
+        message.text or "",
+        hint=message.sender.language if message.sender else None,
+        names=names_of(message),
+        last_agent=last_agent,
+    )
 
 
 def failed(reason: Failure, provider: str = LOCAL, *, reasons: Sequence[str] = ()) -> Proposal:

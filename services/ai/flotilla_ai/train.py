@@ -5,6 +5,7 @@ gives the same weights. Everything that was chosen (regularisation, temperature)
 on the training set; eval/intent/heldout.txt is for `flotilla_ai.eval` alone.
 """
 
+import hashlib
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flotilla_ai.domain.model import BUCKETS, Floats, softmax, sparse
-from flotilla_ai.domain.text import features_of
-from flotilla_ai.labelled import messages
+from flotilla_ai.domain.text import crc, features_of
+from flotilla_ai.labelled import FOLDER, greeted, messages
 
 MODEL: Final = Path(__file__).parent / "resources" / "model.npz"
 STEPS: Final = 200
@@ -52,9 +53,9 @@ def fit(rows: Floats, labels: Labels, classes: int) -> tuple[Floats, Floats]:
     return weights[:-1].astype(np.float32), weights[-1].astype(np.float32)
 
 
-def cross_validated(rows: Floats, labels: Labels, classes: int) -> Floats:
-    """Logits of each row by a model that has not seen it."""
-    fold = np.random.default_rng(0).integers(0, FOLDS, len(rows))
+def cross_validated(rows: Floats, labels: Labels, classes: int, texts: list[str]) -> Floats:
+    """Logits of each row by a model that has seen neither it nor the same message with a greeting."""
+    fold = np.array([crc(text[-12:]) % FOLDS for text in texts])
     logits = np.zeros((len(rows), classes), np.float32)
     for held_out in range(FOLDS):
         weights, bias = fit(rows[fold != held_out], labels[fold != held_out], classes)
@@ -68,11 +69,11 @@ def best_temperature(logits: Floats, labels: Labels) -> float:
     return min(TEMPERATURES, key=lambda t: float(-np.log(softmax(logits / t)[rows, labels] + 1e-9).mean()))
 
 
-def head(name: str, rows: Floats, answers: list[str]) -> dict[str, NDArray[np.generic]]:
+def head(name: str, rows: Floats, texts: list[str], answers: list[str]) -> dict[str, NDArray[np.generic]]:
     """The arrays of one head; prints how well it does in cross-validation."""
     names = sorted(set(answers))
     labels = np.array([names.index(answer) for answer in answers], np.intp)
-    logits = cross_validated(rows, labels, len(names))
+    logits = cross_validated(rows, labels, len(names), texts)
     temperature = best_temperature(logits, labels)
     accuracy = (logits.argmax(axis=1) == labels).mean()
     print(f"{name}: {len(names)} labels, cross-validated accuracy {accuracy:.3f}, temperature {temperature}")
@@ -87,18 +88,26 @@ def head(name: str, rows: Floats, answers: list[str]) -> dict[str, NDArray[np.ge
     }
 
 
+def digest() -> str:
+    """Of everything that the weights come from, but for the code."""
+    sources = ((FOLDER / "intent" / "train.txt"), MODEL.with_name("concepts.txt"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+
+
 def train() -> dict[str, NDArray[np.generic]]:
-    """Both heads."""
+    """Both heads, from the messages as they stand and with a greeting before them."""
     found = messages("intent/train.txt")
-    rows = matrix([message.text for message in found])
-    return head("intent", rows, [message.intent for message in found]) | head(
-        "language", rows, [message.language for message in found]
+    found += greeted(found)
+    texts = [message.text for message in found]
+    rows = matrix(texts)
+    return head("intent", rows, texts, [message.intent for message in found]) | head(
+        "language", rows, texts, [message.language for message in found]
     )
 
 
 def main() -> None:
     """Train and write the file."""
-    np.savez_compressed(MODEL, allow_pickle=False, **train())
+    np.savez_compressed(MODEL, allow_pickle=False, trained_on=np.array(digest()), **train())
     print(f"wrote {MODEL.name}: {MODEL.stat().st_size / 1024:.0f} KiB")
 
 

@@ -13,12 +13,13 @@ from functools import lru_cache
 from typing import Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 FLUSH_SECONDS: Final = 0.1
 FLUSH_LINES: Final = 500
 
 
-class AccessLine(msgspec.Struct, omit_defaults=True):
+class AccessLine(msgspec.Struct):
     """A request that has ended."""
 
     ts: str
@@ -30,10 +31,11 @@ class AccessLine(msgspec.Struct, omit_defaults=True):
     ms: float
     sent: int
     address: str
-    actor: str | None = None
-    org: str | None = None
-    trace_id: str | None = None
-    upstream: str | None = None
+    upstream: str
+    """The service it was for."""
+    actor: str | UnsetType = UNSET
+    org: str | UnsetType = UNSET
+    trace_id: str | UnsetType = UNSET
     level: str = "info"
     event: str = "request"
     service: str = "gateway"

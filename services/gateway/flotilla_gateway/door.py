@@ -4,21 +4,24 @@ Path → route → who asks → how often they may → forwarded, or a problem. 
 answered by this process's FastAPI application.
 """
 
+import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+import structlog
 from flotilla.problems import BadRequestError, NotFoundError, Problem, UnavailableError, render
 from flotilla.telemetry.traces import new_traceparent, span
 from opentelemetry.trace import SpanKind
 
 from flotilla_gateway.edge import security
 from flotilla_gateway.edge.admission import admit, count
-from flotilla_gateway.edge.protocol import CLIENT
+from flotilla_gateway.edge.protocol import CLIENT, EdgeProtocol
 from flotilla_gateway.edge.tunnel import LIVE_PATH
 from flotilla_gateway.forward.connection import Connection
-from flotilla_gateway.forward.exchange import Outcome, Passage, Receive, Send, forward
+from flotilla_gateway.forward.exchange import forward
 from flotilla_gateway.forward.headers import VIA, Header, header, usable_request_id
+from flotilla_gateway.forward.passage import Outcome, Passage, Receive, Send
 from flotilla_gateway.gateway import Gateway
 from flotilla_gateway.pages.local import Local
 from flotilla_gateway.paths import check_path
@@ -27,13 +30,14 @@ from flotilla_gateway.routing import Operation
 from flotilla_gateway.trust.credentials import from_authorization, from_query
 from flotilla_gateway.visit import Visit
 
-if TYPE_CHECKING:
-    from flotilla_gateway.edge.protocol import EdgeProtocol
+log = structlog.get_logger()
 
 Scope = MutableMapping[str, Any]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 API: Final = b"/v1/"
+_TRACEPARENT: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
+"""W3C Trace Context, section 3.2."""
 OWN_SERVICE: Final = "gateway"
 LIVE_SERVICE: Final = "websocket"
 """Its streams are opened by EventSource, which can only put a token into the query."""
@@ -56,6 +60,8 @@ class Door:
             outcome = await self._serve(visit, receive, send)
         except Problem as problem:
             outcome = await self._refuse(visit, problem, send)
+        except Exception as error:
+            outcome = await self._fail(visit, error, send)
         visit.note(self._gateway.access_log, outcome)
 
     def _arrive(self, scope: Scope) -> Visit:
@@ -114,8 +120,10 @@ class Door:
         if upstream is None:
             raise UnavailableError(f"`{operation.service}` does not run here.", headers={"retry-after": "30"})
         scope = visit.scope
-        client: EdgeProtocol = scope[CLIENT]
         passage = Passage(
+            client=scope[CLIENT],
+            receive=receive,
+            send=send,
             method=operation.method,
             target=visit.path + b"?" + visit.query if visit.query else visit.path,
             received=visit.headers,
@@ -126,9 +134,7 @@ class Door:
             head_only=scope["method"] == "HEAD",
             http10=scope["http_version"] == "1.0",
         )
-        return await forward(
-            upstream, passage, client, receive, send, lambda answer: self._response_headers(visit, answer)
-        )
+        return await forward(upstream, passage, lambda answer: self._response_headers(visit, answer))
 
     def _response_headers(self, visit: Visit, answer: Connection) -> list[Header]:
         added = [(b"x-request-id", visit.request_id), *visit.limit_headers, *self._guards(visit)]
@@ -157,6 +163,15 @@ class Door:
         await send({"type": "http.response.body", "body": b""})
         return Outcome(204, 0)
 
+    async def _fail(self, visit: Visit, error: Exception, send: Send) -> Outcome:
+        """A mistake of ours: logged with its stack, told without."""
+        log.error("request.failed", request_id=visit.request_id.decode(), exc_info=error)
+        client: EdgeProtocol = visit.scope[CLIENT]
+        if client.answering:
+            client.abort()
+            return Outcome(Problem.status, 0)
+        return await self._refuse(visit, Problem("Try again; if it persists, tell the operator."), send)
+
     async def _refuse(self, visit: Visit, problem: Problem, send: Send) -> Outcome:
         status, fields, body = render(problem, visit.request_id.decode())
         if status == 401:
@@ -176,8 +191,9 @@ class Door:
 
     def _traceparent(self, visit: Visit) -> str | None:
         settings = self._gateway.settings
-        if settings.honour_traceparent and (given := visit.fields.get(b"traceparent")):
-            return given.decode("latin-1")
+        given = visit.fields.get(b"traceparent") if settings.honour_traceparent else None
+        if given is not None and _TRACEPARENT(given):
+            return given.decode("ascii")
         return new_traceparent(settings.trace_ratio) if settings.trace_ratio > 0 else None
 
 

@@ -12,7 +12,8 @@ from flotilla.security.principal import PrincipalSigner
 from flotilla_gateway.access_log import AccessLog
 from flotilla_gateway.edge.clients import Callers
 from flotilla_gateway.edge.cors import Cors
-from flotilla_gateway.edge.protocol import EdgeLimits, EdgeProtocol
+from flotilla_gateway.edge.limits import EdgeLimits
+from flotilla_gateway.edge.protocol import EdgeProtocol
 from flotilla_gateway.edge.tunnel import Tunnels
 from flotilla_gateway.forward.upstream import Upstream, UpstreamLimits
 from flotilla_gateway.limits.limiter import LimitClass, Limiter

@@ -32,6 +32,12 @@ async def forget_ended_sessions(app: "App") -> None:
     await store.forget_ended(app.db, REMEMBERED * 2)
 
 
+async def has_signing_keys(app: "App") -> None:
+    """Without a key nobody who signed in can be believed."""
+    if not len(_gateway(app).standing.keys):
+        raise LookupError("auth has told no signing key yet")
+
+
 def _gateway(app: "App") -> Gateway:
     gateway: Gateway = app.own
     return gateway
@@ -52,5 +58,6 @@ service = Service(
         handlers.keep_memberships,
         handlers.keep_ended_sessions,
     ),
+    ready={"signing_keys": has_signing_keys},
     workers=(Worker("forget-ended-sessions", every=timedelta(minutes=15), run=forget_ended_sessions),),
 )

@@ -5,11 +5,13 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from msgspec import UNSET
+
 from flotilla_gateway import metrics
 from flotilla_gateway.access_log import AccessLine, AccessLog, timestamp
 from flotilla_gateway.edge.clients import Caller
-from flotilla_gateway.forward.exchange import Outcome
 from flotilla_gateway.forward.headers import Header
+from flotilla_gateway.forward.passage import Outcome
 from flotilla_gateway.routing import Operation
 from flotilla_gateway.trust.tokens import Session
 
@@ -46,7 +48,7 @@ class Visit:
         took = time.perf_counter() - self.started
         operation, session = self.operation, self.session
         upstream = operation.service if operation else "gateway"
-        metrics.count(upstream, operation.limit if operation else "none", outcome.status, took)
+        metrics.REQUESTS.add(upstream, operation.limit if operation else "none", outcome.status, took)
         line = AccessLine(
             ts=timestamp(),
             request_id=self.request_id.decode(),
@@ -56,9 +58,9 @@ class Visit:
             ms=round(took * 1000, 3),
             sent=outcome.sent,
             address=self.caller.address,
-            actor=session.actor if session else None,
-            org=session.org if session else None,
-            trace_id=self.traceparent.split("-")[1] if self.traceparent else None,
+            actor=session.actor if session else UNSET,
+            org=session.org if session else UNSET,
+            trace_id=self.traceparent.split("-")[1] if self.traceparent else UNSET,
             upstream=upstream,
         )
         log.add(line)

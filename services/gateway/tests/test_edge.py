@@ -1,6 +1,7 @@
 """What a caller's connection may send, and how long it may take."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from flotilla.testing import eventually
@@ -201,6 +202,26 @@ async def test_pages_for_operators_are_for_callers_inside(start_world: StartWorl
             outside = await ask(edge.port, "GET", path, "x-forwarded-for: 93.184.216.34")
             assert outside.status == 404
         assert (await ask(edge.port, "GET", "/healthz", "x-forwarded-for: 93.184.216.34")).status == 200
+
+
+async def test_only_so_many_callers_at_once(edge: World) -> None:
+    few = replace(edge.gateway.edge_limits, connections=2)
+    edge.gateway.edge_limits = few
+    edge.server.config.http_protocol_class = edge.gateway.server_options()["http"]
+    async with connected(edge.port) as first, connected(edge.port), connected(edge.port) as third:
+        answer = await third.answer()
+        assert (answer.status, answer.header("retry-after")) == (503, "1")
+        await first.say(request("GET", "/v1/open"))
+        assert (await first.answer()).status == 200
+
+
+async def test_a_caller_that_closes_its_half_has_left(edge: World) -> None:
+    async with connected(edge.port) as caller:
+        await caller.say(request("POST", "/v1/open", "content-length: 10") + b"half")
+        await eventually(lambda: _true(edge.things.requests))
+        caller.writer.write_eof()
+        assert await caller.closed()
+    await eventually(lambda: _true(edge.things.closed == 1))
 
 
 async def _true(value: object) -> bool:

@@ -61,7 +61,7 @@ async def test_more_than_was_asked_for_never_reaches_the_next_caller(edge: World
         + b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nSTOLEN"
     )
     edge.things.script = answering(both)
-    assert (await ask(edge.port, "GET", "/v1/things", token=edge.token())).body in (b"A", b"")
+    assert (await ask(edge.port, "GET", "/v1/things", token=edge.token())).body == b"A"
     edge.things.script = ok
     answer = await ask(edge.port, "GET", "/v1/things", token=edge.token())
     assert b"STOLEN" not in answer.body
@@ -204,6 +204,20 @@ async def test_streams_end_when_it_is_told_to_stop(edge: World) -> None:
         edge.server.should_exit = True
         assert await caller.reader.readexactly(5) == b"0\r\n\r\n", "ended, not broken off"
     assert edge.services["websocket"].requests[0].target == "/v1/live/events?after=7"
+
+
+async def test_a_mistake_of_the_gateways_own(edge: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge.gateway, "table", None)
+    answer = await ask(edge.port, "GET", "/v1/things", token=edge.token())
+    assert (answer.status, answer.json()["type"]) == (500, "/problems/internal")
+    assert "NoneType" not in answer.body.decode()
+
+    monkeypatch.undo()
+    monkeypatch.setattr(edge.gateway.upstreams["others"], "heard", None)
+    edge.services["others"].script = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")
+    assert (await ask(edge.port, "GET", "/v1/others", token=edge.token())).broken, (
+        "no second answer in the first"
+    )
 
 
 async def _true(value: object) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from flotilla.testing import eventually
 
 from services.gateway.tests.raw import ask, connected, request
-from services.gateway.tests.scripted import Request, answering
+from services.gateway.tests.scripted import Request, answering, ok
 from services.gateway.tests.world import World
 
 
@@ -195,6 +195,30 @@ async def test_an_early_answer_reaches_a_caller_that_still_sends(edge: World) ->
         assert (answer.status, answer.body) == (409, b"no")
         await caller.say(b"x" * 499_999 + request("GET", "/v1/unknown"))
         assert (await caller.answer()).status == 404, "the rest of the body was read away"
+
+
+async def test_a_connection_that_waits_for_the_rest_of_a_body_is_not_used_again(edge: World) -> None:
+    """Else the service would take the next caller's request for the rest of this one's body."""
+
+    async def at_once(passed: Request, writer: asyncio.StreamWriter) -> None:
+        if passed.method == "POST":
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 8388608\r\n\r\n" + b"x" * 8_388_608)
+            await writer.drain()
+            await passed.body()
+        else:
+            await ok(passed, writer)
+
+    edge.things.script = at_once
+    async with connected(edge.port) as caller:
+        await caller.say(request("POST", "/v1/things", "content-length: 200000", token=edge.token()) + b"x")
+        await eventually(lambda: _true(edge.things.requests))
+        for _ in range(100):
+            await caller.say(b"x" * 1000)
+        assert len((await caller.answer()).body) == 8_388_608
+        for _ in range(3):
+            assert (await ask(edge.port, "GET", "/v1/things", token=edge.token())).status == 200
+        await caller.say(b"x" * 99_999)
+    assert [passed.connection for passed in edge.things.requests] == [1, 2, 2, 2]
 
 
 @pytest.mark.parametrize("status", [204, 304])

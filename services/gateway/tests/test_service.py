@@ -21,6 +21,7 @@ from flotilla.testing import Harness, eventually
 from flotilla.testing.plugin import StartService
 from flotilla_gateway.limits.limiter import revocation_key
 from flotilla_gateway.service import forget_ended_sessions
+from flotilla_gateway.settings import GatewaySettings
 
 from services.gateway.tests.raw import Answer, ask
 from services.gateway.tests.scripted import ScriptedService, scripted
@@ -73,6 +74,7 @@ async def fleet(
         settings = {"openapi_file": document, "upstreams": upstreams, "limit_open": "1000000/1"}
         async with start_service("gateway", **settings) as gateway:
             started = Fleet(gateway, things, key)
+            assert (await ask(started.port, "GET", "/readyz")).status == 503, "auth has told no key yet"
             await started.rotated(key, sequence=1)
             await started.becomes(200, key.token())
             yield started
@@ -158,6 +160,7 @@ async def test_another_process_knows_it_all_from_the_tables(
     session, org = new_id(), new_id()
     token = fleet.key.token(sid=str(session), org=str(org))
     settings = fleet.gateway.app.settings
+    assert isinstance(settings, GatewaySettings)
     shared = {"openapi_file": settings.openapi_file, "upstreams": settings.upstreams}
     async with start_service("gateway", instance=fleet.gateway.instance, **shared) as second:
         replica = Fleet(second, fleet.things, fleet.key)
@@ -237,7 +240,12 @@ async def test_its_own_operations_stand_behind_the_door_too(fleet: Fleet) -> Non
 async def test_probes(fleet: Fleet) -> None:
     assert (await ask(fleet.port, "GET", "/healthz")).json() == {"status": "ok"}
     ready = (await ask(fleet.port, "GET", "/readyz")).json()
-    assert ready["dependencies"] == {"postgres": "ok", "rabbitmq": "ok", "redis": "ok"}
+    assert ready["dependencies"] == {
+        "postgres": "ok",
+        "rabbitmq": "ok",
+        "redis": "ok",
+        "signing_keys": "ok",
+    }
     metrics = (await ask(fleet.port, "GET", "/metrics")).body
     assert b"flotilla_gateway_requests_total{" in metrics
 

@@ -114,6 +114,7 @@ async def test_tokens_that_are_not_signed_by_a_known_key(edge: World) -> None:
     assert await status(edge, good) == 200
 
 
+@pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
 async def test_both_names_of_the_algorithm(edge: World) -> None:
     payload = _read(edge.token().split(".")[1])
     named = jwt.encode({"alg": "EdDSA", "kid": "k1"}, payload, edge.key.private, algorithms=["EdDSA"])

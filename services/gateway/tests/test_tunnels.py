@@ -12,8 +12,9 @@ import pytest
 from flotilla.ids import new_id
 from flotilla.testing import eventually
 from websockets.asyncio.client import connect
-from websockets.asyncio.server import Request, Response, Server, ServerConnection, serve
+from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from services.gateway.tests.conftest import StartWorld

@@ -143,7 +143,9 @@ def gateway_settings(folder: Path, ports: Mapping[str, int], **settings: Any) ->
     seed = Ed25519PrivateKey.generate()
     public = base64.b64encode(seed.public_key().public_bytes_raw()).decode()
     environment = Instance.load("test").environment("gateway")
-    told = {name.removeprefix("FLOTILLA_").lower(): value for name, value in environment.items()}
+    told: dict[str, Any] = {
+        name.removeprefix("FLOTILLA_").lower(): value for name, value in environment.items()
+    }
     told |= {
         "http_port": 0,
         "limit_open": "1000000/1",

@@ -14,10 +14,11 @@ from uuid import UUID
 import structlog
 from flotilla.app import App
 from flotilla.bus.connection import INFRASTRUCTURE_ERRORS
+from flotilla.bus.envelope import EventTooLargeError
 from flotilla.cause import Cause
 from flotilla.events.base import Event
 from flotilla.events.integrations import ChannelMessageReceived, ChannelReceiptReceived
-from flotilla.problems import UnavailableError, UnprocessableError
+from flotilla.problems import TooLargeError, UnavailableError, UnprocessableError
 from flotilla.store.postgres import Transaction
 
 from flotilla_integrations import domain
@@ -29,6 +30,8 @@ from flotilla_integrations.store import sends
 log = structlog.get_logger()
 
 TOGETHER: Final = 200
+FULL: Final = 5_000
+"""Webhooks that may wait for a commit; more are told to come again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class IntakeWriter:
 
     async def take(self, account: Account, intake: Intake, cause: Cause) -> None:
         """Returns once it is committed; a 422 problem for a receipt of an unknown message, 503 without a store."""
+        if len(self._pending) >= FULL:
+            raise _unavailable()
         brought = _Brought(account, intake, cause)
         self._pending.append(brought)
         if self._writing is None or self._writing.done():
@@ -76,7 +81,9 @@ class IntakeWriter:
             _settle(batch, {id(each): _unavailable() for each in batch})
         except Exception as error:
             if len(batch) == 1:
-                _settle(batch, {id(batch[0]): error})
+                _settle(
+                    batch, {id(batch[0]): _too_large() if isinstance(error, EventTooLargeError) else error}
+                )
                 return
             for each in batch:
                 await self._write([each])
@@ -160,6 +167,10 @@ def _events(brought: _Brought, now: datetime) -> list[tuple[Event, int, UUID]]:
         )
         found.append((told, 2 if receipt.receipt == "read" else 1, domain.receipt_event_id(receipt, now)))
     return found
+
+
+def _too_large() -> Exception:
+    return TooLargeError("The message is longer than Flotilla takes.")
 
 
 def _unavailable() -> Exception:

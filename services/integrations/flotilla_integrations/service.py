@@ -18,7 +18,9 @@ from flotilla.service import Service
 from flotilla_integrations import own
 from flotilla_integrations.api import accounts, hooks
 from flotilla_integrations.connecting import connect_job, disconnect_job
-from flotilla_integrations.sending import queue_sends, send_job, send_released
+from flotilla_integrations.handlers import queue_sends
+from flotilla_integrations.lines import send_released
+from flotilla_integrations.sending import send_job
 from flotilla_integrations.settings import IntegrationsSettings
 
 service = Service(

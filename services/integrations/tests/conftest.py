@@ -4,7 +4,7 @@ import asyncio
 import base64
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -73,7 +73,7 @@ class Program:
             return web.Response(status=status, headers={"Retry-After": "1"})
         self.got.append((request.headers["webhook-id"], said))
         if status == HANG:
-            await asyncio.sleep(3600)
+            await asyncio.Event().wait()
         if status == CUT:
             assert request.transport is not None
             request.transport.abort()
@@ -199,7 +199,7 @@ def talk(integrations: Harness, org: UUID) -> Talk:
     return start
 
 
-Hook = Callable[..., Awaitable[Answer]]
+Hook = Callable[..., Coroutine[Any, Any, Answer]]
 
 
 @pytest.fixture

@@ -56,6 +56,15 @@ async def test_a_bot_is_connected_once(connect: Connect, telegram: TelegramSimul
         ({"connector": "pigeon", "credentials": {}}, "/connector"),
         ({"connector": "telegram", "credentials": {"token": "x"}}, "/credentials/token"),
         ({"connector": "telegram", "credentials": {}}, "/credentials/token"),
+        ({"connector": "telegram", "name": "a\x00b", "credentials": {}}, "/name"),
+        (
+            {
+                "connector": "generic",
+                "settings": {"url": "https://example.org/\x00"},
+                "credentials": {"secret": "whsec_" + "A" * 32},
+            },
+            "/settings/url",
+        ),
         ({"connector": "generic", "credentials": {"secret": "whsec_" + "A" * 32}}, "/settings/url"),
         (
             {
@@ -88,7 +97,7 @@ async def test_new_credentials_connect_it_again(
     assert changed.json()["state"] == "connecting"
 
     async def again() -> bool:
-        return (await admin.get(path)).json()["external_id"] == new.split(":")[0]
+        return bool((await admin.get(path)).json()["external_id"] == new.split(":")[0])
 
     await eventually(again)
     assert telegram.bots[new].url == account["hook_url"]
@@ -116,7 +125,7 @@ async def test_a_disconnected_account_is_gone_for_vendors_and_its_credentials_fo
     await admin.patch(path, {"credentials": {"token": token}})
 
     async def connected() -> bool:
-        return (await admin.get(path)).json()["state"] == "connected"
+        return bool((await admin.get(path)).json()["state"] == "connected")
 
     await eventually(connected)
 

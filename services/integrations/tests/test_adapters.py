@@ -31,8 +31,7 @@ from flotilla_integrations.settings import IntegrationsSettings
 
 HOOK = "http://127.0.0.1:1/v1/hooks/x"
 SECRET = "our-secret-for-hooks"
-CUT, HANG = 0, -1
-"""What a program of conftest's does with the next request."""
+CUT, HANG = 0, -1  # what a program of conftest's does with the next request
 
 
 @pytest.fixture
@@ -57,15 +56,15 @@ def request(body: bytes, headers: dict[str, str]) -> HookRequest:
 
 
 class Conformance(ABC):
-    """The suite. `vendor` is the other side; a subclass says how to make it do things."""
+    """The suite. A subclass gives the `other_side`, a fixture, and says how to make it do things."""
 
     connector: str
     vendor: Any
 
     @pytest.fixture
-    async def adapter(self, around: Surroundings, vendor: Any) -> Adapter[Any]:
+    async def adapter(self, around: Surroundings, other_side: Any) -> Adapter[Any]:
         """Connected."""
-        self.vendor = vendor
+        self.vendor = other_side
         kind = ADAPTERS[self.connector]
         adapter = kind(around)
         await adapter.connect(kind.config_type.model_validate(self.config()))
@@ -174,12 +173,10 @@ class Conformance(ABC):
 
 
 class TestTelegram(Conformance):
-    """Telegram."""
-
     connector = "telegram"
 
     @pytest.fixture
-    def vendor(self, telegram: TelegramSimulator) -> TelegramSimulator:
+    def other_side(self, telegram: TelegramSimulator) -> TelegramSimulator:
         self.token = telegram.add_bot()
         telegram.bots[self.token].chats.add(77)
         return telegram
@@ -259,12 +256,10 @@ class TestTelegram(Conformance):
 
 
 class TestGeneric(Conformance):
-    """An organization's own program."""
-
     connector = "generic"
 
     @pytest.fixture
-    def vendor(self, program: Any) -> Any:
+    def other_side(self, program: Any) -> Any:
         return program
 
     def config(self) -> dict[str, Any]:

@@ -94,15 +94,15 @@ def test_public_addresses_are_public(address: str) -> None:
     assert is_public(address)
 
 
-def settings(**more: object) -> IntegrationsSettings:
-    return IntegrationsSettings.model_construct(**{"environment": "production", **more})
+def settings(environment: str = "production", allowed: bool | None = None) -> IntegrationsSettings:
+    return IntegrationsSettings.model_construct(environment=environment, private_addresses_allowed=allowed)
 
 
 def test_an_organizations_address_is_public_and_encrypted() -> None:
     for address in ("http://example.org", "https://127.0.0.1/x", "https://[::1]/"):
         with pytest.raises(RefusedError):
             check_address(address, settings())
-        check_address(address, settings(private_addresses_allowed=True))
+        check_address(address, settings(allowed=True))
     check_address("https://example.org/hook", settings())
     assert not settings().trusts_private_addresses
     assert settings(environment="development").trusts_private_addresses

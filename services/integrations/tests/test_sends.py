@@ -88,7 +88,7 @@ async def test_a_missing_number_is_waited_for(
 
     async def waits() -> bool:
         async with integrations.app.db.transaction(org) as tx:
-            return await tx.fetchval("SELECT state FROM sends") == "waiting"
+            return bool(await tx.fetchval("SELECT state FROM sends") == "waiting")
 
     await eventually(waits)
     await integrations.app.db.execute("UPDATE jobs SET due_at = now() WHERE organization_id = $1", org)

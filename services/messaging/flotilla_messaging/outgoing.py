@@ -11,6 +11,7 @@ from flotilla.store.postgres import Transaction
 from flotilla_messaging.domain.conversations import Conversation
 from flotilla_messaging.domain.messages import Message, Reply, place_reply
 from flotilla_messaging.events import AUDIENCE, send_requested
+from flotilla_messaging.metrics import MESSAGES
 from flotilla_messaging.store import conversations, messages
 
 
@@ -54,6 +55,7 @@ def _place(tx: Transaction, now: dict[tuple[UUID, UUID], Conversation], wanted: 
         raise UnknownConversationError(f"conversation {wanted.conversation_id}")
     conversation, message = place_reply(now[key], wanted.reply)
     now[key] = conversation
+    tx.after_commit(MESSAGES.labels(conversation.channel, "out").inc)
     tx.emit(
         send_requested(conversation, message, wanted.text),
         org=message.organization_id,

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from flotilla.http import Cursor
 from flotilla.ids import new_id
 from flotilla.testing import Client, Harness
 from flotilla_messaging.store import bodies, lists
@@ -34,7 +35,14 @@ async def test_pages_join_without_gaps_in_both_directions(people: Client, receiv
             seen += [each["position"] for each in answer["items"]]
             cursor = answer["next_cursor"]
         assert seen == expected
-    assert (await people.get(f"{path}&cursor=abc")).status == 422
+    for cursor in ("abc", Cursor.write(2**70), Cursor.write(-1), Cursor.write("x", 1)):
+        assert (await people.get(f"{path}&cursor={cursor}")).status == 422
+
+
+async def test_a_made_up_place_in_the_inbox_is_refused(people: Client) -> None:
+    for cursor in ("abc", Cursor.write("2026-01-01T00:00:00", new_id()), Cursor.write(1, 2)):
+        assert (await people.get(f"/v1/conversations?cursor={cursor}")).status == 422
+    assert (await people.get("/v1/conversations?channel=%00")).status == 422
 
 
 async def test_a_deep_page_costs_what_the_first_one_does(

@@ -64,8 +64,23 @@ async def test_a_repeated_request_is_the_same_reply(
     assert first.json() == again.json()
     await messaging.app.db.execute("DELETE FROM idempotency_keys")
     assert (await people.post(path, {"text": "once"}, headers=key)).status == 409
+    await messaging.app.db.execute("DELETE FROM idempotency_keys")
     assert len(messaging.spy.of(MessageSendRequested, org)) == 1
     assert (await people.get(f"/v1/messages/{first.json()['id']}")).json()["text"] == "once"
+
+
+async def test_a_body_left_by_a_request_that_failed_is_not_taken_for_another_text(
+    messaging: Harness, org: UUID, people: Client, received: Received
+) -> None:
+    """The first request dies between its body and its row; the person edits, the client reuses the key."""
+    path = f"/v1/conversations/{await received()}/messages"
+    key = {"Idempotency-Key": "reply-1"}
+    async with messaging.app.db.transaction(org) as tx:
+        lock = f"{org}:user:{people.user_id}:POST {path.replace(path.split('/')[3], '{conversation_id}')}"
+        await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"{lock}\nreply-1")
+        assert (await people.post(path, {"text": "first words"}, headers=key)).status == 409
+    sent = await people.post(path, {"text": "better words"}, headers=key)
+    assert (await people.get(sent.headers["Location"])).json()["text"] == "better words"
 
 
 async def test_what_cannot_be_sent_is_refused(people: Client, received: Received) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import structlog
 from flotilla.events.auth import SessionEnded, UserDeactivated, UserUpdated
 from flotilla.events.base import contract_of
 
-from flotilla_websocket.domain.entry import Entry, about
+from flotilla_websocket.domain.entry import Entry, said
 from flotilla_websocket.frames import EventFrame
 from flotilla_websocket.metrics import PUSHED
 from flotilla_websocket.peer import Peer
@@ -29,6 +30,16 @@ RIGHTS: Final = frozenset(contract_of(event).type for event in (SessionEnded, Us
 """Events about sessions and people: they end connections and are shown to nobody."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What was said last of a session or a person."""
+
+    heard: float
+    sequence: int
+    role: str | None
+    """The role they have now; None: they are out."""
+
+
 class Hub:
     """The connections by organization; delivers in the order in which it is told."""
 
@@ -36,8 +47,8 @@ class Hub:
         self._peers: dict[UUID, set[Peer]] = defaultdict(set)
         self._batches: asyncio.Queue[Sequence[Entry]] = asyncio.Queue(BATCHES_WAITING)
         self._pushed: dict[UUID, float] = {}
-        self._rights: dict[UUID, tuple[float, str | None]] = {}
-        """Of a session or person: when it was said, and the role they have now; None: they are out."""
+        self._rights: dict[UUID, Rights] = {}
+        """Of sessions and people of whom something was said lately."""
 
     @property
     def orgs(self) -> list[UUID]:
@@ -102,17 +113,17 @@ class Hub:
 
     def _hear(self, entry: Entry) -> None:
         """End the connections of a session, a person who left, or one whose role is another now."""
-        said = about(entry)
+        heard = said(entry)
         if entry.type == contract_of(SessionEnded).type:
-            whose, role = said.session_id, None
+            whose, role = heard.data.session_id, None
+        elif entry.type == contract_of(UserDeactivated).type:
+            whose, role = heard.data.user_id, None
         else:
-            whose, role = said.user_id, said.role
-            if entry.type == contract_of(UserDeactivated).type:
-                role = None
-        if whose is None:
+            whose, role = heard.data.user_id, heard.data.role
+        if whose is None or (whose in self._rights and self._rights[whose].sequence >= heard.sequence):
             return
         self._rights.pop(whose, None)  # last said, last forgotten
-        self._rights[whose] = (time.monotonic(), role)
+        self._rights[whose] = Rights(time.monotonic(), heard.sequence, role)
         for peer in list(self._peers.get(entry.org, ())):
             if whose in (peer.session_id, peer.user_id):
                 self._judge(peer)
@@ -120,7 +131,7 @@ class Hub:
     def _judge(self, peer: Peer) -> None:
         for whose in (peer.session_id, peer.user_id):
             if whose in self._rights:
-                _, role = self._rights[whose]
+                role = self._rights[whose].role
                 if role is None:
                     peer.close(SESSION_ENDED, "the session has ended")
                 elif role != peer.role:
@@ -130,5 +141,5 @@ class Hub:
         before = time.monotonic() - REMEMBERED_SECONDS
         while self._pushed and next(iter(self._pushed.values())) < before:
             del self._pushed[next(iter(self._pushed))]
-        while self._rights and next(iter(self._rights.values()))[0] < before:
+        while self._rights and next(iter(self._rights.values())).heard < before:
             del self._rights[next(iter(self._rights))]

@@ -30,7 +30,8 @@ if its `sequence` is higher than the one you have. What a resume repeats you dro
 back 24 hours; asked for more than it has, the answer is `resync`.
 
 Close codes: 1012 the service restarts (reconnect after the time told), 4000 connected for long enough (reconnect),
-4401 the session has ended, 4403 your rights have changed (reconnect), 4408 no answer to pings, 4429 too many
+4401 the session has ended, 4403 your rights have changed (refresh the access token,
+reconnect), 4408 no answer to pings, 4429 too many
 messages. Over server-sent events the stream ends after `goodbye`.
 """
 

@@ -90,6 +90,16 @@ async def test_rights_that_change_are_looked_up_anew(live: Harness, org: UUID) -
         assert shown == {"contact.created.v1"}, "what is said of people's rights is shown to nobody"
 
 
+async def test_what_was_true_of_somebody_before_does_not_come_back(live: Harness, org: UUID) -> None:
+    user_id = new_id()
+    async with socket_of(live.client(org, "owner")) as owner:
+        await live.publish(_user(UserUpdated, user_id, "admin"), org=org, sequence=3)
+        await live.publish(_user(UserUpdated, user_id, "team_member"), org=org, sequence=2)
+        await owner.expect_event(await show(live, org))
+    async with socket_of(live.client(org, "admin", user_id=user_id)) as promoted:
+        await promoted.expect_event(await show(live, org))
+
+
 async def test_a_process_that_stops_sends_everybody_to_another(
     live: Harness, start_service: StartService, org: UUID
 ) -> None:

@@ -9,6 +9,7 @@ import structlog
 
 from flotilla.app import App
 from flotilla.bus import inbox, parked
+from flotilla.bus.connection import INFRASTRUCTURE_ERRORS
 from flotilla.bus.declare import Worker
 from flotilla.bus.rerun import rerun_due
 from flotilla.ids import new_id
@@ -72,6 +73,8 @@ async def run_worker(app: App, worker: Worker) -> None:
                 async with asyncio.timeout(lease.total_seconds()):
                     if not worker.leased or await app.db.fetchval(TAKE_LEASE, worker.name, token, lease):
                         await worker.run(app)
+            except INFRASTRUCTURE_ERRORS as error:
+                log.warning("worker.paused", worker=worker.name, error=type(error).__name__)
             except Exception as error:
                 log.error("worker.failed", worker=worker.name, exc_info=error)
             await _pause(app, worker.every.total_seconds() * random.uniform(0.9, 1.1))

@@ -78,9 +78,10 @@ def unexpected(request: Request, error: Exception) -> Response:
     if isinstance(error, UNSTORABLE):
         return _respond(request, UnprocessableError("Texts cannot hold the character U+0000: remove it."))
     route = getattr(request.scope.get("route"), "path", "")
-    log.error("request.failed", method=request.method, route=route, exc_info=error)
     if isinstance(error, INFRASTRUCTURE_ERRORS):
+        log.warning("request.store_away", method=request.method, route=route, error=type(error).__name__)
         return _respond(
             request, UnavailableError("A store is away; repeat the request.", headers={"Retry-After": "2"})
         )
+    log.error("request.failed", method=request.method, route=route, exc_info=error)
     return _respond(request, Problem("Try again; if it persists, tell the operator the request id."))

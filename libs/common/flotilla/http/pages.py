@@ -70,7 +70,7 @@ def _part(part: Any, kind: type[Any]) -> Any:
     return msgspec.convert(part, _STORED.get(kind, kind), strict=False)
 
 
-def _page_query(
+async def _page_query(
     cursor: Annotated[
         str | None, Query(max_length=500, description="`next_cursor` of the page before.")
     ] = None,

@@ -100,20 +100,25 @@ class RequestWork:
         raise Replay(Response(row["body"], row["status"], {**row["headers"], "idempotent-replayed": "true"}))
 
 
-def _work(request: Request) -> RequestWork:
+def _work_of(request: Request) -> RequestWork:
     work: RequestWork = request.state.work
     return work
 
 
+# Coroutines, all of these: FastAPI runs a plain function in a thread, at several times its cost.
+async def _work(request: Request) -> RequestWork:
+    return _work_of(request)
+
+
 async def _tx(request: Request) -> Transaction:
-    return await _work(request).begin()
+    return await _work_of(request).begin()
 
 
-def _who(request: Request) -> Principal:
-    return _work(request).who
+async def _who(request: Request) -> Principal:
+    return _work_of(request).who
 
 
-def _app(request: Request) -> App:
+async def _app(request: Request) -> App:
     app: App = request.app.state.app
     return app
 

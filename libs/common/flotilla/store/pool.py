@@ -27,3 +27,11 @@ async def _leave_as_is(_: asyncpg.Connection) -> None:
 
 def _dump(value: object) -> str:
     return msgspec.json.encode(value).decode()
+
+
+def is_lost(connection: "asyncpg.pool.PoolConnectionProxy") -> bool:
+    """Whether it is broken; the pool takes such a one back at once, and then it answers no question at all."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True

@@ -24,30 +24,14 @@ from flotilla.cause import Cause, current_cause
 from flotilla.events.base import Event
 from flotilla.outside import mark_transaction, unmark_transaction
 from flotilla.store import listening
-from flotilla.store.pool import open_pool
+from flotilla.store.flush import DELETE_JOBS, INSERT_OUTBOX, UPSERT_JOBS
+from flotilla.store.pool import is_lost, open_pool
 
 if TYPE_CHECKING:
     from flotilla.app import App
 
 Row: TypeAlias = Mapping[str, Any]
 """A row as asyncpg gives it: by column name."""
-
-INSERT_OUTBOX: Final = """
-INSERT INTO outbox (id, type, body) SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[])
-ON CONFLICT (id) DO NOTHING"""
-
-UPSERT_JOBS: Final = """
-INSERT INTO jobs (id, organization_id, kind, key, payload, cause, due_at)
-SELECT id, org, kind, key, payload::jsonb, cause::jsonb, coalesce(due_at, now())
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
-     AS t (id, org, kind, key, payload, cause, due_at)
-ON CONFLICT (kind, key) DO UPDATE
-SET due_at = excluded.due_at, payload = excluded.payload, cause = excluded.cause
-WHERE jobs.leased_until IS NULL AND $8"""
-
-DELETE_JOBS: Final = """
-DELETE FROM jobs USING unnest($1::text[], $2::text[]) AS t (kind, key)
-WHERE jobs.kind = t.kind AND jobs.key = t.key"""
 
 CLOSE_SECONDS: Final = 10.0
 
@@ -285,7 +269,7 @@ class Database:
                 if await connection.execute("COMMIT") != "COMMIT":
                     raise NotCommittedError("undone at its end: a statement in it had failed")
             except asyncpg.InterfaceError as error:
-                if _is_lost(connection):
+                if is_lost(connection):
                     raise StoreAwayError(str(error)) from error
                 raise
             finally:
@@ -329,7 +313,7 @@ class Database:
             try:
                 yield connection
             except asyncpg.InterfaceError as error:
-                if connection.is_closed():
+                if is_lost(connection):
                     raise StoreAwayError(str(error)) from error
                 raise
 
@@ -339,16 +323,8 @@ async def _begin(connection: "asyncpg.pool.PoolConnectionProxy", tenants: Sequen
     await connection.execute(f"BEGIN; SET LOCAL flotilla.orgs = '{orgs}'")
 
 
-def _is_lost(connection: "asyncpg.pool.PoolConnectionProxy") -> bool:
-    """A broken connection goes back to its pool at once, and then answers no question at all."""
-    try:
-        return bool(connection.is_closed())
-    except asyncpg.InterfaceError:
-        return True
-
-
 async def _roll_back(connection: "asyncpg.pool.PoolConnectionProxy") -> None:
-    if not _is_lost(connection):
+    if not is_lost(connection):
         try:
             await asyncio.shield(connection.execute("ROLLBACK"))
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):

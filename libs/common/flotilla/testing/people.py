@@ -1,4 +1,4 @@
-"""People of end-to-end tests and benches: they sign up, connect a bot, listen and answer, as the API lets anybody do."""
+"""People of end-to-end tests and benches: they sign up, connect a bot, listen and answer."""
 
 import asyncio
 import json
@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+
 from flotilla.testing import eventually
 from flotilla.testing.harness import Answer
 from flotilla.testing.simulators.telegram import TelegramSimulator
 
-PASSWORD = "correct horse battery staple 7"
+PASSWORD = "correct horse battery staple 7"  # noqa: S105 - of nobody
 ARTICLE = (
     "Our delivery to Germany and Austria takes three to five working days. "
     "Delivery is free of charge for orders over 50 euros. "

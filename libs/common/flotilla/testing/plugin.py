@@ -1,15 +1,30 @@
 """Fixtures for every test: `start_service` and `org`. Registered by the root conftest."""
 
+import traceback
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, TextIO
 from uuid import UUID
 
 import pytest
+import structlog
 
 from flotilla.ids import new_id
 from flotilla.service import Service, load
 from flotilla.testing.harness import Harness, running
+
+
+def pytest_configure() -> None:
+    """Log as a process does, but for what it needs no lines of JSON: structlog's own default draws tracebacks for
+    most of a second, in which nothing else runs."""
+    structlog.configure(
+        processors=[structlog.stdlib.add_log_level, structlog.dev.ConsoleRenderer(exception_formatter=_plain)],
+    )
+
+
+def _plain(file: TextIO, exc_info: Any) -> None:
+    file.writelines(traceback.format_exception(*exc_info))
+
 
 StartService = Callable[..., AbstractAsyncContextManager[Harness]]
 

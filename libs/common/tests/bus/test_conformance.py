@@ -24,7 +24,7 @@ async def test_a_committed_request_is_published_and_a_failed_one_is_not(
 
 
 async def _outbox_empty(service: Harness) -> bool:
-    return await service.app.db.fetchval("SELECT count(*) FROM outbox") == 0
+    return bool(await service.app.db.fetchval("SELECT count(*) FROM outbox") == 0)
 
 
 async def _count(service: Harness, org: UUID, events: int) -> bool:

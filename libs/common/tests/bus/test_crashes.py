@@ -2,11 +2,9 @@
 
 import asyncio
 import signal
-import socket
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from uuid import UUID
 
 import aiohttp
@@ -14,44 +12,13 @@ import pytest
 from flotilla.events.crm import CompanyCreated, TaskCompleted
 from flotilla.ids import new_id
 from flotilla.instance import Instance
-from flotilla.testing import Client, Harness, eventually
+from flotilla.testing import Harness, eventually, synthetic
 from flotilla.testing.isolation import isolated
 from flotilla.testing.plugin import StartService
 from flotilla.testing.synthetic import DEADLY, service
 
+from libs.common.tests.bus.children import child
 from libs.common.tests.bus.samples import applied, task
-
-
-class Child:
-    """The synthetic service as a process that will die at a point."""
-
-    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
-        self.process = process
-        self.base_url = f"http://127.0.0.1:{port}"
-
-    async def died(self) -> int:
-        """Its exit status, waited for."""
-        async with asyncio.timeout(30):
-            return await self.process.wait()
-
-
-@asynccontextmanager
-async def child(instance: Instance, *fault: str) -> AsyncIterator[Child]:
-    """Start it; killed at the end whatever became of it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**instance.environment("crm"), "FLOTILLA_HTTP_PORT": str(port)}
-    arguments = ["-m", "flotilla.testing.child", "flotilla.testing.synthetic", *fault]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, env=environment, stdout=asyncio.subprocess.DEVNULL
-    )
-    try:
-        yield Child(process, port)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 @pytest.fixture
@@ -59,13 +26,6 @@ async def stores(worker: str) -> AsyncIterator[Instance]:
     """Stores of this test's own: their outbox and lanes must be seen by nobody else."""
     async with isolated(service, worker) as instance:
         yield instance
-
-
-async def _ready(client: Client) -> bool:
-    try:
-        return (await client.get("/readyz")).status == 200
-    except (OSError, aiohttp.ClientError):
-        return False
 
 
 async def _companies(harness: Harness, org: UUID) -> list[CompanyCreated]:
@@ -91,12 +51,10 @@ async def test_death_between_publish_and_delete_is_harmless(
 
 
 async def _die_in_request(stores: Instance, survivor: Harness, org: UUID, point: str) -> None:
-    async with child(stores, point) as victim:
-        person = survivor.client(org)
-        client = Client(victim.base_url, person.session, org, person.user_id, person.headers)
-        await eventually(lambda: _ready(client), seconds=30)
+    async with child(stores, synthetic.__name__, point) as victim:
+        await victim.ready(survivor)
         with suppress(OSError, aiohttp.ClientError):
-            await client.post("/v1/companies", {"name": "Harbour"})
+            await victim.as_seen_by(survivor.client(org)).post("/v1/companies", {"name": "Harbour"})
         assert await victim.died() == -signal.SIGKILL
 
 
@@ -105,14 +63,14 @@ async def _heard(harness: Harness, org: UUID, times: int) -> bool:
 
 
 async def _outbox_empty(harness: Harness) -> bool:
-    return await harness.app.db.fetchval("SELECT count(*) FROM outbox") == 0
+    return bool(await harness.app.db.fetchval("SELECT count(*) FROM outbox") == 0)
 
 
 async def test_death_between_effect_and_ack_repeats_nothing(
     stores: Instance, start_service: StartService, org: UUID
 ) -> None:
     async with (
-        child(stores, "handled") as victim,
+        child(stores, synthetic.__name__, "handled") as victim,
         start_service(service, instance=stores, lanes_paused=True) as publisher,
     ):
         wanted = [task() for _ in range(10)]
@@ -140,7 +98,7 @@ async def test_an_event_that_kills_is_found_and_parked(
         for each in [good[0], deadly, *good[1:]]:
             await publisher.publish(each, org=org)
         for _ in range(8):
-            async with child(stores) as victim:
+            async with child(stores, synthetic.__name__) as victim:
                 died = asyncio.create_task(victim.died())
                 parked = asyncio.create_task(eventually(lambda: _parked(publisher, org), seconds=20))
                 await asyncio.wait({died, parked}, return_when=asyncio.FIRST_COMPLETED)

@@ -8,6 +8,7 @@ from flotilla.http import CurrentApp, Routes, Tx, UnprocessableError, Who, check
 from flotilla.store.postgres import Row
 from pydantic import BaseModel, Field, SecretStr
 
+from flotilla_ai.api.inputs import Input, Plain
 from flotilla_ai.library import announce
 from flotilla_ai.providers.directory import key_place
 from flotilla_ai.providers.network import refusal_of
@@ -17,12 +18,12 @@ from flotilla_ai.store import settings as store
 configuration = Routes("/v1/ai", tag="ai settings")
 
 
-class SettingsIn(BaseModel):
+class SettingsIn(Input):
     """Who drafts replies, and how they sound."""
 
     provider: Literal["local", "openai_compatible"] = "local"
-    base_url: str | None = Field(default=None, max_length=500, description="Up to and with `/v1`.")
-    model: str | None = Field(default=None, min_length=1, max_length=200)
+    base_url: Plain | None = Field(default=None, max_length=500, description="Up to and with `/v1`.")
+    model: Plain | None = Field(default=None, max_length=200)
     api_key: SecretStr | None = Field(
         default=None,
         max_length=500,

@@ -13,7 +13,6 @@ from flotilla.http import (
     PageQuery,
     Routes,
     Tx,
-    UnprocessableError,
     Who,
     check_if_match,
     set_etag,
@@ -22,8 +21,10 @@ from flotilla.http.pages import page
 from flotilla.store.postgres import Row, Transaction
 from pydantic import BaseModel, Field
 
+from flotilla_ai.api.inputs import Input, Plain
 from flotilla_ai.domain.drafts import State
 from flotilla_ai.events import AUDIENCE, Origin, draft_event
+from flotilla_ai.metrics import DRAFTS
 from flotilla_ai.store import drafts as store
 
 drafts = Routes("/v1/drafts", tag="drafts")
@@ -73,16 +74,16 @@ class DraftOut(BaseModel):
         return cls.model_validate({name: row[name] for name in cls.model_fields})
 
 
-class Approval(BaseModel):
+class Approval(Input):
     """Approve a draft, edited where `text` is given."""
 
-    text: str | None = Field(default=None, min_length=1, max_length=4_000)
+    text: Plain | None = Field(default=None, max_length=4_000)
 
 
-class Rejection(BaseModel):
+class Rejection(Input):
     """Reject a draft."""
 
-    reason: str | None = Field(default=None, min_length=1, max_length=500)
+    reason: Plain | None = Field(default=None, max_length=500)
 
 
 @drafts.get("", permission="drafts:read")
@@ -119,10 +120,6 @@ async def approve_draft(
     """Have it sent, as it is or edited. Once: a draft that was decided on answers 409."""
     before = await _undecided(tx, request, who.org, draft_id)
     text = approval.text if approval and approval.text is not None else before["text"]
-    if not text.strip():
-        raise UnprocessableError(
-            "Write what shall be sent.", errors=[{"pointer": "/text", "detail": "is empty"}]
-        )
     row = await _decide(tx, before, State.APPROVED, by=who.actor, sent_text=text)
     event = draft_event(DraftApproved, row, edited=text != before["text"], changed=_change(before, row))
     tx.emit(
@@ -180,6 +177,7 @@ async def _decide(
         tx, before["organization_id"], before["id"], state, by=by, sent_text=sent_text, reason=reason
     )
     assert row is not None  # held since its state was read
+    tx.after_commit(DRAFTS.labels(row["provider"], row["state"], "").inc)
     return row
 
 

@@ -25,6 +25,7 @@ from flotilla.http.pages import page
 from flotilla.store.postgres import Row
 from pydantic import BaseModel, Field
 
+from flotilla_ai.api.inputs import Input, Plain
 from flotilla_ai.domain.knowledge import HASHING, Chunk, chunked
 from flotilla_ai.domain.knowledge.embedding import Vectors
 from flotilla_ai.domain.language import LANGUAGES, UNDETERMINED, detect
@@ -38,11 +39,11 @@ NO_SOURCE = "There is no such source."
 LONGEST_SOURCE = 400_000
 
 
-class SourceIn(BaseModel):
+class SourceIn(Input):
     """A text that replies may stand on: plain, or Markdown whose headings cut it."""
 
-    title: str = Field(min_length=1, max_length=200)
-    text: str = Field(min_length=1, max_length=LONGEST_SOURCE)
+    title: Plain = Field(max_length=200)
+    text: Plain = Field(max_length=LONGEST_SOURCE)
     language: Literal["de", "en", "fr", "ru", "uk"] | None = Field(
         default=None, description="Detected where it is not given."
     )
@@ -104,7 +105,7 @@ async def create_source(
         )
     tx = await work.begin()
     row = await store.insert_source(
-        tx, who.org, chunks, vectors, HASHING.name, text=source.text.replace("\x00", ""), by=who.actor
+        tx, who.org, chunks, vectors, HASHING.name, text=source.text, by=who.actor
     )
     tx.emit(_event(row, "indexed"), org=who.org, sequence=row["sequence"], audience="org")
     await announce(tx, who.org)
@@ -180,9 +181,8 @@ def _prepared(source_id: UUID, source: SourceIn, new_id: Callable[[], UUID]) -> 
     language = source.language or detect(source.text).code
     if language == UNDETERMINED or language not in LANGUAGES:
         language = "en"
-    title = source.title.replace("\x00", "").strip() or "?"
     chunks = [
-        Chunk(new_id(), source_id, title, passage.heading, passage.text, language)
+        Chunk(new_id(), source_id, source.title.strip(), passage.heading, passage.text, language)
         for passage in chunked(source.text)
     ]
     return chunks, HASHING.embed([chunk.searched for chunk in chunks])

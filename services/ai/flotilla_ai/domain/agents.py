@@ -24,7 +24,7 @@ _SHARES: Final[dict[str, tuple[float, float, float, float]]] = {
     "spam": (0.10, 0.70, 0.10, 0.10),
     "other": (0.22, 0.44, 0.14, 0.20),
 }
-_STAYS: Final = 1.6
+_STAYS: Final = 3.0
 """How much likelier the agent who had the conversation's last message is."""
 
 

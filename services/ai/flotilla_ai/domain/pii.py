@@ -40,6 +40,7 @@ class Finding:
     start: int
     end: int
     value: str
+    """Without its spaces and dashes: the same however it is written."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Masked:
     counts: dict[str, int]
     """How many of each kind."""
     values: dict[str, str] = field(repr=False)
-    """Placeholder to value; in memory only."""
+    """Placeholder to value, as it was written first; in memory only."""
 
     def restore(self, text: str) -> str:
         """A reply with the values back where they may be said, and without the placeholders that may not."""
@@ -72,7 +73,7 @@ _EMAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.)+[^\W\d_
 _ID: Final = re.compile(r"(?<![\d.+-])\d(?:[ \u00a0]?\d){9,14}(?![\d-])")
 _SECRET: Final = re.compile(
     r"\b(?:password|passwort|kennwort|пароль|пин-?код|пін-?код|mot de passe|pin|cvv|cvc)"
-    r"(?:\s+(?:is|ist|est|это|це))?\s*[:=\-–]?\s*(?P<value>(?=\S*\d)\S{3,64})",
+    r"(?:\s+(?:is|ist|est|это|це))?\s*[:=\-–]?\s*(?P<value>(?=\S{0,63}\d)\S{3,64})",
     re.IGNORECASE,
 )
 _NAME: Final = re.compile(
@@ -115,16 +116,17 @@ def mask(text: str, language: str = "en", names: tuple[str, ...] = ()) -> Masked
     # A text may already hold something that looks like a placeholder: it must not be filled in later.
     numbers = Counter({match[1].lower(): int(match[2]) for match in PLACEHOLDER.finditer(text)})
     placeholders: dict[tuple[Kind, str], str] = {}
+    values: dict[str, str] = {}
     pieces, end = [], 0
     for finding in findings:
         key = (finding.kind, finding.value)
         if key not in placeholders:
             numbers[finding.kind] += 1
             placeholders[key] = f"[{finding.kind.upper()}_{numbers[finding.kind]}]"
+            values[placeholders[key]] = text[finding.start : finding.end]
         pieces += [text[end : finding.start], placeholders[key]]
         end = finding.end
     counts = Counter(str(finding.kind) for finding in findings)
-    values = {placeholder: value for (_, value), placeholder in placeholders.items()}
     return Masked("".join([*pieces, text[end:]]), dict(counts), values)
 
 
@@ -139,7 +141,8 @@ def _digits(text: str) -> str:
 
 def _secrets(text: str, language: str) -> Iterator[Finding]:
     for match in _SECRET.finditer(text):
-        yield Finding(Kind.SECRET, match.start("value"), match.end("value"), match["value"])
+        value = match["value"].rstrip(".,;:")
+        yield Finding(Kind.SECRET, match.start("value"), match.start("value") + len(value), value)
 
 
 def _emails(text: str, language: str) -> Iterator[Finding]:
@@ -154,7 +157,8 @@ def _ibans(text: str, language: str) -> Iterator[Finding]:
     for match in _IBAN.finditer(text):
         # The pattern may have run on into the next word: try shorter ends at its spaces.
         value = match[0]
-        while value and not iban.is_valid(value):
+        # Its own check digits are proof enough: a bank that no list knows is a bank all the same.
+        while value and not iban.is_valid(value, check_country=False):
             value = value[: max(value.rfind(" "), value.rfind("\u00a0"), 0)]
         if value:
             yield Finding(Kind.IBAN, match.start(), match.start() + len(value), iban.compact(value))

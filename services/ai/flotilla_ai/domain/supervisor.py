@@ -13,7 +13,7 @@ from functools import cache
 from typing import Final
 
 from flotilla_ai.domain.compose import boilerplate
-from flotilla_ai.domain.pii import RESTORABLE, find
+from flotilla_ai.domain.pii import RESTORABLE, Finding, find
 from flotilla_ai.domain.text import QUIET, concept_of, normalized, sentences_of, stopwords, words_of
 from flotilla_ai.domain.wording import lines_of
 
@@ -73,10 +73,12 @@ def judge(
     known: Sequence[str] = (),
 ) -> Judgement:
     """Judge a draft against what it cites; `known`: what the channel says of the customer (name, number)."""
-    claims = [sentence for sentence in sentences_of(draft) if not _is_boilerplate(sentence, known)]
+    personal = find(draft, language)
+    plain = _without(draft, personal)
+    claims = [sentence for sentence in sentences_of(plain) if not _is_boilerplate(sentence, known)]
     checks = (
         (Reason.PROMPT_INJECTION, injected(question)),
-        (Reason.PERSONAL_DATA, _leaks(draft, [question, *sources, *known], language)),
+        (Reason.PERSONAL_DATA, _leaks(personal, [question, *sources, *known])),
         (Reason.TOXIC, _toxic(draft)),
         (Reason.UNCITED_PROMISE, _promises(claims, question, sources)),
         (Reason.UNCITED_CLAIM, any(_unsupported(claim, sources) for claim in claims)),
@@ -85,13 +87,19 @@ def judge(
     return Judgement(tuple(reason for reason, holds in checks if holds))
 
 
-def _leaks(draft: str, allowed: Sequence[str], language: str) -> bool:
+def _leaks(personal: Sequence[Finding], allowed: Sequence[str]) -> bool:
     """Personal data of others, or of a kind that is never repeated."""
     whole = _bare(" ".join(allowed))
-    return any(
-        finding.kind not in RESTORABLE or _bare(finding.value) not in whole
-        for finding in find(draft, language)
-    )
+    return any(finding.kind not in RESTORABLE or _bare(finding.value) not in whole for finding in personal)
+
+
+def _without(draft: str, personal: Sequence[Finding]) -> str:
+    """The draft without what is judged as personal data: a telephone number is no promise."""
+    pieces, end = [], 0
+    for finding in personal:
+        pieces.append(draft[end : finding.start])
+        end = finding.end
+    return " ".join([*pieces, draft[end:]])
 
 
 def _bare(text: str) -> str:

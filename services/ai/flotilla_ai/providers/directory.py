@@ -7,6 +7,7 @@ from flotilla.breaker import Breaker
 from flotilla.security.sealing import Keyring
 
 from flotilla_ai.library import Choice
+from flotilla_ai.metrics import PROVIDER_ERRORS, PROVIDER_SECONDS
 from flotilla_ai.providers.base import Answer, ProviderBusyError, ProviderError, Question, Search
 from flotilla_ai.providers.network import guarded_client
 from flotilla_ai.providers.openai_compatible import OpenAiCompatible
@@ -23,18 +24,22 @@ class Providers:
         self._settings = settings
         self._keyring = keyring
         self._http: httpx2.AsyncClient | None = None
-        self._breakers: dict[str, Breaker] = {}
+        # Each organization's own: one that has entered a wrong key does not cost the others their provider.
+        self._breakers: dict[tuple[UUID, str], Breaker] = {}
 
     async def ask(self, org: UUID, choice: Choice, question: Question, search: Search) -> Answer:
         """The organization's provider's answer; ProviderError where there is none to be had."""
-        breaker = self._breakers.setdefault(choice.base_url, Breaker())
+        breaker = self._breakers.setdefault((org, choice.base_url), Breaker())
         if breaker.is_open:
             raise ProviderError("the provider is given a rest")
         try:
-            answer = await self._provider(org, choice).answer(question, search)
+            with PROVIDER_SECONDS.time():
+                answer = await self._provider(org, choice).answer(question, search)
         except ProviderBusyError:
+            PROVIDER_ERRORS.labels("busy").inc()
             raise
         except ProviderError:
+            PROVIDER_ERRORS.labels("failed").inc()
             breaker.record(False)
             raise
         breaker.record(True)

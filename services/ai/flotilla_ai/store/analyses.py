@@ -19,10 +19,11 @@ SELECT * FROM jsonb_to_recordset($1) AS t (
     organization_id uuid, id uuid, conversation_id uuid, position bigint, identity_id uuid, contact_id uuid,
     language text, language_confidence real, intent text, intent_confidence real, agent text,
     agent_confidence real, pii jsonb, injected boolean, masked_text text)
-ON CONFLICT (organization_id, id) DO NOTHING"""
+ON CONFLICT (organization_id, id) DO NOTHING
+RETURNING organization_id, id"""
 
 LAST_OF: Final = """
-SELECT t.id AS conversation_id, a.position, a.agent
+SELECT t.org, t.id AS conversation_id, a.position, a.agent
 FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)
 CROSS JOIN LATERAL (SELECT position, agent FROM analyses
                     WHERE organization_id = t.org AND conversation_id = t.id
@@ -48,16 +49,21 @@ class Last:
 
 async def insert(
     tx: Transaction, found: Sequence[tuple[Received[MessageReceived], Analysis]], remember: set[UUID]
-) -> None:
-    """Keep analyses; of organizations in `remember` the masked text too."""
+) -> set[tuple[UUID, UUID]]:
+    """Keep analyses, of organizations in `remember` the masked text too; those that were not there yet.
+
+    As (organization, message).
+    """
     rows = [_row(event, analysis, event.org in remember) for event, analysis in found]
-    await tx.execute(INSERT_ANALYSES, rows)
+    return {(row["organization_id"], row["id"]) for row in await tx.fetch(INSERT_ANALYSES, rows)}
 
 
-async def last_of(tx: Transaction, conversations: Sequence[tuple[UUID, UUID]]) -> dict[UUID, Last]:
-    """By conversation, of (organization, conversation) pairs."""
+async def last_of(
+    tx: Transaction, conversations: Sequence[tuple[UUID, UUID]]
+) -> dict[tuple[UUID, UUID], Last]:
+    """Of (organization, conversation) pairs."""
     rows = await tx.fetch(LAST_OF, [org for org, _ in conversations], [id_ for _, id_ in conversations])
-    return {row["conversation_id"]: Last(row["position"], row["agent"]) for row in rows}
+    return {(row["org"], row["conversation_id"]): Last(row["position"], row["agent"]) for row in rows}
 
 
 async def read(tx: Transaction, org: UUID, message_id: UUID) -> Row | None:

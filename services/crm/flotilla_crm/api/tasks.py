@@ -20,13 +20,13 @@ from flotilla.http.pages import page
 from pydantic import AwareDatetime
 
 from flotilla_crm import commands
-from flotilla_crm.api.values import Shown, Title, Written, check_known
+from flotilla_crm.api.values import Moment, Shown, Title, Written, check_known, moment_key
 from flotilla_crm.domain.tasks import Task
 from flotilla_crm.store import tasks as store
 
 tasks = Routes("/v1/tasks", tag="tasks")
 NEVER = datetime.max.replace(tzinfo=UTC)
-"""As the database's `infinity` is read: where tasks without a time stand."""
+"""Where tasks without a time stand: as the driver writes and reads `infinity`."""
 
 
 class TaskIn(Written):
@@ -34,7 +34,7 @@ class TaskIn(Written):
 
     title: Title
     assignee_id: UUID | None = None
-    due_at: AwareDatetime | None = None
+    due_at: Moment | None = None
     contact_id: UUID | None = None
     company_id: UUID | None = None
     conversation_id: UUID | None = None
@@ -45,7 +45,7 @@ class TaskPatch(Written):
 
     title: Title = ""
     assignee_id: UUID | None = None
-    due_at: AwareDatetime | None = None
+    due_at: Moment | None = None
     contact_id: UUID | None = None
     company_id: UUID | None = None
     conversation_id: UUID | None = None
@@ -86,8 +86,7 @@ async def list_tasks(
         "company_id": company_id,
         "conversation_id": conversation_id,
     }
-    after = query.after(datetime, UUID)
-    key = (after[0], after[1]) if after else None
+    key = moment_key(query)
     found = await store.list_tasks(tx, who.org, filters, key, query.limit + 1)
     shown = [TaskOut.model_validate(task) for task in found]
     return page(shown, query.limit, key=lambda task: (task.due_at or NEVER, task.id))

@@ -1,6 +1,5 @@
 """A page of a timeline, for contacts and companies alike."""
 
-from datetime import datetime
 from uuid import UUID
 
 from flotilla.http import Page
@@ -8,7 +7,7 @@ from flotilla.http.pages import _PageQuery, page
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime
 
-from flotilla_crm.api.values import LAST_ID, Shown
+from flotilla_crm.api.values import LAST_ID, Shown, moment_key
 from flotilla_crm.domain.timeline import Kind
 from flotilla_crm.store import timeline as store
 
@@ -30,7 +29,7 @@ async def timeline_page(
     tx: Transaction, sql: str, org: UUID, whose: UUID, query: _PageQuery
 ) -> Page[EntryOut]:
     """Entries, the latest first."""
-    at, id_ = query.after(datetime, UUID) or (None, LAST_ID)
+    at, id_ = moment_key(query) or (None, LAST_ID)
     rows = await store.read(tx, sql, org, whose, (at, id_), query.limit + 1)
     entries = [EntryOut(**dict(row)) for row in rows]
     return page(entries, query.limit, key=lambda entry: (entry.at, entry.id))

@@ -2,12 +2,14 @@
 
 import unicodedata
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 from flotilla.http import UnprocessableError
+from flotilla.http.pages import _PageQuery
 from flotilla.store.postgres import Row, Transaction
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from flotilla_crm.domain import normal
@@ -69,9 +71,14 @@ NoteText = Annotated[
     str, Field(max_length=MAX_NOTE_BYTES), _normal(lambda text: normal.text(text, limit=MAX_NOTE_BYTES))
 ]
 Sought = Annotated[str, Field(max_length=100), _normal(_one_line(400))]
+Whole = Annotated[int, Field(ge=-(2**53), le=2**53)]
+"""What every program that reads JSON takes for the same number."""
+Moment = Annotated[
+    AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))
+]
 FieldName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
 CustomFields = Annotated[
-    dict[FieldName, Annotated[str, Field(max_length=2000)] | bool | int | float | None],
+    dict[FieldName, Annotated[str, Field(max_length=2000)] | bool | Whole | float | None],
     Field(max_length=MAX_FIELDS),
     BeforeValidator(_fields),
 ]
@@ -87,6 +94,18 @@ class Shown(BaseModel):
     """An answer, made of a domain object."""
 
     model_config = ConfigDict(from_attributes=True)
+
+
+def moment_key(query: _PageQuery) -> tuple[datetime, UUID] | None:
+    """The (time, id) that a page goes on after; a cursor of ours always has a zone."""
+    after = query.after(datetime, UUID)
+    if after is None:
+        return None
+    if after[0].tzinfo is None:
+        raise UnprocessableError(
+            "The cursor belongs to another list.", errors=[{"parameter": "cursor", "detail": "foreign"}]
+        )
+    return after[0], after[1]
 
 
 async def check_known(tx: Transaction, org: UUID, given: dict[str, UUID | None]) -> None:

@@ -89,7 +89,7 @@ def stranger(
         proposed_id=proposed_id,
         channel=channel,
         account_id=account_id,
-        address=known.address,
+        address=(known.address or "").replace("\0", "") or None,
         name=_or_none(normal.name, (known.name or "")[: normal.MAX_NAME])
         or _or_none(normal.name, (known.username or "")[: normal.MAX_NAME]),
         email=_or_none(normal.email, known.email),

@@ -6,15 +6,16 @@ away, so that nobody works for an answer that cannot be delivered.
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from flotilla.ids import new_id
-from flotilla.problems import BadRequestError, Problem, render
+from flotilla.problems import BadRequestError, Problem, UnavailableError
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from flotilla_gateway.edge.limits import EdgeLimits, Late, Patience
+from flotilla_gateway.edge.wire import Handshake, raw_response
 from flotilla_gateway.forward.headers import Header, header
 from flotilla_gateway.problems import HeadersTooLargeError, RequestTimeoutError
 
@@ -22,36 +23,8 @@ if TYPE_CHECKING:
     from flotilla_gateway.edge.tunnel import Tunnels
 
 
-@dataclass(frozen=True, slots=True)
-class Handshake:
-    """The head of a request to become a WebSocket (RFC 6455 section 4.1)."""
-
-    method: str
-    target: bytes
-    headers: list[Header]
-    peer: str
-    scheme: str
-
-
 CLIENT: Final = "flotilla.client"
 """The key of the scope under which the connection stands."""
-NEVER: Final = float("inf")
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeLimits:
-    """What one connection may take."""
-
-    head_bytes: int = 32 * 1024
-    fields: int = 100
-    head_seconds: float = 10.0
-    """From the first byte of a request (or from the connection) to the end of its head."""
-    body_seconds: float = 60.0
-    """For a whole body, not counting while the gateway itself does not read."""
-    stall_seconds: float = 60.0
-    """How long a caller may take none of its response."""
-    discarded_bytes: int = 8 * 1024 * 1024
-    """How much of a body that was answered early is read and thrown away before the connection is cut."""
 
 
 class EdgeProtocol(HttpToolsProtocol):
@@ -75,10 +48,8 @@ class EdgeProtocol(HttpToolsProtocol):
         self._refused = False
         self._in_head = True
         self._head_bytes = 0
-        self._head_deadline = self.loop.time() + limits.head_seconds
-        self._body_deadline = NEVER
+        self._patience = Patience(limits, self.loop.time())
         self._discarded = 0
-        self._stalled = (0, NEVER)
         self._running: RequestResponseCycle | None = None
         self._when_gone: Callable[[], None] | None = None
         self._when_draining: Callable[[], None] | None = None
@@ -89,6 +60,16 @@ class EdgeProtocol(HttpToolsProtocol):
     def gone(self) -> bool:
         """The caller closed its connection."""
         return self.transport.is_closing()
+
+    @property
+    def answering(self) -> bool:
+        """A response has begun: no other can take its place."""
+        return self._running is not None and self._running.response_started
+
+    @property
+    def keeps_up(self) -> bool:
+        """The caller takes what it is sent."""
+        return not self.flow.write_paused
 
     def watch(self, when_gone: Callable[[], None] | None) -> None:
         """Call this once the caller is gone; None: no longer."""
@@ -130,6 +111,8 @@ class EdgeProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._everyone.add(self)
+        if len(self._everyone) > self._limits.connections:
+            self.refuse(UnavailableError("Too many connections.", headers={"retry-after": "1"}))
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -158,7 +141,7 @@ class EdgeProtocol(HttpToolsProtocol):
         cast(dict[str, Any], self.scope)[CLIENT] = self
         self._in_head = True
         self._discarded = 0
-        self._head_deadline = min(self._head_deadline, self.loop.time() + self._limits.head_seconds)
+        self._patience.head_begins(self.loop.time())
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:  # Otherwise a trailer field, which is not merged into the head.
@@ -166,7 +149,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._head_deadline = NEVER
+        self._patience.head_ends(self.loop.time())
         counted, self._head_bytes = self._head_bytes, 0
         if len(self.headers) > self._limits.fields or (
             counted > self._limits.head_bytes and self._head_size() > self._limits.head_bytes
@@ -175,7 +158,6 @@ class EdgeProtocol(HttpToolsProtocol):
         elif self.parser.should_upgrade() and not self._should_upgrade() and self._announces_body():
             self.refuse(BadRequestError("A request with a body cannot also ask for that upgrade."))
         else:
-            self._body_deadline = self.loop.time() + self._limits.body_seconds
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -190,7 +172,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_head = True
-        self._body_deadline = NEVER
+        self._patience.body_ends()
         if not self._refused:
             super().on_message_complete()
 
@@ -224,27 +206,15 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def check_time(self, now: float) -> None:
         """End what takes too long; called about once a second."""
-        if now > self._head_deadline:
-            self._head_deadline = NEVER
-            self._too_slow("The head of the request did not arrive in time.")
-        elif now > self._body_deadline:
-            if self.flow.read_paused:
-                self._body_deadline = now + self._limits.body_seconds / 4
-            else:
-                self._body_deadline = NEVER
-                self._too_slow("The body of the request did not arrive in time.")
-        elif self.flow.write_paused or self._stalled[0]:
-            self._check_stall(now)
-
-    def _check_stall(self, now: float) -> None:
-        size = self.transport.get_write_buffer_size() if self.flow.write_paused else 0
-        if size != self._stalled[0]:
-            self._stalled = (size, now)
-        elif size and now - self._stalled[1] > self._limits.stall_seconds:
-            self.transport.abort()
-
-    def _too_slow(self, detail: str) -> None:
-        self.refuse(RequestTimeoutError(detail), current=not self._in_head)
+        unsent = self.transport.get_write_buffer_size() if self.flow.write_paused else 0
+        match self._patience.late(now, reading=not self.flow.read_paused, unsent=unsent):
+            case Late.HEAD:
+                self.refuse(RequestTimeoutError("The head of the request did not arrive in time."))
+            case Late.BODY:
+                problem = RequestTimeoutError("The body of the request did not arrive in time.")
+                self.refuse(problem, current=True)
+            case Late.READER:
+                self.transport.abort()
 
     def refuse(self, problem: Problem, *, current: bool = False) -> None:
         """Answer with a problem outside the application, and close.
@@ -280,15 +250,6 @@ class EdgeProtocol(HttpToolsProtocol):
     def _announces_body(self) -> bool:
         length = header(self.headers, b"content-length")
         return header(self.headers, b"transfer-encoding") is not None or (length or b"0") != b"0"
-
-
-def raw_response(problem: Problem, request_id: str) -> bytes:
-    """The bytes of a problem as a whole last response of a connection."""
-    status, headers, body = render(problem, request_id)
-    lines = [STATUS_LINE.get(status, STATUS_LINE[500])]
-    fields = {**headers, "x-request-id": request_id, "content-length": str(len(body)), "connection": "close"}
-    lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in fields.items()]
-    return b"".join([*lines, b"\r\n", body])
 
 
 def _heads_too_large(limits: EdgeLimits) -> Problem:

@@ -10,16 +10,17 @@ from typing import Any, Final
 
 import structlog
 from flotilla.problems import BadRequestError, NotFoundError, Problem, UnavailableError
+from msgspec import UNSET
 from uvicorn.server import ServerState
 
 from flotilla_gateway import metrics
 from flotilla_gateway.access_log import AccessLine, AccessLog, timestamp
 from flotilla_gateway.edge.admission import admit
 from flotilla_gateway.edge.clients import Callers
-from flotilla_gateway.edge.protocol import Handshake, raw_response
+from flotilla_gateway.edge.relay import Opening, Relay
+from flotilla_gateway.edge.wire import Handshake, raw_response
 from flotilla_gateway.forward.connection import SWITCHING, Connection
 from flotilla_gateway.forward.errors import ExchangeError
-from flotilla_gateway.forward.exchange import CALLER_GONE
 from flotilla_gateway.forward.headers import (
     Header,
     connection_options,
@@ -27,6 +28,7 @@ from flotilla_gateway.forward.headers import (
     request_head,
     usable_request_id,
 )
+from flotilla_gateway.forward.passage import CALLER_GONE
 from flotilla_gateway.forward.upstream import Upstream
 from flotilla_gateway.limits.limiter import Limiter
 from flotilla_gateway.paths import check_path
@@ -38,69 +40,6 @@ log = structlog.get_logger()
 
 LIVE_PATH: Final = b"/v1/live"
 _REJECTED_BODY: Final = 64 * 1024
-
-
-class Relay(asyncio.Protocol):
-    """One side of an open tunnel: what it receives, the other side sends."""
-
-    other: "Relay"
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self.transport = transport
-        self.passed = 0
-        self.ended = asyncio.get_running_loop().create_future()
-        self._stalled = (0, 0.0)
-
-    def data_received(self, data: bytes) -> None:
-        self.passed += len(data)
-        self.other.transport.write(data)
-
-    def eof_received(self) -> bool:
-        self.other.transport.close()  # After what it still has to send.
-        return False
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if not self.other.transport.is_closing():
-            self.other.transport.close()
-        if not self.ended.done():
-            self.ended.set_result(None)
-
-    def pause_writing(self) -> None:
-        if not self.other.transport.is_closing():
-            self.other.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        if not self.other.transport.is_closing():
-            self.other.transport.resume_reading()
-
-    def shutdown(self) -> None:
-        """The process stops: callers connect again, to another gateway."""
-        self.transport.close()
-
-    def check_stall(self, now: float, limit: float) -> None:
-        """Cut it where it has taken nothing for `limit` seconds."""
-        size = self.transport.get_write_buffer_size()
-        if not size or size != self._stalled[0]:
-            self._stalled = (size, now)
-        elif now - self._stalled[1] > limit:
-            self.transport.abort()
-
-
-class _Opening(asyncio.Protocol):
-    """The caller's side while the handshake is under way: it may only wait, or leave."""
-
-    def __init__(self, task: "asyncio.Task[None]", transport: asyncio.Transport) -> None:
-        self._task = task
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._transport.abort()  # RFC 6455 section 4.1: nothing may be sent before the handshake is answered.
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._task.cancel()
-
-    def shutdown(self) -> None:
-        self._transport.close()
 
 
 class Tunnels:
@@ -129,7 +68,7 @@ class Tunnels:
         task = asyncio.create_task(self._serve(transport, handshake, state))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        opening = _Opening(task, transport)
+        opening = Opening(task, transport)
         transport.set_protocol(opening)
         connections: set[Any] = state.connections
         connections.add(opening)
@@ -293,8 +232,8 @@ class Tunnels:
             ms=round((time.perf_counter() - started) * 1000, 3),
             sent=passed,
             address=self._callers.of(handshake.peer, handshake.scheme, handshake.headers).address,
-            actor=session.actor if session else None,
-            org=session.org if session else None,
+            actor=session.actor if session else UNSET,
+            org=session.org if session else UNSET,
             upstream="websocket",
         )
         self._access_log.add(line)

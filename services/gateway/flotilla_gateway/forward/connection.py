@@ -48,6 +48,7 @@ class Connection(asyncio.Protocol):
         self._sized = False
         self.length_said = False
         self._body_complete = False
+        self._excess = False
         self._error: ExchangeError | None = None
         self.status = 0
         self.headers: list[Header] = []
@@ -133,6 +134,8 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self.abort(BadAnswerError(str(error)))
             return
+        if self._excess:
+            self.reusable = False
         if self._buffered > HIGH_WATER and not self.complete:
             self.transport.pause_reading()
         if self.headed:
@@ -162,7 +165,10 @@ class Connection(asyncio.Protocol):
     # httptools callbacks
 
     def on_message_begin(self) -> None:
-        self.headers = []
+        if self.complete:
+            self._excess = True  # A second answer to one question: this connection is not used again.
+        else:
+            self.headers = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.headed:
@@ -176,6 +182,8 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
+        if self._excess:
+            return
         if status < 200 and status != SWITCHING:
             return  # Interim responses end here: the gateway gave its own 100, and 103 is only a hint.
         self.status = status

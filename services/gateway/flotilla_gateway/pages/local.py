@@ -7,8 +7,8 @@ from flotilla.problems import NotFoundError
 from flotilla.security.principal import HEADER
 
 from flotilla_gateway.edge import security
-from flotilla_gateway.forward.exchange import Outcome, Receive, Send
 from flotilla_gateway.forward.headers import OURS, RESERVED_PREFIX, Header
+from flotilla_gateway.forward.passage import Outcome, Receive, Send
 
 if TYPE_CHECKING:
     from flotilla_gateway.visit import Visit

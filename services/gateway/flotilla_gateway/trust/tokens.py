@@ -27,7 +27,7 @@ ISSUER: Final = "flotilla"
 LEEWAY_SECONDS: Final = 30.0
 """Clocks of machines differ; for `iat` and `nbf` only."""
 LONGEST_TOKEN: Final = 4096
-KEPT_TOKENS: Final = 50_000
+KEPT_TOKENS: Final = 20_000
 RENEW_BEFORE_SECONDS: Final = 20.0
 """A principal is signed anew while it is still good for this long, so that it arrives in time."""
 

@@ -40,7 +40,7 @@ def _well_formed(address: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise ValueError("This is no web address.") from None
-    if parts.scheme not in ("https", "http") or not host or any(letter.isspace() for letter in address):
+    if parts.scheme not in ("https", "http") or not host or not address.isprintable() or " " in address:
         raise ValueError("A web address begins with https:// and names a host.")
     if parts.username is not None or parts.fragment:
         raise ValueError("A web address here holds no user name and no fragment.")

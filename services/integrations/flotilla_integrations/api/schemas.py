@@ -1,13 +1,17 @@
 """What integrations says and takes of accounts."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from flotilla_integrations.adapters.base import Adapter
 from flotilla_integrations.domain import Account
+
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")
+]
 
 
 class Input(BaseModel):
@@ -20,7 +24,7 @@ class AccountIn(Input):
     """What connects an account; `GET /v1/connectors` says what a connector's settings and credentials are."""
 
     connector: str = Field(max_length=50)
-    name: str = Field(min_length=1, max_length=200)
+    name: Name
     settings: dict[str, Any] = Field(default_factory=dict)
     credentials: dict[str, Any] = Field(description="Kept sealed, and never shown again.")
 
@@ -28,7 +32,7 @@ class AccountIn(Input):
 class AccountPatch(Input):
     """What to change; new settings or credentials connect it again."""
 
-    name: str | None = Field(default=None, min_length=1, max_length=200)
+    name: Name | None = None
     settings: dict[str, Any] | None = None
     credentials: dict[str, Any] | None = None
 

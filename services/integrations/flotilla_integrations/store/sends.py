@@ -13,9 +13,9 @@ ADD_LINES: Final = """
 INSERT INTO send_lines (organization_id, id) SELECT org, id FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)
 ORDER BY org, id ON CONFLICT DO NOTHING"""
 LOCK_LINES: Final = """
-SELECT organization_id, id, passed FROM send_lines
-WHERE (organization_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
-ORDER BY organization_id, id FOR UPDATE"""
+SELECT l.organization_id, l.id, l.passed FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)
+JOIN send_lines l ON l.organization_id = t.org AND l.id = t.id
+ORDER BY l.organization_id, l.id FOR UPDATE OF l"""
 MOVE_ON: Final = """
 UPDATE send_lines SET passed = greatest(passed, $3) WHERE organization_id = $1 AND id = $2 RETURNING passed"""
 
@@ -36,18 +36,19 @@ WHERE s.state IN ('failed', 'unconfirmed')
 RETURNING organization_id, id"""
 
 IN_LINE: Final = """
-SELECT * FROM sends WHERE (organization_id, conversation_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
-  AND state IN ('waiting', 'handed') ORDER BY organization_id, conversation_id, number"""
+SELECT s.* FROM unnest($1::uuid[], $2::uuid[]) AS t (org, conversation)
+JOIN sends s ON s.organization_id = t.org AND s.conversation_id = t.conversation AND s.state IN ('waiting', 'handed')
+ORDER BY s.organization_id, s.conversation_id, s.number"""
 HAND: Final = """
-UPDATE sends SET state = 'handed'
-WHERE (organization_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))"""
+UPDATE sends s SET state = 'handed' FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)
+WHERE s.organization_id = t.org AND s.id = t.id"""
 DECIDE: Final = """
 UPDATE sends SET state = $3, external_id = $4, decided_at = $5, chat = NULL, text = NULL, sequence = sequence + 1
 WHERE organization_id = $1 AND id = $2 AND state = 'handed' RETURNING sequence, number"""
 
 KNOWN: Final = """
-SELECT organization_id, id, account_id FROM sends
-WHERE (organization_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))"""
+SELECT s.organization_id, s.id, s.account_id FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)
+JOIN sends s ON s.organization_id = t.org AND s.id = t.id"""
 
 
 async def lock(tx: Transaction, lines: Sequence[Line]) -> dict[Line, int]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query, Request, Response
+from flotilla.events.base import Moment
 from flotilla.events.messaging import (
     Conversation as ConversationEvent,
 )
@@ -54,7 +55,7 @@ async def list_conversations(
     who: Who,
     query: PageQuery,
     state: Annotated[Literal["open", "snoozed", "resolved"] | None, Query()] = None,
-    channel: Annotated[str | None, Query(max_length=50)] = None,
+    channel: Annotated[str | None, Query(pattern="^[a-z0-9_-]{1,50}$")] = None,
     assignee_id: Annotated[UUID | None, Query()] = None,
     unassigned: Annotated[bool, Query(description="Only those that are nobody's.")] = False,
     contact_id: Annotated[UUID | None, Query()] = None,
@@ -62,7 +63,7 @@ async def list_conversations(
     """The inbox: conversations with the newest message first."""
     wanted = lists.InboxFilter(state, channel, assignee_id, contact_id, unassigned)
     async with app.db.transaction(who.orgs) as tx:
-        rows = await lists.inbox(tx, who.org, wanted, query.after(datetime, UUID), query.limit)
+        rows = await lists.inbox(tx, who.org, wanted, query.after(Moment, UUID), query.limit)
     found = await bodies.texts(app, who.org, [row["last_message_id"] for row in rows[: query.limit]])
     read = page(rows, query.limit, key=lists.last_moment)
     items = [InboxConversationOut.shown(row, found) for row in read.items]

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
+import msgspec
 from fastapi import Query, Response
 from flotilla.http import (
     ConflictError,
@@ -22,7 +23,7 @@ from flotilla.store.postgres import Transaction
 
 from flotilla_messaging.api.conversations import NO_CONVERSATION
 from flotilla_messaging.api.schemas import MessageOut, ReplyIn, ResolutionIn
-from flotilla_messaging.domain.conversations import Conversation, text_limit
+from flotilla_messaging.domain.conversations import Conversation, text_length, text_limit
 from flotilla_messaging.domain.messages import Message, MessageState, Reply, send_again
 from flotilla_messaging.events import AUDIENCE, send_requested
 from flotilla_messaging.handlers.deliveries import say_reached, unanswer_failed
@@ -32,6 +33,7 @@ from flotilla_messaging.store import bodies, conversations, lists, messages
 history = Routes("/v1/conversations/{conversation_id}/messages", tag="messages")
 routes = Routes("/v1/messages", tag="messages")
 
+Position = Annotated[int, msgspec.Meta(ge=0, le=lists.END)]
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -47,7 +49,7 @@ async def list_messages(
     ] = "older",
 ) -> Page[MessageOut]:
     """The history, at the same cost at any depth; a cursor serves both directions."""
-    key = query.after(int)
+    key = query.after(Position)
     async with app.db.transaction(who.orgs) as tx:
         if await conversations.read(tx, who.org, conversation_id) is None:
             raise NotFoundError(NO_CONVERSATION)
@@ -75,7 +77,7 @@ async def reply(conversation_id: UUID, wanted: ReplyIn, response: Response, work
     if conversation is None:
         raise NotFoundError(NO_CONVERSATION)
     _check_length(conversation, wanted.text)
-    message_id = _message_id(work, conversation_id)
+    message_id = _message_id(work, conversation_id, wanted.text)
     await bodies.write(work.app, [bodies.Body(org, message_id, wanted.text)])
     tx = await work.begin()
     asked = Reply(message_id, author=work.who.actor, draft_id=None, queued_at=datetime.now(UTC))
@@ -122,17 +124,20 @@ async def _read(app: CurrentApp, who: Who, message_id: UUID) -> Message:
     return message
 
 
-def _message_id(work: Work, conversation_id: UUID) -> UUID:
-    """Of the Idempotency-Key where there is one, so that it is the same message even after the key expired."""
+def _message_id(work: Work, conversation_id: UUID, text: str) -> UUID:
+    """Of the Idempotency-Key where there is one, so that it is the same message even after the key expired.
+
+    And of the text: a body that stands already, of a request that failed, is never that of another text.
+    """
     key = work.idempotency_key
     if key is None:
         return new_id()
-    return derived_id(EPOCH, "reply", str(work.who.org), work.who.actor, str(conversation_id), key)
+    return derived_id(EPOCH, "reply", str(work.who.org), work.who.actor, str(conversation_id), key, text)
 
 
 def _check_length(conversation: Conversation, text: str) -> None:
     limit = text_limit(conversation.channel)
-    if len(text) > limit:
+    if text_length(conversation.channel, text) > limit:
         raise UnprocessableError(
             f"The channel {conversation.channel} takes at most {limit} characters.",
             errors=[{"pointer": "/text", "detail": f"longer than {limit} characters"}],

@@ -19,6 +19,11 @@ def text_limit(channel: str) -> int:
     return TEXT_LIMITS.get(channel, DEFAULT_TEXT_LIMIT)
 
 
+def text_length(channel: str, text: str) -> int:
+    """As the channel counts: Telegram in UTF-16 code units."""
+    return len(text.encode("utf-16-le")) // 2 if channel == "telegram" else len(text)
+
+
 class State(StrEnum):
     """Where a conversation stands."""
 

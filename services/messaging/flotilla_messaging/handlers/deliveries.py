@@ -20,6 +20,7 @@ from flotilla_messaging.domain.conversations import Conversation
 from flotilla_messaging.domain.delivery import Fact, NotSentYetError, advance
 from flotilla_messaging.domain.messages import Message, MessageState
 from flotilla_messaging.events import AUDIENCE, state_event
+from flotilla_messaging.metrics import STATES
 from flotilla_messaging.store import conversations, messages
 
 log = structlog.get_logger()
@@ -103,6 +104,7 @@ def say_reached(
 ) -> Message:
     """Tell each state the message went through: the last one."""
     for step in reached:
+        tx.after_commit(STATES.labels(conversation.channel, step.state).inc)
         tx.emit(
             state_event(conversation, step, message),
             org=step.organization_id,

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from uuid import UUID
 
 from flotilla.app import App
@@ -15,6 +16,7 @@ from flotilla.store.postgres import Transaction
 from flotilla_messaging.domain.conversations import Conversation
 from flotilla_messaging.domain.messages import Arrival, Message, place_arrivals
 from flotilla_messaging.events import AUDIENCE, conversation_event
+from flotilla_messaging.metrics import MESSAGES
 from flotilla_messaging.store import bodies, conversations, messages
 
 Inbound = Received[ChannelMessageReceived]
@@ -96,6 +98,7 @@ def _place(
     if kind is ConversationOpened or after.sequence != before.sequence:
         said = conversation_event(kind, after, None if kind is ConversationOpened else before)
         tx.emit(said, org=after.organization_id, sequence=after.sequence, cause=first, audience=AUDIENCE)
+    tx.after_commit(partial(MESSAGES.labels(after.channel, "in").inc, len(own)))
     for message in own:
         _say_received(tx, after, message, events[message.id], contacts[message.id])
     return after

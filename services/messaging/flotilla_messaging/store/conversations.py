@@ -19,22 +19,23 @@ FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::uuid
 ORDER BY org, account, chat
 ON CONFLICT (organization_id, account_id, chat) DO NOTHING"""
 
+# Joins with what is wanted, not `IN (SELECT …)`: that reads the whole table for a batch of some size.
 LOCK_BY_CHAT: Final = """
-SELECT c.*, i.contact_id FROM conversations c
+SELECT c.*, i.contact_id FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS t (org, account, chat)
+JOIN conversations c ON c.organization_id = t.org AND c.account_id = t.account AND c.chat = t.chat
 LEFT JOIN identities i ON i.organization_id = c.organization_id AND i.id = c.identity_id
-WHERE (c.organization_id, c.account_id, c.chat) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]))
 ORDER BY c.organization_id, c.id FOR UPDATE OF c"""
 
 LOCK_BY_ID: Final = """
-SELECT c.*, i.contact_id FROM conversations c
+SELECT c.*, i.contact_id FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)
+JOIN conversations c ON c.organization_id = t.org AND c.id = t.id
 LEFT JOIN identities i ON i.organization_id = c.organization_id AND i.id = c.identity_id
-WHERE (c.organization_id, c.id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
 ORDER BY c.organization_id, c.id FOR UPDATE OF c"""
 
 READ: Final = """
 SELECT c.*, i.contact_id FROM conversations c
 LEFT JOIN identities i ON i.organization_id = c.organization_id AND i.id = c.identity_id
-WHERE (c.organization_id, c.id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))"""
+WHERE c.organization_id = $1 AND c.id = $2"""
 
 SAVE: Final = """
 UPDATE conversations c SET state = t.state, assignee_id = t.assignee_id, snoozed_until = t.snoozed_until,
@@ -46,6 +47,9 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::timestamptz[], $
      AS t (organization_id, id, state, assignee_id, snoozed_until, ai_enabled, resolved_at, last_position,
            last_message_id, last_message_at, unanswered_since, sends, sequence)
 WHERE c.organization_id = t.organization_id AND c.id = t.id"""
+
+Thread = tuple[UUID, UUID, UUID, str, str, UUID, datetime]
+"""Organization, id if it is new, account, channel, chat, identity, when it was opened."""
 
 _FIELDS: Final = tuple(Conversation.__slots__)
 _SAVED: Final = (
@@ -71,15 +75,19 @@ def conversation_of(row: Row) -> Conversation:
     return Conversation(**{**fields, "state": State(row["state"])})
 
 
-async def open_by_chat(
-    tx: Transaction, threads: Sequence[tuple[UUID, UUID, UUID, str, str, UUID, datetime]]
-) -> list[Conversation]:
-    """The conversations of these chats, locked; made where there were none.
+async def open_by_chat(tx: Transaction, threads: Sequence[Thread]) -> list[Conversation]:
+    """The conversations of these chats, locked; made where there were none, which is seldom."""
+    found = await _lock_by_chat(tx, threads)
+    standing = {(each.organization_id, each.account_id, each.chat) for each in found}
+    missing = [thread for thread in threads if (thread[0], thread[2], thread[4]) not in standing]
+    if missing:
+        await tx.execute(OPEN, *map(list, zip(*missing, strict=True)))
+        found += await _lock_by_chat(tx, missing)
+    return found
 
-    A thread is (organization, id if it is new, account, channel, chat, identity, when it was opened).
-    """
-    orgs, ids, accounts, channels, chats, identities, opened = map(list, zip(*threads, strict=True))
-    await tx.execute(OPEN, orgs, ids, accounts, channels, chats, identities, opened)
+
+async def _lock_by_chat(tx: Transaction, threads: Sequence[Thread]) -> list[Conversation]:
+    orgs, _, accounts, _, chats, *_ = map(list, zip(*threads, strict=True))
     return [conversation_of(row) for row in await tx.fetch(LOCK_BY_CHAT, orgs, accounts, chats)]
 
 
@@ -94,7 +102,7 @@ async def lock(tx: Transaction, keys: Iterable[tuple[UUID, UUID]]) -> list[Conve
 
 async def read(tx: Transaction, org: UUID, conversation_id: UUID) -> Conversation | None:
     """One conversation as it stands."""
-    row = await tx.fetchrow(READ, [org], [conversation_id])
+    row = await tx.fetchrow(READ, org, conversation_id)
     return conversation_of(row) if row else None
 
 

@@ -23,20 +23,22 @@ LEFT JOIN messages m ON m.organization_id = t.org AND m.id = t.id
 LEFT JOIN identities i ON i.organization_id = t.org AND i.id = t.identity"""
 
 STANDING: Final = """
-SELECT organization_id, id FROM messages
-WHERE (organization_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))"""
+SELECT m.organization_id, m.id FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)
+JOIN messages m ON m.organization_id = t.org AND m.id = t.id"""
 
 LOCK: Final = """
-SELECT * FROM messages WHERE (organization_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
-ORDER BY organization_id, id FOR UPDATE"""
+SELECT m.* FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)
+JOIN messages m ON m.organization_id = t.org AND m.id = t.id
+ORDER BY m.organization_id, m.id FOR UPDATE OF m"""
 
 CONVERSATIONS_OF: Final = """
-SELECT DISTINCT organization_id, conversation_id FROM messages
-WHERE (organization_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))"""
+SELECT DISTINCT m.organization_id, m.conversation_id FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)
+JOIN messages m ON m.organization_id = t.org AND m.id = t.id"""
 
 ANSWERED_SINCE: Final = """
-SELECT m.id FROM messages m
-WHERE m.organization_id = ANY ($1::uuid[]) AND m.id = ANY ($2::uuid[]) AND EXISTS (
+SELECT m.id FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)
+JOIN messages m ON m.organization_id = t.org AND m.id = t.id
+WHERE EXISTS (
     SELECT FROM messages later
     WHERE later.organization_id = m.organization_id AND later.conversation_id = m.conversation_id
       AND later.position > m.position AND later.direction = 'out' AND later.state <> 'failed')"""

@@ -44,11 +44,14 @@ class About(msgspec.Struct, frozen=True):
     role: str | None = None
 
 
-class _WithData(msgspec.Struct, frozen=True):
+class Said(msgspec.Struct, frozen=True):
+    """A public event, read back as far as it matters here."""
+
     data: About
+    sequence: int = 0
 
 
-_about: Final = msgspec.json.Decoder(_WithData)
+_said: Final = msgspec.json.Decoder(Said)
 
 
 def entry_of(envelope: Envelope) -> Entry:
@@ -72,9 +75,9 @@ def entry_of(envelope: Envelope) -> Entry:
     )
 
 
-def about(entry: Entry) -> About:
-    """Whom it concerns."""
-    return _about.decode(entry.event).data
+def said(entry: Entry) -> Said:
+    """What it says, and whom it concerns."""
+    return _said.decode(entry.event)
 
 
 def time_of(event_id: UUID) -> datetime:

@@ -3,7 +3,7 @@
 from typing import Final
 from uuid import UUID
 
-from flotilla_websocket.domain.entry import Entry, about
+from flotilla_websocket.domain.entry import Entry, said
 
 MAX_TOPICS: Final = 200
 KINDS: Final = {
@@ -36,7 +36,7 @@ def parse(topics: list[str] | None) -> frozenset[str] | None:
 def topics_of(entry: Entry) -> frozenset[str]:
     """The topics under which an event is found."""
     entity = entry.type.rsplit(".", 2)[0]
-    concerned = about(entry)
+    concerned = said(entry).data
     found = {KINDS.get(entity, "")}
     if concerned.conversation_id is not None:
         found.add(f"conversation:{concerned.conversation_id}")

@@ -36,7 +36,7 @@ def chunked(text: str) -> list[Passage]:
 def _sections(text: str) -> Iterator[tuple[str, str]]:
     path: list[tuple[int, str]] = []
     lines: list[str] = []
-    for line in text.replace("\r\n", "\n").replace("\x00", "").split("\n"):
+    for line in text.replace("\r\n", "\n").split("\n"):
         match = _HEADING.match(line)
         if match is None:
             lines.append(line)

@@ -222,3 +222,6 @@ def _malformed(error: ValidationError) -> BadRequestError | UnprocessableError:
         where = [str(part) for part in each["loc"] if part not in ("message.received", "message.delivered")]
         errors.append({"pointer": "".join(f"/{part}" for part in where), "detail": each["msg"]})
     return UnprocessableError("Correct the values named in `errors`.", errors=errors)
+
+
+ADAPTER = Generic

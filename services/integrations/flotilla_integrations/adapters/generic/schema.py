@@ -33,7 +33,7 @@ class SenderIn(Incoming):
     username: Short | None = None
     phone: Short | None = None
     email: Short | None = None
-    language: Annotated[str, Field(max_length=35)] | None = None
+    language: Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z0-9-]+$")] | None = None
 
 
 class MessageIn(Incoming):
@@ -90,4 +90,4 @@ class Outgoing(BaseModel):
 class TakenIn(Incoming):
     """What the receiver may answer: its own id of the message."""
 
-    id: Annotated[str, Field(max_length=200)] | None = None
+    id: Short | None = None

@@ -148,8 +148,8 @@ class Telegram(Adapter[TelegramConfig]):
         message = update.message
         if message is None:
             return Intake(unsupported="update")
-        text = (message.text or message.caption or "").replace("\x00", "")
-        if not text or message.sender is None or message.sender.is_bot:
+        text = _clean(message.text or message.caption)
+        if text is None or message.sender is None or message.sender.is_bot:
             return Intake(unsupported="message")
         return Intake(messages=(_inbound(message, message.sender, text),))
 
@@ -209,15 +209,23 @@ def _inbound(message: Message, sender: User, text: str) -> InboundMessage:
         chat=str(message.chat.id),
         sender=SenderProfile(
             address=str(sender.id),
-            name=f"{sender.first_name} {sender.last_name}".strip() or None,
-            username=sender.username,
-            language=sender.language_code,
+            name=_clean(f"{sender.first_name} {sender.last_name}"),
+            username=_clean(sender.username),
+            language=_clean(sender.language_code),
         ),
         text=text,
         sent_at=datetime.fromtimestamp(message.date, UTC),
     )
 
 
+def _clean(text: str | None) -> str | None:
+    """Without what no store of text takes; None where nothing is left."""
+    return (text or "").replace("\x00", "").strip() or None
+
+
 def _utf16_length(text: str) -> int:
     """Telegram counts UTF-16 code units."""
     return len(text.encode("utf-16-le")) // 2
+
+
+ADAPTER = Telegram

@@ -1,0 +1,20 @@
+"""What a transaction leaves in the bus's tables as it commits: one statement for all of a kind."""
+
+from typing import Final
+
+INSERT_OUTBOX: Final = """
+INSERT INTO outbox (id, type, body) SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[])
+ON CONFLICT (id) DO NOTHING"""
+
+UPSERT_JOBS: Final = """
+INSERT INTO jobs (id, organization_id, kind, key, payload, cause, due_at)
+SELECT id, org, kind, key, payload::jsonb, cause::jsonb, coalesce(due_at, now())
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
+     AS t (id, org, kind, key, payload, cause, due_at)
+ON CONFLICT (kind, key) DO UPDATE
+SET due_at = excluded.due_at, payload = excluded.payload, cause = excluded.cause
+WHERE jobs.leased_until IS NULL AND $8"""
+
+DELETE_JOBS: Final = """
+DELETE FROM jobs USING unnest($1::text[], $2::text[]) AS t (kind, key)
+WHERE jobs.kind = t.kind AND jobs.key = t.key"""

@@ -1,0 +1,63 @@
+"""A service as a process of its own, which may die."""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+from flotilla.instance import Instance
+from flotilla.testing import Client, Harness, eventually
+
+
+class Child:
+    """A running process and where it listens."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+        self.process = process
+        self.base_url = f"http://127.0.0.1:{port}"
+
+    async def died(self) -> int:
+        """Its exit status, waited for."""
+        async with asyncio.timeout(30):
+            return await self.process.wait()
+
+    def terminate(self) -> None:
+        """Tell it to stop, as a platform would."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def as_seen_by(self, person: Client) -> Client:
+        """The same person, calling this process."""
+        return Client(self.base_url, person.session, person.org, person.user_id, person.headers)
+
+    async def ready(self, harness: Harness) -> None:
+        """Wait until it says so."""
+        await eventually(lambda: _ready(self.as_seen_by(harness.anonymous())), seconds=30)
+
+
+@asynccontextmanager
+async def child(instance: Instance, module: str, *fault: str) -> AsyncIterator[Child]:
+    """Start the module's service; killed at the end whatever became of it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**instance.environment("crm"), "FLOTILLA_HTTP_PORT": str(port)}
+    arguments = ["-m", "flotilla.testing.child", module, *fault]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, env=environment, cwd=instance.root, stdout=asyncio.subprocess.DEVNULL
+    )
+    try:
+        yield Child(process, port)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _ready(client: Client) -> bool:
+    try:
+        return (await client.get("/readyz")).status == 200
+    except (OSError, aiohttp.ClientError):
+        return False

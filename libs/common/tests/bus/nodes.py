@@ -1,0 +1,82 @@
+"""A broker and a database of a test's own, to be killed and brought back while nobody else notices."""
+
+import re
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+
+from flotilla.bus.topology import declare_all
+from flotilla.instance import Instance, project_root
+from flotilla.native.postgres import Postgres
+from flotilla.native.rabbitmq import RabbitMQ
+from flotilla.processes import Processes
+from flotilla.service import Service
+from flotilla.store.migrate import migrate_all
+from flotilla.testing import eventually
+
+
+class Nodes:
+    """The two servers that a service cannot do without."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.postgres = Postgres(instance)
+        self.rabbitmq = RabbitMQ(instance)
+        self._processes = Processes(instance.folder / "run", instance.folder / "logs")
+
+    async def end(self, server: Postgres | RabbitMQ, clean: bool) -> None:
+        """Stop it as its own commands do, or kill it as a crash would."""
+        if clean:
+            await server.stop()
+        else:
+            self._processes.kill(server.name)
+
+
+@asynccontextmanager
+async def own_nodes(folder: Path, service: Service) -> AsyncIterator[Nodes]:
+    """Started, migrated and declared for one service; stopped and removed afterwards."""
+    nodes = Nodes(_instance(folder))
+    try:
+        await nodes.postgres.start()
+        await nodes.rabbitmq.start()
+        await migrate_all(nodes.instance, (service,), topology=False)
+        await declare_all(nodes.instance.amqp_url, [service])
+        await eventually(lambda: _written_down(nodes.instance, service), what="the queues on the disk")
+        yield nodes
+    finally:
+        await nodes.rabbitmq.stop()
+        await nodes.postgres.stop()
+        shutil.rmtree((nodes.instance.folder / "postgres").resolve(), ignore_errors=True)
+
+
+async def _written_down(instance: Instance, service: Service) -> bool:
+    """Half a second after a declaration the broker's directory of quorum queues is safe from a crash."""
+    known = b"".join(
+        file.read_bytes() for file in instance.folder.glob("rabbitmq/data/*/quorum/*/names.dets")
+    )
+    return all(f"{service.name}.{lane.name}".encode() in known for lane in service.lanes)
+
+
+def _instance(folder: Path) -> Instance:
+    """A checkout with free ports, sharing only the programs."""
+    project = project_root()
+    (folder / "deploy" / "instances").mkdir(parents=True)
+    (folder / "deploy" / "native").symlink_to(project / "deploy" / "native")
+    (folder / ".flotilla").mkdir()
+    (folder / ".flotilla" / "tools").symlink_to(project / ".flotilla" / "tools")
+    text = (project / "deploy" / "instances" / "test.toml").read_text()
+    ports = iter(_free_ports(len(re.findall(r"= \d{4}$", text, re.MULTILINE))))
+    text = re.sub(r"= \d{4}$", lambda _: f"= {next(ports)}", text, flags=re.MULTILINE)
+    (folder / "deploy" / "instances" / "private.toml").write_text(text)
+    return Instance.load("private", folder)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago; held together, so that no two are the same."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]

@@ -1,0 +1,144 @@
+"""A service of nothing but routes: one of each kind that flotilla.http has an opinion about."""
+
+import asyncio
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Request, Response
+from flotilla.events.crm import CompanyCreated
+from flotilla.http import (
+    ConflictError,
+    NotFoundError,
+    Page,
+    PageQuery,
+    Routes,
+    Tx,
+    Who,
+    Work,
+    check_if_match,
+    set_etag,
+)
+from flotilla.http.pages import page
+from flotilla.ids import new_id
+from flotilla.service import Service
+from flotilla.store.postgres import Row, Transaction
+from flotilla.testing import synthetic
+from pydantic import BaseModel, Field
+
+shops = Routes("/v1/shops", tag="shops")
+may_go_on = asyncio.Event()
+"""What a shop named "Waits" waits for, inside its transaction."""
+waiting = asyncio.Event()
+
+
+class Address(BaseModel):
+    city: str
+
+
+class Wanted(BaseModel):
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    size: int = 0
+    address: Address | None = None
+
+
+class Shop(BaseModel):
+    id: UUID
+    name: str
+    sequence: int
+
+
+@shops.post("", permission="companies:write", status_code=201)
+async def open_shop(wanted: Wanted, tx: Tx, who: Who, response: Response) -> Shop:
+    return await _open(wanted, tx, who.org, response)
+
+
+@shops.post("/prepared", permission="companies:write", status_code=201)
+async def open_prepared(wanted: Wanted, work: Work, who: Who, response: Response) -> Shop:
+    """Something idempotent outside would be done here first."""
+    return await _open(wanted, await work.begin(), who.org, response)
+
+
+@shops.post("/open", permission="public", limit="open", status_code=201)
+async def knock(work: Work) -> dict[str, str]:
+    return {"token": str(new_id()), "key": work.idempotency_key or ""}
+
+
+@shops.get("", permission="companies:read")
+async def by_name(tx: Tx, query: PageQuery) -> Page[Shop]:
+    name, id_ = query.after(str, UUID) or ("", UUID(int=0))
+    rows = await tx.fetch(
+        "SELECT * FROM companies WHERE (name, id) > ($1, $2) ORDER BY name, id LIMIT $3",
+        *(name, id_, query.limit + 1),
+    )
+    return page([_shop(row) for row in rows], query.limit, key=lambda shop: (shop.name, shop.id))
+
+
+@shops.get("/by-sequence", permission="companies:read")
+async def by_sequence(tx: Tx, query: PageQuery) -> list[int]:
+    (sequence,) = query.after(int) or (0,)
+    rows = await tx.fetch("SELECT sequence FROM companies WHERE sequence > $1::bigint", sequence)
+    return [row["sequence"] for row in rows]
+
+
+@shops.get("/by-moment", permission="companies:read")
+async def by_moment(tx: Tx, query: PageQuery) -> list[str]:
+    (moment,) = query.after(datetime) or (None,)
+    return [str(await tx.fetchval("SELECT $1::timestamptz", moment))]
+
+
+@shops.get("/{shop_id}", permission="companies:read")
+async def read_shop(shop_id: UUID, tx: Tx, response: Response) -> Shop:
+    row = await _find(tx, shop_id)
+    set_etag(response, row["sequence"])
+    return _shop(row)
+
+
+@shops.patch("/{shop_id}", permission="companies:write")
+async def rename(shop_id: UUID, wanted: Wanted, tx: Tx, request: Request) -> Shop:
+    check_if_match(request, (await _find(tx, shop_id, "FOR UPDATE"))["sequence"])
+    row = await tx.fetchrow(
+        "UPDATE companies SET name = $2, sequence = sequence + 1 WHERE id = $1 RETURNING *",
+        *(shop_id, wanted.name),
+    )
+    assert row
+    return _shop(row)
+
+
+@shops.delete("/{shop_id}", permission="users:write", status_code=204)
+async def close_shop(shop_id: UUID, tx: Tx) -> None:
+    await tx.execute("DELETE FROM companies WHERE id = $1", shop_id)
+
+
+async def _open(wanted: Wanted, tx: Transaction, org: UUID, response: Response) -> Shop:
+    shop = Shop(id=new_id(), name=wanted.name, sequence=1)
+    await tx.execute("INSERT INTO companies VALUES ($1, $2, $3, 1)", org, shop.id, shop.name)
+    created = CompanyCreated(company_id=shop.id, name=shop.name, domain=None, owner_id=None, tags=[])
+    tx.emit(created, org=org, sequence=1)
+    match wanted.name:
+        case "Fails":
+            raise RuntimeError(f"{wanted.name} Ltd. of jane@example.org")
+        case "Refused":
+            raise ConflictError("There is one already.")
+        case "Waits":
+            waiting.set()
+            await may_go_on.wait()
+    response.headers["Location"] = f"/v1/shops/{shop.id}"
+    set_etag(response, 1)
+    return shop
+
+
+async def _find(tx: Transaction, shop_id: UUID, how: str = "") -> Row:
+    row = await tx.fetchrow(f"SELECT * FROM companies WHERE id = $1 {how}", shop_id)
+    if row is None:
+        raise NotFoundError("There is no such shop.")
+    return row
+
+
+def _shop(row: Row) -> Shop:
+    return Shop(id=row["id"], name=row["name"], sequence=row["sequence"])
+
+
+service = Service(
+    name="crm", migrations_folder=synthetic.service.migrations, routes=(shops,), emits=(CompanyCreated,)
+)

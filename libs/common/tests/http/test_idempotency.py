@@ -1,0 +1,98 @@
+"""Idempotency-Key: a request that is sent again is done once and answered alike."""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+from flotilla.ids import new_id
+from flotilla.testing import Client, Harness
+from flotilla.testing.harness import Answer
+
+from libs.common.tests.http.shop import may_go_on, waiting
+
+SHOP = {"name": "Harbour"}
+
+
+async def post(client: Client, body: object, key: str, path: str = "/v1/shops") -> Answer:
+    return await client.post(path, body, headers={"Idempotency-Key": key})
+
+
+async def effects(harness: Harness, org: UUID) -> tuple[int, int, int]:
+    """(rows, events, stored answers) of one organization."""
+    async with harness.app.db.transaction(org) as tx:
+        rows = await tx.fetchval("SELECT count(*) FROM companies")
+    like = f"%{org}%"
+    events = "SELECT count(*) FROM outbox WHERE convert_from(body, 'UTF8') LIKE $1"
+    answers = "SELECT count(*) FROM idempotency_keys WHERE scope LIKE $1"
+    db = harness.app.db
+    return rows, await db.fetchval(events, like), await db.fetchval(answers, like)
+
+
+@pytest.mark.parametrize("path", ["/v1/shops", "/v1/shops/prepared"])
+async def test_sent_again_it_is_done_once_and_answered_alike(
+    shop: Harness, client: Client, org: UUID, path: str
+) -> None:
+    first = await post(client, SHOP, "k", path)
+    again = await post(client, SHOP, "k", path)
+    assert (first.status, again.status) == (201, 201)
+    assert first.body == again.body
+    assert [again.headers[name] for name in ("Location", "ETag", "Content-Type")] == [
+        first.headers[name] for name in ("Location", "ETag", "Content-Type")
+    ]
+    assert "Idempotent-Replayed" not in first.headers
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert await effects(shop, org) == (1, 1, 1)
+
+
+async def test_another_request_under_the_same_key_is_refused(
+    shop: Harness, client: Client, org: UUID
+) -> None:
+    await post(client, SHOP, "k")
+    answer = await post(client, {"name": "Harbour 2"}, "k")
+    assert answer.status == 422
+    assert "choose a new one" in answer.json()["detail"]
+    assert await effects(shop, org) == (1, 1, 1)
+
+
+async def test_while_the_first_is_being_worked_on_the_second_is_told_so(
+    shop: Harness, client: Client, org: UUID
+) -> None:
+    waiting.clear()
+    may_go_on.clear()
+    first = asyncio.create_task(post(client, {"name": "Waits"}, "k"))
+    await waiting.wait()
+    assert (await post(client, {"name": "Waits"}, "k")).status == 409
+    may_go_on.set()
+    assert (await first).status == 201
+    assert (await post(client, {"name": "Waits"}, "k")).headers["Idempotent-Replayed"] == "true"
+    assert await effects(shop, org) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(("name", "status"), [("Fails", 500), ("Refused", 409), ("", 422)])
+async def test_after_a_failure_the_key_is_free(
+    shop: Harness, client: Client, org: UUID, name: str, status: int
+) -> None:
+    assert (await post(client, {"name": name}, "k")).status == status
+    assert await effects(shop, org) == (0, 0, 0), "the answer is stored with what it tells of, or not at all"
+    assert (await post(client, SHOP, "k")).status == 201
+    assert await effects(shop, org) == (1, 1, 1)
+
+
+async def test_keys_of_others_and_of_other_routes_are_other_keys(
+    shop: Harness, client: Client, org: UUID
+) -> None:
+    colleague, stranger = shop.client(org), shop.client(new_id())
+    answers = [await post(each, SHOP, "k") for each in (client, colleague, stranger)]
+    answers.append(await post(client, SHOP, "k", "/v1/shops/prepared"))
+    assert len({answer.json()["id"] for answer in answers}) == 4
+
+
+async def test_nobodys_answers_are_not_kept(shop: Harness) -> None:
+    first, again = [await post(shop.anonymous(), SHOP, "k", "/v1/shops/open") for _ in range(2)]
+    assert first.json()["token"] != again.json()["token"], "one caller's token is not the next one's"
+    assert first.json()["key"] == ""
+
+
+async def test_a_key_has_bounds(client: Client) -> None:
+    assert (await post(client, SHOP, "k" * 256)).status == 422
+    assert (await post(client, SHOP, "k" * 255)).status == 201

@@ -1,0 +1,74 @@
+"""What one caller's connection may take, and the clock that says when it has taken too long."""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+NEVER: Final = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeLimits:
+    """Sizes in bytes, times in seconds."""
+
+    head_bytes: int = 32 * 1024
+    fields: int = 100
+    head_seconds: float = 10.0
+    """From the first byte of a request (or from the connection) to the end of its head."""
+    body_seconds: float = 60.0
+    """For a whole body, not counting while the gateway itself does not read."""
+    stall_seconds: float = 60.0
+    """How long a caller may take none of its response."""
+    discarded_bytes: int = 8 * 1024 * 1024
+    """How much of a body that was answered early is read and thrown away before the connection is cut."""
+    connections: int = 16_000
+    """Callers at once in this process, below the descriptors it may have."""
+
+
+class Late(Enum):
+    """What takes too long."""
+
+    HEAD = auto()
+    BODY = auto()
+    READER = auto()
+    """The caller reads nothing of its response."""
+
+
+class Patience:
+    """The deadlines of one connection; times are the loop's."""
+
+    __slots__ = ("_body_until", "_head_until", "_limits", "_stalled_since", "_unsent")
+
+    def __init__(self, limits: EdgeLimits, now: float) -> None:
+        self._limits = limits
+        self._head_until = now + limits.head_seconds
+        self._body_until = NEVER
+        self._unsent = 0
+        self._stalled_since = now
+
+    def head_begins(self, now: float) -> None:
+        """The first byte of a request came."""
+        self._head_until = min(self._head_until, now + self._limits.head_seconds)
+
+    def head_ends(self, now: float) -> None:
+        """Its head is complete; a body may follow."""
+        self._head_until = NEVER
+        self._body_until = now + self._limits.body_seconds
+
+    def body_ends(self) -> None:
+        """The whole request is here; the connection may idle."""
+        self._body_until = NEVER
+
+    def late(self, now: float, *, reading: bool, unsent: int) -> Late | None:
+        """What is late, if anything; `reading`: the gateway takes what comes, `unsent`: bytes not taken from it."""
+        if now > self._head_until:
+            return Late.HEAD
+        if now > self._body_until:
+            if reading:
+                return Late.BODY
+            self._body_until = now + self._limits.body_seconds / 4  # The wait was ours, not the caller's.
+        if not unsent or unsent != self._unsent:
+            self._unsent, self._stalled_since = unsent, now
+        elif now - self._stalled_since > self._limits.stall_seconds:
+            return Late.READER
+        return None

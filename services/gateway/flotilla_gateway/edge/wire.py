@@ -1,0 +1,28 @@
+"""What is said to callers outside the ASGI application."""
+
+from dataclasses import dataclass
+
+from flotilla.problems import Problem, render
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from flotilla_gateway.forward.headers import Header
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """The head of a request to become a WebSocket (RFC 6455 section 4.1)."""
+
+    method: str
+    target: bytes
+    headers: list[Header]
+    peer: str
+    scheme: str
+
+
+def raw_response(problem: Problem, request_id: str) -> bytes:
+    """The bytes of a problem as a whole last response of a connection."""
+    status, headers, body = render(problem, request_id)
+    lines = [STATUS_LINE.get(status, STATUS_LINE[500])]
+    fields = {**headers, "x-request-id": request_id, "content-length": str(len(body)), "connection": "close"}
+    lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in fields.items()]
+    return b"".join([*lines, b"\r\n", body])

@@ -1,0 +1,73 @@
+"""The response on its way back: in one write where it is here already, else part by part."""
+
+from collections.abc import Callable, Sequence
+
+from flotilla_gateway.forward.connection import NEVER, Connection
+from flotilla_gateway.forward.errors import (
+    BadAnswerError,
+    BodyTooLargeError,
+    CallerGoneError,
+    ClosedEarlyError,
+    TimedOutError,
+)
+from flotilla_gateway.forward.headers import Header, header, response_headers
+from flotilla_gateway.forward.passage import CALLER_GONE, Outcome, Passage
+from flotilla_gateway.forward.upstream import Upstream
+from flotilla_gateway.problems import BadGatewayError, HttpVersionError
+
+Added = Callable[[Connection], Sequence[Header]]
+"""The header fields that the gateway adds to a response."""
+
+
+async def give_back(upstream: Upstream, connection: Connection, passage: Passage, added: Added) -> Outcome:
+    """Send the caller the response whose head has come."""
+    bodiless = connection.status in (204, 304)
+    if passage.http10 and not bodiless and header(connection.headers, b"content-length") is None:
+        raise HttpVersionError("Ask again with HTTP/1.1: the answer is sent as it is made.")
+    headers = response_headers(connection.headers, added(connection), bodiless=bodiless)
+    if connection.complete and passage.client.keeps_up:
+        return _whole(connection, passage, headers, bodiless=bodiless)
+    if _is_event_stream(headers):
+        upstream.set_apart(connection)
+        passage.client.end_when_draining(connection.cut)
+    return await _in_parts(upstream, connection, passage, headers)
+
+
+def _whole(connection: Connection, passage: Passage, headers: list[Header], *, bodiless: bool) -> Outcome:
+    """It is all here already, as most answers are."""
+    body = connection.take()
+    if not bodiless and not connection.length_said:
+        headers.append((b"content-length", b"%d" % len(body)))
+    if passage.head_only:
+        body = b""
+    passage.client.respond(connection.status, headers, body)
+    return Outcome(connection.status, len(body))
+
+
+async def _in_parts(
+    upstream: Upstream, connection: Connection, passage: Passage, headers: list[Header]
+) -> Outcome:
+    status, send = connection.status, passage.send
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    sent = 0
+    try:
+        while True:
+            part = b"" if passage.head_only else connection.take()
+            complete = connection.complete or passage.head_only
+            connection.deadline = NEVER  # The caller's slowness is no fault of the service.
+            sent += len(part)
+            if part or complete:
+                await send({"type": "http.response.body", "body": part, "more_body": not complete})
+            if complete:
+                return Outcome(status, sent)
+            upstream.heard(connection)
+            await connection.more()
+    except CallerGoneError:
+        return Outcome(CALLER_GONE, sent)
+    except (ClosedEarlyError, BadAnswerError, TimedOutError, BodyTooLargeError):
+        passage.client.abort()
+        return Outcome(BadGatewayError.status, sent)
+
+
+def _is_event_stream(headers: Sequence[Header]) -> bool:
+    return (header(headers, b"content-type") or b"").startswith(b"text/event-stream")

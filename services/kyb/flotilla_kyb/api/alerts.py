@@ -1,0 +1,64 @@
+"""/v1/counterparty-alerts."""
+
+from typing import Literal
+from uuid import UUID
+
+from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who
+from flotilla.http.pages import page
+from flotilla.store.postgres import Row
+from pydantic import AwareDatetime
+
+from flotilla_kyb import commands
+from flotilla_kyb.api.values import LAST_ID, Severity, Shown
+from flotilla_kyb.store import alerts as store
+
+alerts = Routes("/v1/counterparty-alerts", tag="counterparty alerts")
+
+
+class AlertOut(Shown):
+    """Something new about a counterparty that wants a person's eye."""
+
+    id: UUID
+    counterparty_id: UUID
+    check_id: UUID
+    type: str
+    severity: Severity
+    detail: str
+    state: Literal["open", "acknowledged"]
+    raised_at: AwareDatetime
+    acknowledged_at: AwareDatetime | None
+    acknowledged_by: UUID | None
+
+
+@alerts.get("", permission="counterparties:read")
+async def list_alerts(
+    tx: Tx,
+    who: Who,
+    query: PageQuery,
+    state: Literal["open", "acknowledged"] | None = None,
+    severity: Severity | None = None,
+    counterparty_id: UUID | None = None,
+) -> Page[AlertOut]:
+    """The newest first."""
+    (before,) = query.after(UUID) or (LAST_ID,)
+    filters = {"state": state, "severity": severity, "counterparty_id": counterparty_id}
+    rows = await store.list_alerts(tx, who.org, filters, before, query.limit + 1)
+    return page([_shown(row) for row in rows], query.limit, key=lambda alert: (alert.id,))
+
+
+@alerts.get("/{alert_id}", permission="counterparties:read")
+async def read_alert(alert_id: UUID, tx: Tx, who: Who) -> AlertOut:
+    """One alert."""
+    return _shown(await tx.fetchrow(store.READ, who.org, alert_id))
+
+
+@alerts.post("/{alert_id}/acknowledge", permission="counterparties:write")
+async def acknowledge_alert(alert_id: UUID, tx: Tx, who: Who) -> AlertOut:
+    """Say that it has been seen to; saying it again changes nothing."""
+    return _shown(await commands.acknowledge(tx, who, alert_id))
+
+
+def _shown(row: Row | None) -> AlertOut:
+    if row is None:
+        raise NotFoundError("There is no alert with this id.")
+    return AlertOut(**dict(row))

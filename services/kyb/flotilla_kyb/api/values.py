@@ -1,0 +1,60 @@
+"""Values as callers write and read them."""
+
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+from flotilla.http import NotFoundError, UnprocessableError
+from flotilla.store.postgres import Transaction
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from flotilla_kyb.domain.counterparty import Counterparty
+from flotilla_kyb.domain.identity import Identity, IdentityError, identify
+from flotilla_kyb.store import counterparties as store
+
+LAST_ID: Final = UUID(int=(1 << 128) - 1)
+"""After every id: where the first page of newest things begins."""
+
+
+def _without_nul(value: object) -> object:
+    """What JSON allows and Postgres does not is left to the checks of each field, which refuse it as a sign."""
+    return value.replace("\x00", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) else value
+
+
+Text = Annotated[str, Field(max_length=1000), BeforeValidator(_without_nul)]
+Number = Annotated[str, Field(max_length=60), BeforeValidator(_without_nul)]
+Monitored = Literal["none", "daily", "weekly"]
+State = Literal["unchecked", "verified", "invalid", "unverified"]
+Level = Literal["low", "medium", "high"]
+Severity = Literal["low", "medium", "high", "critical"]
+Verdict = Literal["valid", "invalid", "unverified"]
+
+
+class Written(BaseModel):
+    """A body: a field it does not know is a mistake, not a wish to be ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Shown(BaseModel):
+    """An answer, made of a domain object or a row."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+def identified(values: dict[str, str | None]) -> Identity:
+    """The identity; a 422 problem that points at each identifier that cannot be right."""
+    try:
+        return identify(values)
+    except IdentityError as error:
+        raise UnprocessableError(
+            "Correct the fields named in `errors`.",
+            errors=[{"pointer": f"/{field}", "detail": detail} for field, detail in error.errors.items()],
+        ) from None
+
+
+async def there(tx: Transaction, org: UUID, counterparty_id: UUID, *, lock: bool = False) -> Counterparty:
+    """The counterparty; a 404 problem where there is none."""
+    found = await store.read(tx, org, counterparty_id, lock=lock)
+    if found is None:
+        raise NotFoundError("There is no counterparty with this id.")
+    return found
