@@ -81,6 +81,8 @@ class InvoiceLine(msgspec.Struct, frozen=True, kw_only=True):
     quantity: str
     """A decimal number: `1`, `2.5`."""
     unit_price: Money
+    tax_rate: str | None = None
+    """Tax on top, in percent, a decimal number: `19`; null: as the organization's settings say."""
 
 
 InvoiceLines = Annotated[list[InvoiceLine] | None, PERSONAL]
@@ -179,6 +181,11 @@ class InvoiceVoidFailed(Event, frozen=True, kw_only=True):
     request_id: UUID
     cancels: UUID
     reason: str
+
+
+@_event("invoice.updated.v1", subject="invoice_id", person=("contact_id", "company_id", "invoice_id"))
+class InvoiceUpdated(Invoice, frozen=True, kw_only=True):
+    """A part of it was paid, or a payment was given back."""
 
 
 @_event("invoice.paid.v1", subject="invoice_id", person=("contact_id", "company_id", "invoice_id"))

@@ -16,6 +16,7 @@ _READ: Final = frozenset(
         "deals:read",
         "drafts:read",
         "events:subscribe",
+        "invoices:read",
         "knowledge:read",
         "notes:read",
         "organization:read",
@@ -38,11 +39,19 @@ _WORK: Final = _READ | {
     "notes:write",
     "tasks:write",
 }
-_LEAD: Final = _WORK | {"knowledge:write", "journeys:read", "pipelines:write", "sagas:read"}
+_LEAD: Final = _WORK | {
+    "billing:read",
+    "invoices:write",
+    "journeys:read",
+    "knowledge:write",
+    "pipelines:write",
+    "sagas:read",
+}
 _ADMINISTER: Final = _LEAD | {
     "accounts:write",
     "ai:configure",
     "archive:read",
+    "billing:write",
     "invitations:write",
     "organization:write",
     "parked:read",

@@ -1,0 +1,60 @@
+"""What billing has: everything in one place."""
+
+from datetime import timedelta
+
+from flotilla.bus.declare import Lane
+from flotilla.events import billing as events
+from flotilla.service import Service
+
+from flotilla_billing.api import invoices, payments, settings, subscription
+from flotilla_billing.handlers import invoices as wishes
+from flotilla_billing.handlers import organizations, usage
+from flotilla_billing.settings import BillingSettings
+from flotilla_billing.subscribing import trial_ends
+
+service = Service(
+    name="billing",
+    settings=BillingSettings,
+    routes=(
+        invoices.routes,
+        payments.routes,
+        settings.routes,
+        subscription.plan_routes,
+        subscription.routes,
+        subscription.usage_routes,
+    ),
+    lanes=(
+        Lane("invoices"),
+        Lane("organizations"),
+        Lane("customers", wait=timedelta(milliseconds=250)),
+        Lane("usage", wait=timedelta(milliseconds=250)),
+    ),
+    handlers=(
+        wishes.issue_requested,
+        wishes.void_requested,
+        organizations.keep_organizations,
+        organizations.begin_trials,
+        organizations.keep_companies,
+        organizations.keep_contacts,
+        usage.count_ai,
+        usage.count_seats,
+        usage.count_channels,
+    ),
+    timers=(trial_ends,),
+    emits=(
+        events.SubscriptionCreated,
+        events.SubscriptionUpdated,
+        events.SubscriptionCancelled,
+        events.EntitlementChanged,
+        events.UsageLimitReached,
+        events.InvoiceIssued,
+        events.InvoiceFailed,
+        events.InvoiceVoided,
+        events.InvoiceVoidFailed,
+        events.InvoiceUpdated,
+        events.InvoicePaid,
+        events.PaymentSucceeded,
+        events.PaymentFailed,
+        events.PaymentRefunded,
+    ),
+)

@@ -1,0 +1,106 @@
+"""Subscriptions and entitlements."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from flotilla.store.postgres import Row, Transaction
+
+from flotilla_billing.domain.entitlements import Entitlement
+from flotilla_billing.domain.subscriptions import Subscription, SubscriptionState
+
+_SUBSCRIPTION: Final = (
+    "organization_id, id, sequence, plan, state, provider, trial_ends_at, period_started_at, period_ends_at,"
+    " cancel_at_period_end, created_at"
+)
+_ENTITLEMENT: Final = (
+    "organization_id, id, sequence, feature, enabled, usage_limit, beyond, used, told, period_started_at"
+)
+
+START: Final = f"""
+INSERT INTO subscriptions ({_SUBSCRIPTION})
+SELECT {_SUBSCRIPTION} FROM jsonb_populate_recordset(NULL::subscriptions, $1::jsonb)
+ORDER BY organization_id
+ON CONFLICT (organization_id) DO NOTHING RETURNING {_SUBSCRIPTION}"""  # noqa: S608
+SAVE: Final = f"""
+UPDATE subscriptions SET sequence = sequence + 1, plan = $3, state = $4, provider = $5, trial_ends_at = $6,
+       period_started_at = $7, period_ends_at = $8, cancel_at_period_end = $9
+WHERE organization_id = $1 AND id = $2 RETURNING {_SUBSCRIPTION}"""  # noqa: S608
+READ: Final = f"SELECT {_SUBSCRIPTION} FROM subscriptions WHERE organization_id = $1"  # noqa: S608
+
+GRANT: Final = f"""
+INSERT INTO entitlements ({_ENTITLEMENT})
+SELECT {_ENTITLEMENT} FROM jsonb_populate_recordset(NULL::entitlements, $1::jsonb)
+ORDER BY organization_id, feature
+ON CONFLICT (organization_id, feature) DO NOTHING"""  # noqa: S608
+LOCK: Final = f"""
+SELECT {_ENTITLEMENT} FROM entitlements WHERE organization_id = ANY($1::uuid[])
+ORDER BY organization_id, feature FOR UPDATE"""  # noqa: S608
+LIST: Final = f"SELECT {_ENTITLEMENT} FROM entitlements WHERE organization_id = $1 ORDER BY feature"  # noqa: S608
+WRITE: Final = """
+UPDATE entitlements e
+SET sequence = t.sequence, enabled = t.enabled, usage_limit = t.usage_limit, beyond = t.beyond, used = t.used,
+    told = t.told, period_started_at = t.period_started_at
+FROM jsonb_populate_recordset(NULL::entitlements, $1::jsonb) AS t
+WHERE e.organization_id = t.organization_id AND e.id = t.id"""
+
+
+async def start(tx: Transaction, subscriptions: Sequence[Subscription]) -> list[Subscription]:
+    """Write those of organizations that have none yet: these."""
+    return [subscription_of(row) for row in await tx.fetch(START, _rows(subscriptions))]
+
+
+async def save(tx: Transaction, subscription: Subscription) -> Subscription:
+    """Write a changed one: the result has the next sequence."""
+    row = await tx.fetchrow(
+        SAVE,
+        subscription.organization_id,
+        subscription.id,
+        subscription.plan,
+        subscription.state,
+        subscription.provider,
+        subscription.trial_ends_at,
+        subscription.period_started_at,
+        subscription.period_ends_at,
+        subscription.cancel_at_period_end,
+    )
+    assert row is not None
+    return subscription_of(row)
+
+
+async def read(tx: Transaction, org: UUID, *, lock: bool = False) -> Subscription | None:
+    """The organization's, held until the commit with `lock`."""
+    row = await tx.fetchrow(READ + " FOR UPDATE" * lock, org)
+    return None if row is None else subscription_of(row)
+
+
+async def grant(tx: Transaction, entitlements: Sequence[Entitlement]) -> None:
+    """Write new ones."""
+    await tx.execute(GRANT, _rows(entitlements))
+
+
+async def lock_entitlements(tx: Transaction, orgs: Sequence[UUID]) -> list[Entitlement]:
+    """All of these organizations, held until the commit."""
+    return [Entitlement(**row) for row in await tx.fetch(LOCK, list(orgs))]
+
+
+async def entitlements(tx: Transaction, org: UUID) -> list[Entitlement]:
+    """All of an organization, by feature."""
+    return [Entitlement(**row) for row in await tx.fetch(LIST, org)]
+
+
+async def write(tx: Transaction, changed: Sequence[Entitlement]) -> None:
+    """Write ones that are locked, with their new sequences."""
+    await tx.execute(WRITE, _rows(changed))
+
+
+def subscription_of(row: Row) -> Subscription:
+    """The subscription of a row."""
+    values = dict(row)
+    values["state"] = SubscriptionState(values["state"])
+    return Subscription(**values)
+
+
+def _rows(entities: Sequence[Any]) -> Any:
+    return msgspec.to_builtins(list(entities))
