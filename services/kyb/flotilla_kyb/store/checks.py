@@ -15,8 +15,10 @@ from flotilla_kyb.sources.base import Exchange
 CHECK_COLUMNS: Final = (
     "id, sequence, counterparty_id, reason, state, asked, actor, started_at, deadline_at, ended_at"
 )
-SNAPSHOT_COLUMNS: Final = "id, sequence, counterparty_id, check_id, taken_at, state, risk_score, risk_level, reasons, sources, fields,"
+SNAPSHOT_COLUMNS: Final = (
+    "id, sequence, counterparty_id, check_id, taken_at, state, risk_score, risk_level, reasons, sources, fields,"
     " changed"
+)
 
 NOW: Final = "SELECT now()"
 
