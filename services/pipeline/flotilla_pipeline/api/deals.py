@@ -20,6 +20,7 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.pages import page
+from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime
 
 from flotilla_pipeline import commands
@@ -37,6 +38,7 @@ from flotilla_pipeline.api.values import (
 )
 from flotilla_pipeline.domain.deals import Deal, MoveRefusedError, check_required
 from flotilla_pipeline.domain.ranks import between
+from flotilla_pipeline.domain.stages import Stage
 from flotilla_pipeline.store import deals as store
 from flotilla_pipeline.store import pipelines
 
@@ -149,14 +151,7 @@ async def create_deal(body: DealIn, work: Work, response: Response) -> DealOut:
     tx, who = await work.begin(), work.who
     given = body.model_dump(exclude={"stage_id", "value"})
     await check_known(tx, who.org, given)
-    if body.stage_id is None:
-        place = (await pipelines.where_leads_go(tx, [who.org])).get(who.org)
-        if place is None:
-            raise ConflictError("There is no default pipeline with an open stage; name a stage.")
-    stage = await pipelines.stage_for_deal(tx, who.org, body.stage_id or place["id"])
-    if stage is None or stage.archived or stage.kind != "open":
-        errors = [{"pointer": "/stage_id", "detail": "There is no open stage with this id."}]
-        raise UnprocessableError("A deal begins in an open stage.", errors=errors)
+    stage = await _first_stage(tx, who.org, body.stage_id)
     now = datetime.now(UTC)
     _, top = await store.room(tx, who.org, stage.id, None) or (None, None)
     draft = Deal(
@@ -243,6 +238,20 @@ async def list_moves(deal_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[
     after = query.after(UUID)
     rows = await store.list_moves(tx, who.org, deal_id, after[0] if after else None, query.limit + 1)
     return page([MoveOut.model_validate(dict(row)) for row in rows], query.limit, key=lambda move: (move.id,))
+
+
+async def _first_stage(tx: Transaction, org: UUID, stage_id: UUID | None) -> Stage:
+    """The stage that a new deal begins in, held against archiving."""
+    if stage_id is None:
+        place = (await pipelines.where_leads_go(tx, [org])).get(org)
+        if place is None:
+            raise ConflictError("There is no default pipeline with an open stage; name a stage.")
+        stage_id = place["id"]
+    stage = await pipelines.stage_for_deal(tx, org, stage_id)
+    if stage is None or stage.archived or stage.kind != "open":
+        errors = [{"pointer": "/stage_id", "detail": "There is no open stage with this id."}]
+        raise UnprocessableError("A deal begins in an open stage.", errors=errors)
+    return stage
 
 
 def _there(deal: Deal | None) -> Deal:

@@ -28,6 +28,7 @@ from flotilla_pipeline.store import pipelines as store
 pipelines = Routes("/v1/pipelines", tag="pipelines")
 
 FIRST_ID = UUID(int=0)
+RequiredFields = Annotated[list[Required], Field(max_length=5)]
 MAX_STAGES = 50
 
 
@@ -37,7 +38,7 @@ class StageIn(Written):
     name: Line
     kind: StageKind = "open"
     probability: Probability
-    required_fields: Annotated[list[Required], Field(max_length=5)] = []
+    required_fields: RequiredFields = Field(default_factory=list)
     position: Annotated[int, Field(ge=1, le=MAX_STAGES)] | None = None
 
 
@@ -46,7 +47,7 @@ class StagePatch(Written):
 
     name: Line = ""
     probability: Probability = 0
-    required_fields: Annotated[list[Required], Field(max_length=5)] = []
+    required_fields: RequiredFields = Field(default_factory=list)
     position: Annotated[int, Field(ge=1, le=MAX_STAGES)] = 1
     archived: bool = False
 
@@ -110,13 +111,14 @@ async def create_pipeline(body: PipelineIn, tx: Tx, who: Who, response: Response
             id=tx.app.new_id(),
             pipeline_id=pipeline.id,
             position=place,
-            **stage.model_dump(exclude={"position"}),
+            **given.model_dump(exclude={"position"}),
         )
-        for place, stage in enumerate(body.stages, 1)
+        for place, given in enumerate(body.stages, 1)
     ]
     await store.add_pipelines(tx, [(who.org, pipeline)], [(who.org, stage) for stage in stages])
-    for made in (pipeline, *stages):
-        tx.emit(made.created(), org=who.org, sequence=1, audience=AUDIENCE)
+    tx.emit(pipeline.created(), org=who.org, sequence=1, audience=AUDIENCE)
+    for stage in stages:
+        tx.emit(stage.created(), org=who.org, sequence=1, audience=AUDIENCE)
     set_etag(response, pipeline.sequence)
     response.headers["Location"] = f"/v1/pipelines/{pipeline.id}"
     return _whole(pipeline, stages)

@@ -73,9 +73,9 @@ class Deal:
 
     def moved(self, before: "Deal", reason: str | None) -> events.DealStageChanged:
         """Tells that it stands elsewhere now."""
-        changed = {"stage_id": [before.stage_id, self.stage_id]}
+        changed: Changed = {"stage_id": [before.stage_id, self.stage_id]}
         if before.state != self.state:
-            changed |= {"state": [before.state, self.state]}  # type: ignore[dict-item]
+            changed["state"] = [before.state, self.state]
         return events.DealStageChanged(
             **self._state(),
             from_stage_id=before.stage_id,

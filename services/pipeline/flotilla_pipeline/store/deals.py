@@ -22,7 +22,8 @@ INSERT: Final = f"""
 INSERT INTO deals (organization_id, id, pipeline_id, stage_id, rank, title, value_minor, currency, own_probability,
                    contact_id, company_id, conversation_id, owner_id, expected_close_on, source, qualification_id)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bigint[], $8::text[],
-                     $9::int[], $10::uuid[], $11::uuid[], $12::uuid[], $13::uuid[], $14::date[], $15::text[], $16::uuid[])
+                     $9::int[], $10::uuid[], $11::uuid[], $12::uuid[], $13::uuid[], $14::date[], $15::text[],
+                     $16::uuid[])
 ON CONFLICT (organization_id, pipeline_id, contact_id) WHERE contact_id IS NOT NULL AND state IN ('open', 'won')
 DO NOTHING
 RETURNING organization_id, {COLUMNS}"""  # noqa: S608
