@@ -27,6 +27,7 @@ from stdnum.ua import edrpou
 VIES: Final = "vies"
 GLEIF: Final = "gleif"
 _SPACES: Final = re.compile(r"\s+")
+_LEI: Final = re.compile(r"[A-Z0-9]{18}[0-9]{2}")
 _PLAIN: Final = re.compile(r"[A-Z0-9]{4,20}")
 _REGISTRY: Final = re.compile(r"[\w][\w .,/()-]{0,59}")
 _COUNTRIES: Final = frozenset(country.alpha_2 for country in pycountry.countries)
@@ -148,7 +149,8 @@ def _vat_number(value: str, country: str) -> str:
     for candidate in (number, country + value):
         if _is_european(candidate.strip().upper()) or candidate[:2].upper() == "GR":
             try:
-                return str(stdnum.eu.vat.validate(candidate))
+                valid = str(stdnum.eu.vat.validate(candidate))
+                return "EL" + valid[2:] if valid.startswith("GR") else valid
             except ValidationError:
                 continue
     if country == "GR" or _is_european(country):
@@ -170,9 +172,12 @@ def _unknown_form(value: str) -> str:
 def _lei(value: str) -> str:
     """ISO 17442: 20 characters, check digits by ISO 7064 MOD 97-10."""
     try:
-        return str(stdnum.lei.validate(value))
+        lei = str(stdnum.lei.validate(value))
     except ValidationError:
-        raise ValueError("This is no LEI: its 20 characters do not match their check digits.") from None
+        lei = ""
+    if not _LEI.fullmatch(lei):
+        raise ValueError("This is no LEI: its 20 characters do not match their check digits.")
+    return lei
 
 
 def _registry_number(value: str, country: str) -> str:
