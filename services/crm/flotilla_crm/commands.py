@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 from flotilla.bus.declare import Job, TimerKind
+from flotilla.cause import Cause
 from flotilla.security.principal import Principal
 from flotilla.store.postgres import Transaction
 
@@ -88,7 +89,7 @@ async def create_task(tx: Transaction, who: Principal, values: Mapping[str, Any]
     task = await tasks.add_task(tx, who.org, draft)
     event = tx.emit(task.created(), org=who.org, sequence=task.sequence, audience=AUDIENCE)
     await timeline.append(tx, [_of_task(event, who, task, Kind.TASK_CREATED, task.created_at)])
-    _time(tx, who.org, task)
+    time_task(tx, who.org, task)
     return task
 
 
@@ -100,7 +101,7 @@ async def change_task(tx: Transaction, who: Principal, task: Task, wanted: Mappi
     saved = await tasks.save_task(tx, who.org, revised)
     tx.emit(saved.updated(changed), org=who.org, sequence=saved.sequence, audience=AUDIENCE)
     if "due_at" in changed:
-        _time(tx, who.org, saved)
+        time_task(tx, who.org, saved)
     return saved
 
 
@@ -145,11 +146,12 @@ async def _tell_due(tx: Transaction, job: Job) -> None:
 task_due = TimerKind(TASK_DUE, DuePayload, _tell_due)
 
 
-def _time(tx: Transaction, org: UUID, task: Task) -> None:
+def time_task(tx: Transaction, org: UUID, task: Task, cause: Cause | None = None) -> None:
+    """Have its timer say when it is due."""
     if task.due_at is None:
         tx.cancel_timer(TASK_DUE, str(task.id))
     else:
-        tx.set_timer(TASK_DUE, str(task.id), task.due_at, DuePayload(task.id), org=org)
+        tx.set_timer(TASK_DUE, str(task.id), task.due_at, DuePayload(task.id), org=org, cause=cause)
 
 
 def _of_task(event: UUID, who: Principal, task: Task, kind: Kind, at: datetime) -> Entry:

@@ -6,7 +6,7 @@ from flotilla.bus.declare import Lane
 from flotilla.events import crm as events
 from flotilla.service import Service
 
-from flotilla_crm import handlers
+from flotilla_crm import handlers, wishes
 from flotilla_crm.api import companies, contacts, notes, tasks
 from flotilla_crm.commands import task_due
 
@@ -17,8 +17,15 @@ service = Service(
         Lane("people", wait=timedelta(milliseconds=20)),
         Lane("timeline", wait=timedelta(milliseconds=250)),
         Lane("directory"),
+        Lane("wishes"),
     ),
-    handlers=(handlers.meet_senders, handlers.note_replies, handlers.keep_users),
+    handlers=(
+        handlers.meet_senders,
+        handlers.note_replies,
+        handlers.keep_users,
+        wishes.grant_tasks,
+        wishes.take_back_tasks,
+    ),
     timers=(task_due,),
     emits=(
         events.ContactCreated,
@@ -30,6 +37,9 @@ service = Service(
         events.TaskUpdated,
         events.TaskCompleted,
         events.TaskDue,
+        events.TaskFailed,
+        events.TaskDeleted,
+        events.TaskDeleteFailed,
         events.NoteCreated,
     ),
 )

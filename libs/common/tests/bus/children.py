@@ -38,12 +38,12 @@ class Child:
 
 
 @asynccontextmanager
-async def child(instance: Instance, module: str, *fault: str) -> AsyncIterator[Child]:
-    """Start the module's service; killed at the end whatever became of it."""
+async def child(instance: Instance, module: str, *fault: str, service: str = "crm") -> AsyncIterator[Child]:
+    """Start the module's service, on the stores of that name; killed at the end whatever became of it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {**instance.environment("crm"), "FLOTILLA_HTTP_PORT": str(port)}
+    environment = {**instance.environment(service), "FLOTILLA_HTTP_PORT": str(port)}
     arguments = ["-m", "flotilla.testing.child", module, *fault]
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, env=environment, cwd=instance.root, stdout=asyncio.subprocess.DEVNULL

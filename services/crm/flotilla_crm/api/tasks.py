@@ -62,7 +62,7 @@ class TaskOut(Shown):
     contact_id: UUID | None
     company_id: UUID | None
     conversation_id: UUID | None
-    created_by: UUID
+    created_by: UUID | None
     created_at: AwareDatetime
     completed_at: AwareDatetime | None
 

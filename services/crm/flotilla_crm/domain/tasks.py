@@ -23,7 +23,8 @@ class Task:
     contact_id: UUID | None = None
     company_id: UUID | None = None
     conversation_id: UUID | None = None
-    created_by: UUID
+    created_by: UUID | None = None
+    """The person who made it; none for one that another service asked for."""
     created_at: datetime
     completed_at: datetime | None = None
 

@@ -16,6 +16,7 @@ class Kind(StrEnum):
     MESSAGE_SENT = "message.sent"
     TASK_CREATED = "task.created"
     TASK_COMPLETED = "task.completed"
+    TASK_DELETED = "task.deleted"
     NOTE_CREATED = "note.created"
 
 
