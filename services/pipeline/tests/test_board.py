@@ -3,6 +3,7 @@
 import asyncio
 from uuid import UUID
 
+from flotilla.bus.envelope import Received
 from flotilla.cause import Cause
 from flotilla.events.base import Money
 from flotilla.events.pipeline import (
@@ -25,6 +26,7 @@ from services.pipeline.tests.conftest import Json, MakeContact, a_deal, moved, q
 async def test_an_organization_begins_with_a_pipeline(pipeline: Harness, org: UUID, board: Json) -> None:
     event = await pipeline.spy.expect(PipelineCreated, lambda event: event.org == org)
     assert (str(event.data.pipeline_id), event.data.default) == (board["id"], True)
+    await pipeline.spy.expect(StageCreated, lambda event: event.org == org and event.data.kind == "lost")
     stages = pipeline.spy.of(StageCreated, org)
     assert [(each.data.name, each.data.kind) for each in stages][-2:] == [("Won", "won"), ("Lost", "lost")]
 
@@ -182,10 +184,12 @@ async def test_a_rule_has_a_deal_moved(pipeline: Harness, org: UUID, board: Json
         (board["New"], str(new_id()), "not_found"),
     ):
         request = await ask(stage, deal_id)
-        failed = await pipeline.spy.expect(
-            DealMoveFailed, lambda event, request=request: event.envelope.requestid == request
-        )
+        failed = await _refused(pipeline, request)
         assert failed.data.reason == reason
+
+
+async def _refused(pipeline: Harness, request: UUID) -> Received[DealMoveFailed]:
+    return await pipeline.spy.expect(DealMoveFailed, lambda event: event.envelope.requestid == request)
 
 
 async def test_pipelines_are_made_and_changed(pipeline: Harness, org: UUID, board: Json) -> None:
