@@ -4,7 +4,7 @@
 `make contracts` writes contracts/events/*.json and contracts/asyncapi.yaml from them.
 """
 
-from flotilla.events import ai, auth, billing, crm, integrations, kyb, messaging, pipeline
+from flotilla.events import ai, auth, automation, billing, crm, integrations, kyb, messaging, pipeline
 from flotilla.events.base import CONTRACTS, Contract, Envelope, Event, Personal, contract_of
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Personal",
     "ai",
     "auth",
+    "automation",
     "billing",
     "contract_of",
     "crm",

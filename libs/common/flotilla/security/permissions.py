@@ -45,6 +45,7 @@ _LEAD: Final = _WORK | {
     "journeys:read",
     "knowledge:write",
     "pipelines:write",
+    "rules:read",
     "sagas:read",
 }
 _ADMINISTER: Final = _LEAD | {
@@ -56,6 +57,7 @@ _ADMINISTER: Final = _LEAD | {
     "organization:write",
     "parked:read",
     "parked:write",
+    "rules:write",
     "sagas:write",
     "users:write",
 }

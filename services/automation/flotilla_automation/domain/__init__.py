@@ -1,0 +1,1 @@
+"""Rules, what they look at, and their runs; no I/O."""

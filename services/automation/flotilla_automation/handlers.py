@@ -1,0 +1,121 @@
+"""Events in: whatever type some rule wants.
+
+Each is handled by what it is: an answer to a wish, a message in a conversation, a trigger. All of it may be repeated:
+answers and messages find their step over, and an event triggers a rule once.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from flotilla.bus.declare import RawEvent, tap
+from flotilla.events.base import Event
+from flotilla.events.messaging import MessageReceived, MessageSent
+from flotilla.store.postgres import Transaction
+
+from flotilla_automation.domain.actions import ANSWERS, KINDS
+from flotilla_automation.domain.fields import Occurrence
+from flotilla_automation.domain.runs import Run, RunState
+from flotilla_automation.own import LANE
+from flotilla_automation.running import STEP_DUE, replied, resume, step_key, understand
+from flotilla_automation.starting import Heard, start
+from flotilla_automation.store import recent, runs, wanted
+from flotilla_automation.store.runs import RunKey, Written
+
+PLAUSIBLE: Final = ("request_id", "task_id", "message_id")
+"""Fields that name the wish in an answer which carries no `requestid`."""
+
+
+@tap(LANE, dynamic=True)
+async def run_rules(tx: Transaction, batch: Sequence[RawEvent]) -> None:
+    """Go on with what waited for these events, and begin what they trigger."""
+    orgs = await wanted.with_rules(tx, {raw.envelope.organizationid for raw in batch})
+    heard = [(raw, understand(raw.body)) for raw in batch if raw.envelope.organizationid in orgs]
+    if not heard:
+        return
+    await recent.keep(tx, [_kept(raw) for raw, _ in heard])
+    written = list(_written(heard))
+    if written:
+        await runs.move_positions(tx, written)
+    await take_answers(tx, [event for _, event in heard])
+    await take_replies(tx, written)
+    await start(tx, heard)
+
+
+async def take_answers(tx: Transaction, events: Sequence[Occurrence]) -> None:
+    """Steps whose wishes were answered are over, well or ill."""
+    by_request = {
+        (event.envelope.organizationid, request): event for event in events for request in _requests(event)
+    }
+    if not by_request:
+        return
+    answered: dict[RunKey, tuple[UUID, Event]] = {}
+    for row in await runs.asked(tx, sorted(by_request, key=str)):
+        event = by_request[row["organization_id"], row["request_id"]]
+        if isinstance(event.data, ANSWERS.get(KINDS[row["kind"]], ())):
+            answered[row["organization_id"], row["run_id"]] = (row["request_id"], event.data)
+    if answered:
+        held = await runs.lock(tx, sorted(answered))
+        stand = [await _answered(tx, run, *answered[run.organization_id, run.id]) for run in held]
+        await resume(tx, [run for run in stand if run is not None])
+
+
+async def _answered(tx: Transaction, run: Run, request_id: UUID, answer: Event) -> Run | None:
+    if run.state is not RunState.ASKING or run.request_id() != request_id:
+        return None
+    tx.cancel_timer(STEP_DUE, step_key(run))
+    now = datetime.now(UTC)
+    if any(isinstance(answer, yes) for yes, _ in ANSWERS.values()):
+        await runs.end_effect(tx, run, "done")
+        return run.went_on(now)
+    reason = str(getattr(answer, "reason", None) or "no reason given")
+    await runs.end_effect(tx, run, "failed", reason)
+    return run.over(RunState.FAILED, now, f"refused: {reason}")
+
+
+async def take_replies(tx: Transaction, written: Sequence[Written]) -> None:
+    """Runs that waited to miss one of these messages end."""
+    keys = await runs.awaiting(tx, written) if written else []
+    if not keys:
+        return
+    now = datetime.now(UTC)
+    ended: list[Run] = []
+    for run in await runs.lock(tx, sorted(keys)):
+        if run.state is RunState.AWAITING_REPLY and _is_reply(run, written):
+            tx.cancel_timer(STEP_DUE, step_key(run))
+            await runs.end_effect(tx, run, "ended")
+            ended.append(replied(run, now))
+    await resume(tx, ended)
+
+
+def _is_reply(run: Run, written: Sequence[Written]) -> bool:
+    """Looked at again under the lock: it may have gone on to wait for another since it was found."""
+    return any(
+        (each.organization_id, each.conversation_id, each.side)
+        == (run.organization_id, run.conversation_id, run.awaits)
+        and each.position > (run.after_position or 0)
+        for each in written
+    )
+
+
+def _requests(event: Occurrence) -> Iterator[UUID]:
+    """The wishes that an event may answer."""
+    if event.envelope.requestid is not None:
+        yield event.envelope.requestid
+    for name in PLAUSIBLE:
+        found = getattr(event.data, name, None)
+        if isinstance(found, UUID):
+            yield found
+
+
+def _written(heard: Sequence[Heard]) -> Iterator[Written]:
+    for _, event in heard:
+        data = event.data
+        if isinstance(data, MessageReceived | MessageSent):
+            side = "customer" if isinstance(data, MessageReceived) else "team"
+            yield Written(event.envelope.organizationid, data.conversation_id, side, data.position)
+
+
+def _kept(raw: RawEvent) -> tuple[UUID, UUID, str, str]:
+    return raw.envelope.organizationid, raw.envelope.id, raw.envelope.type, raw.body.decode()

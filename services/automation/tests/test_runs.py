@@ -1,0 +1,315 @@
+"""Runs on real servers: wishes and answers, redelivery, poison, loops, storms, bindings."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import aio_pika
+from flotilla.bus.envelope import encode
+from flotilla.cause import Cause
+from flotilla.events.automation import RuleTriggered, TriggerExecuted, TriggerFailed
+from flotilla.events.crm import TaskCreated, TaskFailed, TaskRequested
+from flotilla.events.messaging import ConversationOpened
+from flotilla.events.pipeline import DealLost, DealMoveFailed, DealMoveRequested
+from flotilla.ids import new_id
+from flotilla.testing import Harness, eventually
+from flotilla.testing.harness import running
+from flotilla_automation.service import service
+
+from services.automation.tests.conftest import CREATE_TASK, ON_TELEGRAM, Rule, Runs, received
+
+
+def answer(wish: TaskRequested, **fields: Any) -> TaskCreated:
+    """As crm would answer."""
+    given: dict[str, Any] = {
+        "task_id": wish.request_id,
+        "title": wish.title,
+        "state": "open",
+        "assignee_id": None,
+        "due_at": None,
+        "contact_id": wish.contact_id,
+        "company_id": None,
+        "conversation_id": wish.conversation_id,
+        "completed_at": None,
+    }
+    return TaskCreated(**given | fields)
+
+
+async def test_a_rule_asks_is_answered_and_explains_itself(
+    automation: Harness, org: UUID, rule: Rule, runs_of: Runs
+) -> None:
+    made = await rule(
+        condition={"all": [ON_TELEGRAM, {"field": "data.text", "operator": "contains", "value": "Refund"}]}
+    )
+    message = received()
+    cause = Cause.fresh("contact:1")
+    event_id = await automation.publish(message, org=org, cause=cause)
+    wish = await automation.spy.expect(TaskRequested, lambda event: event.org == org)
+    assert (wish.data.title, wish.data.conversation_id) == ("Call Zoë Groß", message.conversation_id)
+    assert wish.envelope.source == "/flotilla/automation"
+    assert wish.envelope.actor == f"rule:{made['id']}"
+    assert wish.envelope.requestid == wish.data.request_id
+    assert (wish.envelope.correlationid, wish.envelope.causationid) == (cause.correlation_id, event_id)
+    assert (await automation.spy.expect(RuleTriggered, lambda event: event.org == org)).data.depth == 0
+
+    await automation.publish(answer(wish.data), org=org, cause=wish.cause)
+    done = await automation.spy.expect(TriggerExecuted, lambda event: event.org == org)
+    (run,) = await runs_of(made["id"], "done")
+    assert (done.data.outcome, str(done.data.run_id)) == ("done", run["id"])
+    assert [(step["kind"], step["state"]) for step in run["steps"]] == [("create_task", "done")]
+    channel, text = run["conditions"]
+    assert (channel["actual"], channel["holds"]) == ("telegram", True)
+    assert (text["actual"], text["personal"], text["holds"]) == (None, True, True)
+
+
+async def test_what_nearly_ran_says_which_condition_failed(
+    automation: Harness, org: UUID, rule: Rule, runs_of: Runs
+) -> None:
+    first = {"field": "data.first", "operator": "equals", "value": False}
+    made = await rule(condition={"all": [ON_TELEGRAM, first]})
+    await automation.publish(received(channel="email"), org=org)  # two comparisons away: not told
+    await automation.publish(received(), org=org)
+    (run,) = await runs_of(made["id"], "skipped")
+    failed = [each["pointer"] for each in run["conditions"] if not each["holds"]]
+    assert (failed, run["steps"]) == (["/condition/all/1"], [])
+    assert not automation.spy.of(TaskRequested, org)
+
+
+async def test_a_refused_wish_ends_the_run_with_the_reason(
+    automation: Harness, org: UUID, rule: Rule, runs_of: Runs
+) -> None:
+    made = await rule(actions=[CREATE_TASK, CREATE_TASK])
+    await automation.publish(received(), org=org)
+    wish = await automation.spy.expect(TaskRequested, lambda event: event.org == org)
+    failed = TaskFailed(request_id=wish.data.request_id, reason="unknown_contact")
+    await automation.publish(failed, org=org, cause=wish.cause)
+    event = await automation.spy.expect(TriggerFailed, lambda event: event.org == org)
+    assert (event.data.reason, event.data.step) == ("refused: unknown_contact", 0)
+    (run,) = await runs_of(made["id"], "failed")
+    assert run["reason"] == "refused: unknown_contact"
+    assert len(automation.spy.of(TaskRequested, org)) == 1
+
+
+async def test_a_deal_is_moved_or_the_run_says_why_not(
+    automation: Harness, org: UUID, rule: Rule, runs_of: Runs
+) -> None:
+    stage = new_id()
+    move = {"type": "move_deal", "deal_id": "{{ data.deal_id }}", "stage_id": str(stage)}
+    made = await rule(trigger="deal.lost.v1", condition=None, actions=[move], name="Win back")
+    now = datetime.now(UTC)
+    lost = DealLost(
+        deal_id=new_id(),
+        pipeline_id=new_id(),
+        stage_id=new_id(),
+        title=None,
+        state="lost",
+        value=None,
+        probability=0,
+        contact_id=None,
+        company_id=None,
+        conversation_id=None,
+        owner_id=None,
+        expected_close_on=None,
+        source="lead",
+        loss_reason="price",
+        entered_stage_at=now,
+        created_at=now,
+        ended_at=now,
+    )
+    await automation.publish(lost, org=org)
+    wish = (await automation.spy.expect(DealMoveRequested, lambda event: event.org == org)).data
+    assert (wish.deal_id, wish.stage_id, wish.reason) == (lost.deal_id, stage, "Win back")
+    refused = DealMoveFailed(
+        request_id=wish.request_id, deal_id=wish.deal_id, stage_id=stage, reason="not_open"
+    )
+    await automation.publish(refused, org=org)  # without a requestid: the answer itself names the wish
+    (run,) = await runs_of(made["id"], "failed")
+    assert run["reason"] == "refused: not_open"
+
+
+async def test_nothing_happens_twice_with_two_replicas_and_redelivery(
+    automation: Harness, org: UUID, rule: Rule, runs_of: Runs
+) -> None:
+    made = await rule()
+    settings = {"runs_a_minute": 20, "unbind_after_seconds": 0}
+    async with running(service, instance=automation.instance, **settings) as second:
+        messages = [received() for _ in range(5)]
+        ids = [new_id() for _ in messages]
+        for _ in range(4):
+            for message, event_id in zip(messages, ids, strict=True):
+                await automation.publish(message, org=org, sequence=1, event_id=event_id)
+        await runs_of(made["id"], "asking", 5)
+        for wish in automation.spy.of(TaskRequested, org):
+            for replica in (automation, second, automation):
+                await replica.publish(answer(wish.data), org=org, cause=wish.cause)
+        runs = await runs_of(made["id"], "done", 5)
+        # An edit makes a new version; the same events trigger nothing again.
+        await automation.client(org).patch(f"/v1/rules/{made['id']}", {"condition": None})
+        for message, event_id in zip(messages, ids, strict=True):
+            await second.publish(message, org=org, sequence=1, event_id=event_id)
+        last = await automation.publish(received(), org=org)
+        (run,) = await runs_of(made["id"], "asking", 1)
+    assert (run["event_id"], run["version"]) == (str(last), 2)
+    assert {run["event_id"] for run in runs} == {str(event_id) for event_id in ids}
+    assert len(automation.spy.of(TaskRequested, org)) == 6
+
+
+async def test_an_edit_leaves_a_run_on_its_version(
+    automation: Harness, org: UUID, rule: Rule, runs_of: Runs
+) -> None:
+    second_step = {"type": "create_task", "title": "As it was"}
+    made = await rule(actions=[CREATE_TASK, second_step])
+    await automation.publish(received(), org=org)
+    wish = await automation.spy.expect(TaskRequested, lambda event: event.org == org)
+    client = automation.client(org)
+    changed = {"actions": [{"type": "create_task", "title": "As it is"}], "enabled": False}
+    assert (await client.patch(f"/v1/rules/{made['id']}", changed)).status == 200
+    await automation.publish(answer(wish.data), org=org, cause=wish.cause)
+    again = await automation.spy.expect(
+        TaskRequested, lambda event: event.org == org and event.data.title == "As it was"
+    )
+    await automation.publish(answer(again.data), org=org, cause=again.cause)
+    (run,) = await runs_of(made["id"], "done")
+    assert (run["version"], len(run["steps"])) == (1, 2)
+
+
+async def test_a_rule_that_feeds_itself_is_stopped(
+    automation: Harness, org: UUID, rule: Rule, runs_of: Runs
+) -> None:
+    made = await rule(
+        trigger="task.created.v1", condition=None, actions=[{"type": "create_task", "title": "Once more"}]
+    )
+    first = TaskRequested(
+        request_id=new_id(),
+        title="Begin",
+        assignee_id=None,
+        due_at=None,
+        contact_id=None,
+        company_id=None,
+        conversation_id=None,
+    )
+    await automation.publish(answer(first), org=org)
+    seen: set[UUID] = set()
+
+    async def answered_until_stopped() -> bool:
+        for wish in automation.spy.of(TaskRequested, org):
+            if wish.id not in seen:
+                seen.add(wish.id)
+                await automation.publish(answer(wish.data), org=org, cause=wish.cause)
+        return bool(automation.spy.of(TriggerFailed, org))
+
+    await eventually(answered_until_stopped)
+    (run,) = await runs_of(made["id"], "stopped")
+    assert (run["reason"], run["depth"], run["steps"]) == ("loop", 6, [])
+    assert len(automation.spy.of(TaskRequested, org)) == 6
+
+
+async def test_many_events_of_one_journey_are_no_loop(
+    automation: Harness, org: UUID, rule: Rule, runs_of: Runs
+) -> None:
+    made = await rule()
+    one_import = Cause.fresh("user:1")
+    for _ in range(10):
+        await automation.publish(received(), org=org, cause=one_import)
+    runs = await runs_of(made["id"], "asking", 10)
+    assert {run["depth"] for run in runs} == {0}
+
+
+async def test_a_storm_is_stopped_and_told_once(
+    automation: Harness, org: UUID, rule: Rule, runs_of: Runs
+) -> None:
+    made = await rule(actions=[{"type": "wait", "seconds": 3600}])
+    for _ in range(45):  # with the minute's turn in between, at least five are over two minutes' twenty
+        await automation.publish(received(), org=org)
+
+    async def all_seen() -> bool:
+        async with automation.app.db.transaction(org) as tx:
+            return bool(
+                await tx.fetchval("SELECT count(*) = 45 FROM runs WHERE ended_at IS NOT NULL OR step = 0")
+            )
+
+    await eventually(all_seen)
+    failed = await automation.spy.expect(TriggerFailed, lambda event: event.org == org)
+    assert failed.data.reason == "storm"
+    assert len(automation.spy.of(TriggerFailed, org)) <= 2
+    client = automation.client(org)
+    stopped = (await client.get(f"/v1/rules/{made['id']}/runs?state=stopped&limit=200")).json()["items"]
+    assert len(stopped) >= 5
+    assert {run["reason"] for run in stopped} == {"storm"}
+
+
+async def test_poison_is_parked_alone(automation: Harness, org: UUID, rule: Rule, runs_of: Runs) -> None:
+    made = await rule()
+    good = encode(received(), org=org, sequence=1, cause=Cause.fresh(), region="eu")
+    broken = good.body.replace(b'"position":1', b'"position":"one"').replace(
+        str(good.id).encode(), str(new_id()).encode()
+    )
+    exchange = automation._exchange
+
+    for body in (broken, good.body):
+        await exchange.publish(aio_pika.Message(body, delivery_mode=2), good.type)
+    await runs_of(made["id"], "asking")
+
+    async def parked() -> bool:
+        row = await automation.app.db.fetchrow(
+            "SELECT handler, error FROM parked_events WHERE organization_id = $1", org
+        )
+        return row is not None and row["handler"] == "run_rules" and "ValidationError" in row["error"]
+
+    await eventually(parked)
+
+
+async def test_an_organization_without_rules_is_not_looked_at(
+    automation: Harness, org: UUID, rule: Rule, runs_of: Runs
+) -> None:
+    made = await rule()
+    stranger = new_id()
+    await automation.publish(received(), org=stranger)
+    await automation.publish(received(), org=org)
+    await runs_of(made["id"], "asking")
+    async with automation.app.db.transaction([stranger, org]) as tx:
+        kept = await tx.fetch(
+            "SELECT organization_id FROM recent_events WHERE organization_id = ANY($1)", [stranger, org]
+        )
+    assert {row["organization_id"] for row in kept} == {org}
+
+
+async def test_a_type_is_bound_while_rules_or_their_runs_want_it(
+    automation: Harness, org: UUID, rule: Rule, runs_of: Runs
+) -> None:
+    db, client = automation.app.db, automation.client(org)
+    type_ = "conversation.opened.v1"
+
+    async def bound() -> bool:
+        return bool(await db.fetchval("SELECT count(*) FROM bound_types WHERE type = $1", type_))
+
+    assert not await bound()
+    made = await rule(trigger=type_, condition=None, actions=[{"type": "wait", "seconds": 1}])
+    assert await bound()
+    opened = ConversationOpened(
+        conversation_id=new_id(),
+        channel="telegram",
+        account_id=new_id(),
+        identity_id=new_id(),
+        contact_id=None,
+        state="open",
+        assignee_id=None,
+        snoozed_until=None,
+        opened_at=datetime.now(UTC),
+        resolved_at=None,
+        ai_enabled=True,
+    )
+    await automation.publish(opened, org=org)
+    await runs_of(made["id"], "waiting")
+    await client.patch(f"/v1/rules/{made['id']}", {"enabled": False})
+    await automation.app.own.bound.settle()
+    assert await bound()  # a run still lives
+    await runs_of(made["id"], "done")
+    await automation.app.own.bound.settle()
+    assert not await bound()
+    await automation.publish(opened, org=org)
+    # The broker knows of no place for it: it went nowhere, the queue holds nothing.
+    await client.patch(f"/v1/rules/{made['id']}", {"enabled": True})
+    await automation.publish(opened, org=org)
+    runs = await runs_of(made["id"], "waiting")
+    assert len(runs) == 1
