@@ -7,7 +7,10 @@ from uuid import UUID
 
 import pytest
 from flotilla.events.kyb import CounterpartyChecked
+from flotilla.instance import Instance
+from flotilla.service import load
 from flotilla.testing import Harness
+from flotilla.testing.isolation import isolated
 from flotilla.testing.plugin import StartService
 from flotilla.testing.simulators.gleif import GleifSimulator
 from flotilla.testing.simulators.vies import ViesSimulator
@@ -52,6 +55,13 @@ def settings(vies: ViesSimulator, gleif: GleifSimulator) -> dict[str, Any]:
 async def kyb(start_service: StartService, settings: dict[str, Any]) -> AsyncIterator[Harness]:
     async with start_service("kyb", **settings) as harness:
         yield harness
+
+
+@pytest.fixture
+async def stores(worker: str) -> AsyncIterator[Instance]:
+    """Stores of this test's own: its processes start and die."""
+    async with isolated(load("kyb"), f"{worker}m") as instance:
+        yield instance
 
 
 def german_number() -> str:

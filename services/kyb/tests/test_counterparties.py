@@ -52,6 +52,9 @@ async def test_numbers_that_cannot_be_right_are_pointed_at(kyb: Harness, org: UU
         ({"name": "Ink", "country": "Germany"}, "/country"),
         ({"name": "", "country": "DE"}, "/name"),
         ({"name": "I\u0000nk", "country": "DE", "lei": "\u0000"}, "/lei"),
+        ({"name": "I\u0000nk", "country": "DE", "registry_number": "1\u00002"}, "/name"),
+        ({"name": "Ink", "country": "DE", "registry_number": "1\u00002"}, "/registry_number"),
+        ({"name": "Ink", "country": "US", "vat_number": "12\u000034"}, "/vat_number"),
         ({"name": "Ink", "country": "DE", "vat": "1"}, "/vat"),
         ({"name": "Ink", "country": "DE", "monitoring": "hourly"}, "/monitoring"),
     ):
@@ -95,6 +98,8 @@ async def test_the_list_is_filtered_and_paged(kyb: Harness, org: UUID, make: Mak
     assert await _ids(client, "country=FR") == [made[1]]
     assert await _ids(client, "state=unverified&risk_level=medium") == made[::-1]
     assert await _ids(client, "state=verified") == []
+    assert (await client.get("/v1/counterparties?vat_number=%00")).status == 422
+    assert (await client.get("/v1/counterparties?cursor=bm9uZQ")).status == 422
 
 
 async def _ids(client: Any, query: str) -> list[str]:

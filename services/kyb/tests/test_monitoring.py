@@ -4,18 +4,15 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import pytest
 from flotilla.events.kyb import CounterpartyChecked
 from flotilla.instance import Instance
 from flotilla.service import load
 from flotilla.testing import Harness, eventually
 from flotilla.testing.harness import running
-from flotilla.testing.isolation import isolated
 from flotilla.testing.simulators.gleif import GleifSimulator
 from flotilla.testing.simulators.register import Hang
 from flotilla.testing.simulators.vies import ViesSimulator
@@ -23,13 +20,6 @@ from flotilla.testing.simulators.vies import ViesSimulator
 from services.kyb.tests.conftest import Make, bring_forward, checked, german_number
 
 DUE = "SELECT due_at FROM jobs WHERE organization_id = $1 AND kind = 'monitor'"
-
-
-@pytest.fixture
-async def stores(worker: str) -> AsyncIterator[Instance]:
-    """Stores of this test's own: its processes start and die."""
-    async with isolated(load("kyb"), f"{worker}m") as instance:
-        yield instance
 
 
 async def test_a_daily_check_comes_round_and_sets_the_next(

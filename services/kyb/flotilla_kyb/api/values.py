@@ -5,7 +5,7 @@ from uuid import UUID
 
 from flotilla.http import NotFoundError, UnprocessableError
 from flotilla.store.postgres import Transaction
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from flotilla_kyb.domain.counterparty import Counterparty
 from flotilla_kyb.domain.identity import Identity, IdentityError, identify
@@ -15,13 +15,8 @@ LAST_ID: Final = UUID(int=(1 << 128) - 1)
 """After every id: where the first page of newest things begins."""
 
 
-def _without_nul(value: object) -> object:
-    """What JSON allows and Postgres does not is left to the checks of each field, which refuse it as a sign."""
-    return value.replace("\x00", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) else value
-
-
-Text = Annotated[str, Field(max_length=1000), BeforeValidator(_without_nul)]
-Number = Annotated[str, Field(max_length=60), BeforeValidator(_without_nul)]
+Text = Annotated[str, Field(max_length=1000)]
+Number = Annotated[str, Field(max_length=60)]
 Monitored = Literal["none", "daily", "weekly"]
 State = Literal["unchecked", "verified", "invalid", "unverified"]
 Level = Literal["low", "medium", "high"]
