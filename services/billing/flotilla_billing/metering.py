@@ -12,6 +12,7 @@ from flotilla_billing.domain.entitlements import Entitlement, period_of
 from flotilla_billing.domain.plans import Kind, plans
 from flotilla_billing.store import subscriptions, usage
 from flotilla_billing.store.usage import Holding, Use
+from flotilla_billing.stripe.subscriptions import METER, Metered
 from flotilla_billing.subscribing import Why, begin, tell
 
 Key = tuple[UUID, str]
@@ -41,6 +42,20 @@ async def hold(tx: Transaction, holdings: Sequence[Holding], causes: Mapping[UUI
         await _apply(tx, added, causes)
 
 
+async def _charge(
+    tx: Transaction, changes: Sequence[tuple[Entitlement, Entitlement]], causes: Mapping[UUID, Why]
+) -> None:
+    """Have Stripe told of use past the limit, where it is charged for through Stripe."""
+    past = [(after, after.past_limit - before.past_limit_in(after)) for before, after in changes]
+    charged = [(after, amount) for after, amount in past if after.beyond == "overage" and amount > 0]
+    paying = await subscriptions.paying(tx, sorted({after.organization_id for after, _ in charged}))
+    for after, amount in charged:
+        org = after.organization_id
+        if org in paying:
+            metered = Metered(after.feature, amount, datetime.now(UTC))
+            tx.enqueue(METER, f"{after.id}:{after.sequence}", metered, org=org, cause=causes[org])
+
+
 async def _apply(
     tx: Transaction, added: Mapping[Key, Sequence[tuple[datetime, int]]], causes: Mapping[UUID, Why]
 ) -> None:
@@ -57,4 +72,5 @@ async def _apply(
             after = after.counting(amount, period, resets=resets)
         if after != before:
             changes.append((before, replace(after, sequence=before.sequence + 1)))
+    await _charge(tx, changes, causes)
     await tell(tx, changes, causes)

@@ -7,14 +7,19 @@ from flotilla.events import billing as events
 from flotilla.service import Service
 
 from flotilla_billing.api import invoices, payments, settings, subscription
+from flotilla_billing.api import stripe as paying
 from flotilla_billing.handlers import invoices as wishes
 from flotilla_billing.handlers import organizations, usage
 from flotilla_billing.settings import BillingSettings
+from flotilla_billing.stripe.checkouts import checkout_job
+from flotilla_billing.stripe.client import opened
+from flotilla_billing.stripe.subscriptions import cancel_job, meter_job, refresh_job
 from flotilla_billing.subscribing import trial_ends
 
 service = Service(
     name="billing",
     settings=BillingSettings,
+    resources=opened,
     routes=(
         invoices.routes,
         payments.routes,
@@ -22,6 +27,9 @@ service = Service(
         subscription.plan_routes,
         subscription.routes,
         subscription.usage_routes,
+        paying.accounts,
+        paying.paying,
+        paying.hooks,
     ),
     lanes=(
         Lane("invoices"),
@@ -40,6 +48,7 @@ service = Service(
         usage.count_seats,
         usage.count_channels,
     ),
+    jobs=(checkout_job, meter_job, cancel_job, refresh_job),
     timers=(trial_ends,),
     emits=(
         events.SubscriptionCreated,

@@ -119,9 +119,11 @@ async def tell(
 
 
 async def _end_trial(tx: Transaction, job: Job) -> None:
-    """The trial is over: on to the plan that everybody has, unless another was chosen meanwhile."""
+    """The trial is over: on to the plan that everybody has, unless another was chosen, or is tried, meanwhile."""
     subscription = await store.read(tx, job.org, lock=True)
-    if subscription is not None and subscription.state is SubscriptionState.TRIALING:
+    if subscription is None or subscription.provider != "local":
+        return
+    if subscription.state is SubscriptionState.TRIALING:
         await change(tx, subscription, subscription.on(plans().trial.then, datetime.now(UTC)), job.cause)
 
 

@@ -1,16 +1,26 @@
 """One billing on stores of its own for all tests; each test has an organization of its own."""
 
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import UUID
 
+import aiohttp
 import pytest
+from aiohttp import web
 from flotilla.events.auth import OrganizationCreated
 from flotilla.events.base import Money
 from flotilla.events.billing import InvoiceLine, InvoiceRequested, SubscriptionCreated
 from flotilla.events.crm import CompanyCreated
 from flotilla.ids import new_id
+from flotilla.instance import Instance
 from flotilla.testing import Client, Harness, eventually
 from flotilla.testing.plugin import StartService
 
@@ -115,3 +125,108 @@ async def issued(client: Client, **fields: Any) -> dict[str, Any]:
     assert answer.status == 200, answer.body
     invoice: dict[str, Any] = answer.json()
     return invoice
+
+
+@dataclass(frozen=True)
+class StripeCall:
+    """A request that Stripe got."""
+
+    path: str
+    form: dict[str, str]
+    idempotency_key: str | None
+
+
+@dataclass
+class StripeMock:
+    """Stripe's own mock server, which checks every parameter and keeps nothing; what it is asked is noted here."""
+
+    inner: str
+    session: aiohttp.ClientSession
+    address: str = ""
+    calls: list[StripeCall] = field(default_factory=list)
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Note it, and pass it on."""
+        body = await request.read()
+        form = dict(parse_qsl(body.decode()))
+        key = request.headers.get("Idempotency-Key")
+        self.calls.append(StripeCall(request.path, form, key))
+        kept = ("Authorization", "Content-Type", "Idempotency-Key", "Stripe-Version")
+        headers = {name: request.headers[name] for name in kept if name in request.headers}
+        async with self.session.request(
+            request.method, self.inner + request.path_qs, data=body, headers=headers
+        ) as answer:
+            content = await answer.read()
+            return web.Response(body=content, status=answer.status, content_type="application/json")
+
+    def to(self, path: str, **form: str) -> list[StripeCall]:
+        """Those to a path that said this."""
+        return [call for call in self.calls if call.path == path and form.items() <= call.form.items()]
+
+
+@pytest.fixture(scope="session")
+async def stripe_mock() -> AsyncIterator[StripeMock]:
+    """On a free port; built once with Go, skipped where there is none."""
+    program = await asyncio.to_thread(_built)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    quiet = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(
+        str(program), "-http-addr", f"127.0.0.1:{port}", stdout=quiet, stderr=quiet
+    )
+    session = aiohttp.ClientSession()
+    mock = StripeMock(f"http://127.0.0.1:{port}", session)
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", mock.take)
+    runner = web.AppRunner(app, access_log=None)
+    try:
+        await eventually(lambda: _listens(port), what="stripe-mock listens")
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        mock.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield mock
+    finally:
+        await runner.cleanup()
+        await session.close()
+        process.terminate()
+        await process.wait()
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def _built() -> Path:
+    """Stripe's mock server, built where it is not there yet."""
+    folder = Instance.load("test").tools / "stripe-mock"
+    program = folder / "stripe-mock"
+    if program.is_file():
+        return program
+    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
+    if go is None:
+        pytest.skip("stripe-mock is built with Go, and there is none here")
+    folder.mkdir(parents=True, exist_ok=True)
+    module = "github.com/stripe/stripe-mock@v0.203.0"
+    subprocess.run([go, "install", module], check=True, env={**os.environ, "GOBIN": str(folder)})
+    return program
+
+
+PLATFORM_SECRET = "whsec_platform_of_the_tests"
+
+
+@pytest.fixture(scope="session")
+async def selling(start_service: StartService, stripe_mock: StripeMock) -> AsyncIterator[Harness]:
+    """A billing that sells its plans through Stripe."""
+    async with start_service(
+        "billing",
+        stripe_secret_key="sk_test_123",
+        stripe_webhook_secret=PLATFORM_SECRET,
+        stripe_address=stripe_mock.address,
+    ) as harness:
+        yield harness

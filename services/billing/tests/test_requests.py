@@ -1,11 +1,15 @@
 """Wishes for invoices: answered once, taken back, also before they come."""
 
+from uuid import UUID
+
+from flotilla.bus.envelope import Received
 from flotilla.cause import Cause
 from flotilla.events.base import Money
 from flotilla.events.billing import (
     InvoiceFailed,
     InvoiceIssued,
     InvoiceLine,
+    InvoiceRequested,
     InvoiceVoided,
     InvoiceVoidFailed,
     InvoiceVoidRequested,
@@ -52,9 +56,7 @@ async def test_a_wish_that_cannot_be_met_says_why(billing: Harness, firm: Firm) 
     ):
         wish = requested(firm, **fields)
         await billing.publish(wish, org=firm.org)
-        answer = await billing.spy.expect(
-            InvoiceFailed, lambda event, wish=wish: event.data.request_id == wish.request_id
-        )
+        answer = await _failed(billing, wish.request_id)
         assert words in answer.data.reason
     assert billing.spy.of(InvoiceIssued, firm.org) == []
 
@@ -124,7 +126,7 @@ async def test_a_wish_that_was_taken_back_before_it_came_is_refused(billing: Har
 
 
 async def test_a_wish_and_its_undoing_in_one_moment_agree(billing: Harness, firm: Firm) -> None:
-    pairs = []
+    pairs: list[tuple[InvoiceRequested, InvoiceVoidRequested]] = []
     for _ in range(10):
         wish = requested(firm)
         undo = InvoiceVoidRequested(request_id=new_id(), cancels=wish.request_id, reason="Both at once")
@@ -133,11 +135,17 @@ async def test_a_wish_and_its_undoing_in_one_moment_agree(billing: Harness, firm
         pairs.append((wish, undo))
     numbers = []
     for wish, undo in pairs:
-        await billing.spy.expect(
-            InvoiceVoided, lambda event, undo=undo: event.data.request_id == undo.request_id
-        )
+        await _voided(billing, undo.request_id)
         answer = await firm.client.get(f"/v1/invoices/{wish.request_id}")
         if answer.status == 200:
             assert answer.json()["state"] == "void"
             numbers.append(int(answer.json()["number"][-6:]))
     assert sorted(numbers) == list(range(1, len(numbers) + 1))
+
+
+async def _failed(billing: Harness, request_id: UUID) -> Received[InvoiceFailed]:
+    return await billing.spy.expect(InvoiceFailed, lambda event: event.data.request_id == request_id)
+
+
+async def _voided(billing: Harness, request_id: UUID) -> Received[InvoiceVoided]:
+    return await billing.spy.expect(InvoiceVoided, lambda event: event.data.request_id == request_id)

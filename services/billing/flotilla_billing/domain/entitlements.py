@@ -58,6 +58,15 @@ class Entitlement:
         """Whether nothing more may be used."""
         return not self.enabled or (self.beyond == "block" and self.share == 100)
 
+    @property
+    def past_limit(self) -> int:
+        """How much was used beyond the limit."""
+        return 0 if self.usage_limit is None else max(0, self.used - self.usage_limit)
+
+    def past_limit_in(self, later: "Entitlement") -> int:
+        """How much of what `later` has beyond its limit was beyond it before already; a new period has nothing."""
+        return self.past_limit if self.period_started_at == later.period_started_at else 0
+
     def counting(self, amount: int, period: datetime, *, resets: bool) -> "Entitlement":
         """With so much more used in that period; `resets`: whether each period begins at nothing."""
         if not resets:

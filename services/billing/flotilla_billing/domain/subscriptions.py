@@ -66,6 +66,12 @@ class Subscription:
             cancel_at_period_end=False,
         )
 
+    def ended(self) -> "Subscription":
+        """No more; what everybody has stays."""
+        return replace(
+            self, state=SubscriptionState.CANCELLED, trial_ends_at=None, cancel_at_period_end=False
+        )
+
     def created(self) -> events.SubscriptionCreated:
         """Tells that the organization has a plan."""
         return events.SubscriptionCreated(**self._told())

@@ -15,9 +15,6 @@ READ: Final = "SELECT * FROM payments WHERE organization_id = $1 AND invoice_id 
 REFUND: Final = """
 UPDATE payments SET sequence = sequence + 1, state = 'refunded'
 WHERE organization_id = $1 AND id = $2 AND state = 'succeeded' RETURNING *"""
-SUCCEED: Final = """
-UPDATE payments SET sequence = sequence + 1, state = 'succeeded', reason = '', occurred_at = $3
-WHERE organization_id = $1 AND id = $2 AND state = 'failed' RETURNING *"""
 OF_INVOICE: Final = """
 SELECT * FROM payments WHERE organization_id = $1 AND invoice_id = $2 AND id > $3 ORDER BY id LIMIT $4"""
 

@@ -29,6 +29,10 @@ UPDATE subscriptions SET sequence = sequence + 1, plan = $3, state = $4, provide
 WHERE organization_id = $1 AND id = $2 RETURNING {_SUBSCRIPTION}"""  # noqa: S608
 READ: Final = f"SELECT {_SUBSCRIPTION} FROM subscriptions WHERE organization_id = $1"  # noqa: S608
 
+PAYING: Final = """
+SELECT organization_id FROM subscriptions
+WHERE organization_id = ANY($1::uuid[]) AND provider = 'stripe' AND state <> 'cancelled'"""
+
 GRANT: Final = f"""
 INSERT INTO entitlements ({_ENTITLEMENT})
 SELECT {_ENTITLEMENT} FROM jsonb_populate_recordset(NULL::entitlements, $1::jsonb)
@@ -49,6 +53,12 @@ WHERE e.organization_id = t.organization_id AND e.id = t.id"""
 async def start(tx: Transaction, subscriptions: Sequence[Subscription]) -> list[Subscription]:
     """Write those of organizations that have none yet: these."""
     return [subscription_of(row) for row in await tx.fetch(START, _rows(subscriptions))]
+
+
+async def paying(tx: Transaction, orgs: Sequence[UUID]) -> set[UUID]:
+    """Those of these organizations that pay through Stripe."""
+    rows = await tx.fetch(PAYING, list(orgs)) if orgs else []
+    return {row["organization_id"] for row in rows}
 
 
 async def save(tx: Transaction, subscription: Subscription) -> Subscription:

@@ -1,0 +1,1 @@
+"""Stripe, behind the same domain: checkouts, metered usage, and what its webhooks tell."""
