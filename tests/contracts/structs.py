@@ -1,7 +1,7 @@
 """Random instances of event structs, for property tests."""
 
 import types
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
@@ -15,6 +15,7 @@ SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     UUID: st.uuids(),
     datetime: st.datetimes(min_value=datetime(2000, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    date: st.dates(),
     Any: st.none() | st.booleans() | st.integers(-100, 100) | st.text(max_size=10),
     type(None): st.none(),
 }

@@ -140,7 +140,7 @@ def _example(node: JsonSchema, root: JsonSchema, field: str) -> Any:
 def _example_scalar(node: JsonSchema, field: str) -> Any:
     if "pattern" in node:
         return "/flotilla/automation" if node["pattern"] == ASKERS else "1".zfill(SEQUENCE_WIDTH)
-    by_format = {"uuid": _EXAMPLE_ID, "date-time": _EXAMPLE_TIME}
+    by_format = {"uuid": _EXAMPLE_ID, "date-time": _EXAMPLE_TIME, "date": _EXAMPLE_TIME[:10]}
     by_type: dict[str, Any] = {"integer": 1, "number": 0.9, "boolean": True, "object": {}}
     if word := _FIRST_WORD.match(node.get("description", "")):
         return word[1]
