@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from flotilla.bus.declare import Handler, JobKind, Lane, Tap, TimerKind, Worker
+from flotilla.sagas import SagaKind
 from flotilla.service import Service
 
 from checks.project import Finding, Project, ServiceTree, line_of
@@ -19,6 +20,7 @@ KINDS: dict[type[Any], str] = {
     JobKind: "jobs",
     TimerKind: "timers",
     Worker: "workers",
+    SagaKind: "sagas",
 }
 
 
@@ -62,6 +64,9 @@ def inconsistent(service: Service) -> Iterator[str]:
         yield f"the lane {lane!r} is used by a handler and not listed in lanes"
     for lane in sorted(lanes - used):
         yield f"the lane {lane!r} has no handler; remove it"
+    for saga in service.sagas:
+        if saga.facts not in service.handlers or saga.timer not in service.timers:
+            yield f"the saga {saga.name!r} is never carried on: list its facts in handlers, its timer in timers"
     names = {
         "lane": [lane.name for lane in service.lanes],
         "handler": [handler.name for handler in service.handlers],

@@ -6,9 +6,12 @@ from typing import Annotated
 from uuid import UUID
 
 import pytest
+from flotilla.bus.declare import Lane
 from flotilla.events.base import PERSONAL, Contract, Event, Personal
 from flotilla.events.crm import NoteCreated, Task
 from flotilla.events.integrations import SenderProfile
+from flotilla.sagas import SagaKind
+from flotilla.service import Service
 
 from checks import contents, contracts, events, routes
 from checks.project import NotImportableError
@@ -210,6 +213,31 @@ def test_events_without_a_contract_and_of_others(tree: Tree) -> None:
     assert "belongs to another service" in of_events(tree, foreign)[0]
     other = replace(CHECKED, type="note.created.v1", data=NoteCreated, subject="note_id", person=("note_id",))
     assert "CompanyChecked has no contract: register it" in of_events(tree, other)[0]
+
+
+def test_a_wish_that_any_service_asks(tree: Tree) -> None:
+    tree.package("service.py", HANDLING)
+    tree.package("domain.py", EMITTING.format(body="tx.emit(CompanyChecked(company_id=1, verdict='good'))"))
+    for owner in ("kyb", "crm"):
+        assert of_events(tree, replace(CHECKED, wish=True, owner=owner)) == []
+
+
+def test_a_wish_that_nobody_asks(tree: Tree) -> None:
+    assert of_events(tree, replace(CHECKED, wish=True)) == [
+        "libs/common/flotilla/events/kyb.py:1: company.checked.v1: nobody asks for it; list it in emits=(…)"
+    ]
+
+
+def test_a_saga_that_nothing_carries_on() -> None:
+    async def ended(*_: object) -> None: ...
+
+    saga = SagaKind("check", context=Event, steps=(), done=ended, undone=ended)
+    complaint = "the saga 'check' is never carried on: list its facts in handlers, its timer in timers"
+    assert list(contents.inconsistent(Service("kyb", sagas=(saga,)))) == [complaint]
+    carried = Service(
+        "kyb", sagas=(saga,), handlers=(saga.facts,), timers=(saga.timer,), lanes=(Lane("sagas"),)
+    )
+    assert list(contents.inconsistent(carried)) == []
 
 
 class PersonalButKept(Event, frozen=True, kw_only=True):
