@@ -34,7 +34,7 @@ service = Service(
     lanes=(
         Lane("invoices"),
         Lane("organizations"),
-        Lane("customers", wait=timedelta(milliseconds=250)),
+        Lane("companies", wait=timedelta(milliseconds=250)),
         Lane("usage", wait=timedelta(milliseconds=250)),
     ),
     handlers=(
@@ -43,7 +43,6 @@ service = Service(
         organizations.keep_organizations,
         organizations.begin_trials,
         organizations.keep_companies,
-        organizations.keep_contacts,
         usage.count_ai,
         usage.count_seats,
         usage.count_channels,

@@ -24,17 +24,15 @@ CREATE TABLE invoice_settings (
 );
 SELECT protect_tenant_table('invoice_settings');
 
--- Contacts and companies of crm's that may be sent an invoice.
-CREATE TABLE customers (
+-- Companies of crm's: a wish for an invoice may name one by its id alone.
+CREATE TABLE companies (
     organization_id uuid NOT NULL,
     id uuid NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('contact', 'company')),
-    name text,
-    email text,
+    name text NOT NULL,
     sequence bigint NOT NULL,
     PRIMARY KEY (organization_id, id)
 );
-SELECT protect_tenant_table('customers');
+SELECT protect_tenant_table('companies');
 
 CREATE TABLE number_series (
     organization_id uuid NOT NULL,

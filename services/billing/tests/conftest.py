@@ -72,7 +72,7 @@ def found(billing: Harness) -> Found:
 
         async def known() -> bool:
             async with billing.app.db.transaction(org) as tx:
-                return bool(await tx.fetchval("SELECT count(*) FROM customers WHERE id = $1", company))
+                return bool(await tx.fetchval("SELECT count(*) FROM companies WHERE id = $1", company))
 
         await eventually(known, what="the customer is known")
         await billing.spy.expect(SubscriptionCreated, lambda event: event.org == org)

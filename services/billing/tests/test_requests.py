@@ -14,7 +14,7 @@ from flotilla.events.billing import (
     InvoiceVoidFailed,
     InvoiceVoidRequested,
 )
-from flotilla.events.crm import ContactCreated
+from flotilla.events.crm import CompanyCreated
 from flotilla.ids import new_id
 from flotilla.testing import Harness
 
@@ -61,25 +61,22 @@ async def test_a_wish_that_cannot_be_met_says_why(billing: Harness, firm: Firm) 
     assert billing.spy.of(InvoiceIssued, firm.org) == []
 
 
-async def test_a_wish_waits_for_its_customer(billing: Harness, firm: Firm) -> None:
-    contact = new_id()
-    wish = requested(firm, company_id=None, contact_id=contact)
+async def test_a_wish_waits_for_its_company(billing: Harness, firm: Firm) -> None:
+    company = CompanyCreated(company_id=new_id(), name="Zoë Groß KG", domain=None, owner_id=None, tags=[])
+    wish = requested(firm, company_id=company.company_id)
     await billing.publish(wish, org=firm.org)
-    person = ContactCreated(
-        contact_id=contact,
-        name="Zoë Groß",
-        email="zoe@example.org",
-        phone=None,
-        language=None,
-        company_id=None,
-        owner_id=None,
-        tags=[],
-        source="manual",
-    )
-    await billing.publish(person, org=firm.org, sequence=1)
+    await billing.publish(company, org=firm.org, sequence=1)
     await billing.spy.expect(InvoiceIssued, lambda event: event.data.request_id == wish.request_id)
     shown = (await firm.client.get(f"/v1/invoices/{wish.request_id}")).json()
-    assert shown["customer"]["email"] == "zoe@example.org"
+    assert shown["customer"]["name"] == "Zoë Groß KG"
+
+
+async def test_a_person_is_named_by_the_wish(billing: Harness, firm: Firm) -> None:
+    wish = requested(firm, company_id=None, contact_id=new_id(), customer_name="Zoë  Groß")
+    await billing.publish(wish, org=firm.org)
+    await billing.spy.expect(InvoiceIssued, lambda event: event.data.request_id == wish.request_id)
+    shown = (await firm.client.get(f"/v1/invoices/{wish.request_id}")).json()
+    assert shown["customer"]["name"] == "Zoë Groß"
 
 
 async def test_an_invoice_is_taken_back(billing: Harness, firm: Firm) -> None:

@@ -158,8 +158,6 @@ async def test_the_same_event_many_times_at_once_is_taken_once(selling: Harness,
 async def test_of_two_states_of_one_second_stripe_is_asked(
     selling: Harness, subscriber: UUID, stripe_mock: StripeMock
 ) -> None:
-    selling: Harness, subscriber: UUID, stripe_mock: StripeMock
-) -> None:
     for status in ("active", "past_due"):
         event = _event("customer.subscription.updated", _subscription(subscriber, status=status))
         await _tell(selling, PLATFORM_ORG, event, PLATFORM_SECRET)

@@ -14,7 +14,7 @@ from flotilla_pipeline.domain.deals import Deal, MoveRefusedError
 from flotilla_pipeline.domain.ranks import between
 from flotilla_pipeline.domain.stages import Stage
 from flotilla_pipeline.sagas import deal_won, won_context
-from flotilla_pipeline.store import deals, pipelines
+from flotilla_pipeline.store import deals, people, pipelines
 
 AUDIENCE: Final = "org"
 
@@ -91,7 +91,8 @@ async def _enter(
     tx.emit(moved, org=org, sequence=first, cause=cause, audience=AUDIENCE)
     if saved.state == "won":
         own = replace(cause, request_id=None)
-        saga = await deal_won.start(tx, org, saved.id, won_context(saved, deal), own)
+        customer = await people.customer_name(tx, org, saved.contact_id, saved.company_id)
+        saga = await deal_won.start(tx, org, saved.id, won_context(saved, deal, customer), own)
         tx.emit(saved.won(saga), org=org, sequence=saved.sequence, cause=own, audience=AUDIENCE)
     elif saved.state == "lost":
         tx.emit(saved.lost(), org=org, sequence=saved.sequence, cause=cause, audience=AUDIENCE)

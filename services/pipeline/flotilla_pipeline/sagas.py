@@ -41,6 +41,7 @@ class WonDeal(msgspec.Struct, frozen=True, kw_only=True):
     deal_id: UUID
     title: str
     value: Money
+    customer_name: str | None = None
     contact_id: UUID | None
     company_id: UUID | None
     conversation_id: UUID | None
@@ -50,7 +51,7 @@ class WonDeal(msgspec.Struct, frozen=True, kw_only=True):
     from_rank: str
 
 
-def won_context(deal: Deal, before: Deal) -> WonDeal:
+def won_context(deal: Deal, before: Deal, customer_name: str | None) -> WonDeal:
     """What is to be known of a deal that has just been won."""
     assert deal.value is not None
     assert deal.ended_at is not None
@@ -58,6 +59,7 @@ def won_context(deal: Deal, before: Deal) -> WonDeal:
         deal_id=deal.id,
         title=deal.title,
         value=deal.value,
+        customer_name=customer_name,
         contact_id=deal.contact_id,
         company_id=deal.company_id,
         conversation_id=deal.conversation_id,
@@ -77,6 +79,7 @@ def _invoice(deal: WonDeal, request_id: UUID) -> InvoiceRequested:
         deal_id=deal.deal_id,
         currency=deal.value.currency,
         lines=[line],
+        customer_name=deal.customer_name,
     )
 
 

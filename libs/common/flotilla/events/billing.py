@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from flotilla.events.base import PERSONAL, Event, Moment, Money, event
+from flotilla.events.base import PERSONAL, Event, Moment, Money, Personal, event
 
 _event = partial(event, owner="billing")
 
@@ -110,6 +110,8 @@ class InvoiceRequested(Event, frozen=True, kw_only=True):
     lines: InvoiceLines
     due_in_days: int | None = None
     """Null: as the organization's settings say."""
+    customer_name: Personal = None
+    """As it shall stand on the invoice; null: the company's. A person's has to be said."""
 
 
 class Invoice(Event, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from flotilla.events.billing import (
     InvoiceVoidRequested,
 )
 from flotilla.ids import derived_id
-from flotilla.store.postgres import Row, Transaction
+from flotilla.store.postgres import Transaction
 
 from flotilla_billing import commands
 from flotilla_billing.domain.invoices import CANCELLED, Invoice, NotPossibleError, Party
@@ -34,8 +34,8 @@ async def issue_requested(tx: Transaction, batch: Sequence[Wish]) -> None:
     wishes = {(event.org, event.data.request_id): event for event in batch}
     found = await issuers.issuers(tx, sorted({event.org for event in batch}))
     known = {org: Issuer.of(row) for org, row in found.items()}
-    customers = await _customers(tx, list(wishes.values()))
-    outcomes = {key: _outcome(wish, known[wish.org], customers) for key, wish in wishes.items()}
+    companies = await _companies(tx, list(wishes.values()))
+    outcomes = {key: _outcome(wish, known[wish.org], companies) for key, wish in wishes.items()}
     claimed = await store.claim(tx, [_request(wishes[key], outcome) for key, outcome in outcomes.items()])
     drafts = [outcome for key, outcome in outcomes.items() if key in claimed and isinstance(outcome, Invoice)]
     for invoice in await store.add(tx, await numbered(tx, drafts, known)) if drafts else []:
@@ -85,24 +85,23 @@ async def _void(tx: Transaction, event: Received[InvoiceVoidRequested]) -> None:
         tx.emit(refused, org=event.org, sequence=1, cause=event, audience=AUDIENCE)
 
 
-async def _customers(tx: Transaction, wishes: Sequence[Wish]) -> dict[Key, Row]:
-    """Who is to pay; a wish may come before crm's word of them, and then waits for it."""
+async def _companies(tx: Transaction, wishes: Sequence[Wish]) -> dict[Key, str]:
+    """Names of companies that wishes name by their ids alone; one may come before crm's word of it, and waits."""
     asked = sorted(
         {
-            (wish.org, id_)
+            (wish.org, wish.data.company_id)
             for wish in wishes
-            for id_ in (wish.data.contact_id, wish.data.company_id)
-            if id_ is not None
+            if wish.data.company_id is not None and not wish.data.customer_name
         }
     )
-    known = await issuers.customers(tx, asked)
+    known = await issuers.companies(tx, asked) if asked else {}
     for key in asked:
         if key not in known:
-            raise NotYetKnown("customer", key[1])
+            raise NotYetKnown("company", key[1])
     return known
 
 
-def _outcome(wish: Wish, issuer: Issuer, customers: dict[Key, Row]) -> Invoice | InvalidInvoiceError:
+def _outcome(wish: Wish, issuer: Issuer, companies: dict[Key, str]) -> Invoice | InvalidInvoiceError:
     """The invoice that it asks for, or why there can be none."""
     data = wish.data
     try:
@@ -127,7 +126,7 @@ def _outcome(wish: Wish, issuer: Issuer, customers: dict[Key, Row]) -> Invoice |
             issuer,
             org=wish.org,
             id_=data.request_id,
-            customer=_party(wish, customers),
+            customer=_customer(wish, companies),
             currency=data.currency,
             lines=lines,
             due_in_days=data.due_in_days,
@@ -140,13 +139,11 @@ def _outcome(wish: Wish, issuer: Issuer, customers: dict[Key, Row]) -> Invoice |
         return error
 
 
-def _party(wish: Wish, customers: dict[Key, Row]) -> Party:
-    """The company where there is one, else the person; the person's address of e-mail either way."""
-    ids = (wish.data.company_id, wish.data.contact_id)
-    rows = [customers[wish.org, id_] for id_ in ids if id_ is not None]
-    name = next((row["name"] for row in rows if row["name"]), "")
-    email = next((row["email"] for row in rows if row["email"]), "")
-    return Party(name=name, email=email)
+def _customer(wish: Wish, companies: dict[Key, str]) -> Party:
+    name = wish.data.customer_name
+    if not name and wish.data.company_id is not None:
+        name = companies[wish.org, wish.data.company_id]
+    return Party(name=" ".join((name or "").split()))
 
 
 def _request(wish: Wish, outcome: Invoice | InvalidInvoiceError) -> Request:

@@ -1,18 +1,11 @@
-"""Organizations and their customers, as auth and crm tell of them."""
+"""Organizations and the companies they deal with, as auth and crm tell of them."""
 
 from collections.abc import Sequence
 
 from flotilla.bus.declare import projection, reaction
 from flotilla.bus.envelope import Received
 from flotilla.events.auth import Organization, OrganizationCreated, OrganizationUpdated
-from flotilla.events.crm import (
-    Company,
-    CompanyCreated,
-    CompanyUpdated,
-    Contact,
-    ContactCreated,
-    ContactUpdated,
-)
+from flotilla.events.crm import Company, CompanyCreated, CompanyUpdated
 from flotilla.store.postgres import Transaction
 
 from flotilla_billing.store import issuers
@@ -31,23 +24,9 @@ async def begin_trials(tx: Transaction, batch: Sequence[Received[OrganizationCre
     await begin(tx, {event.org: event for event in batch})
 
 
-@projection(CompanyCreated, CompanyUpdated, lane="customers")
+@projection(CompanyCreated, CompanyUpdated, lane="companies")
 async def keep_companies(tx: Transaction, batch: Sequence[Received[Company]]) -> None:
     """Know companies that may be sent an invoice."""
-    companies = [
-        (event.org, event.data.company_id, "company", event.data.name, None, event.sequence)
-        for event in batch
-    ]
-    await issuers.keep_customers(tx, companies)
-    await tx.arrived("customer", [event.data.company_id for event in batch])
-
-
-@projection(ContactCreated, ContactUpdated, lane="customers")
-async def keep_contacts(tx: Transaction, batch: Sequence[Received[Contact]]) -> None:
-    """Know people who may be sent an invoice."""
-    contacts = [
-        (event.org, event.data.contact_id, "contact", event.data.name, event.data.email, event.sequence)
-        for event in batch
-    ]
-    await issuers.keep_customers(tx, contacts)
-    await tx.arrived("customer", [event.data.contact_id for event in batch])
+    companies = [(event.org, event.data.company_id, event.data.name, event.sequence) for event in batch]
+    await issuers.keep_companies(tx, companies)
+    await tx.arrived("company", [event.data.company_id for event in batch])

@@ -1,4 +1,4 @@
-"""Who issues invoices and who is sent them: organizations, their settings, their customers."""
+"""Who issues invoices and who is sent them: organizations, their settings, companies."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -16,12 +16,11 @@ SET name = excluded.name, locale = excluded.locale, time_zone = excluded.time_zo
     sequence = excluded.sequence
 WHERE organizations.sequence < excluded.sequence"""
 
-KEEP_CUSTOMERS: Final = """
-INSERT INTO customers (organization_id, id, kind, name, email, sequence)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[])
-ON CONFLICT (organization_id, id) DO UPDATE
-SET name = excluded.name, email = excluded.email, sequence = excluded.sequence
-WHERE customers.sequence < excluded.sequence"""
+KEEP_COMPANIES: Final = """
+INSERT INTO companies (organization_id, id, name, sequence)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[])
+ON CONFLICT (organization_id, id) DO UPDATE SET name = excluded.name, sequence = excluded.sequence
+WHERE companies.sequence < excluded.sequence"""
 
 # One row for each organization asked for, known or not.
 ISSUERS: Final = """
@@ -43,8 +42,8 @@ SET legal_name = excluded.legal_name, address = excluded.address, tax_id = exclu
     series = excluded.series, due_in_days = excluded.due_in_days, tax_rate = excluded.tax_rate, note = excluded.note,
     sequence = invoice_settings.sequence + 1"""
 
-CUSTOMERS: Final = """
-SELECT c.* FROM customers c
+COMPANIES: Final = """
+SELECT c.organization_id, c.id, c.name FROM companies c
 JOIN unnest($1::uuid[], $2::uuid[]) AS asked (org, id) ON c.organization_id = asked.org AND c.id = asked.id"""
 
 
@@ -61,10 +60,10 @@ async def keep_organizations(tx: Transaction, batch: Sequence[Received[Organizat
     )
 
 
-async def keep_customers(tx: Transaction, customers: Sequence[tuple[Any, ...]]) -> None:
-    """Keep what is newer of (organization, id, kind, name, e-mail address, sequence)."""
-    columns = [list(column) for column in zip(*sorted(customers, key=lambda each: each[:2]), strict=True)]
-    await tx.execute(KEEP_CUSTOMERS, *columns)
+async def keep_companies(tx: Transaction, companies: Sequence[tuple[UUID, UUID, str, int]]) -> None:
+    """Keep what is newer of (organization, id, name, sequence)."""
+    columns = [list(column) for column in zip(*companies, strict=True)]
+    await tx.execute(KEEP_COMPANIES, *columns)
 
 
 async def issuers(tx: Transaction, orgs: Sequence[UUID]) -> dict[UUID, Row]:
@@ -72,10 +71,10 @@ async def issuers(tx: Transaction, orgs: Sequence[UUID]) -> dict[UUID, Row]:
     return {row["organization_id"]: row for row in await tx.fetch(ISSUERS, list(orgs))}
 
 
-async def customers(tx: Transaction, asked: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Row]:
-    """Those of these (organization, id) that are known."""
-    rows = await tx.fetch(CUSTOMERS, [org for org, _ in asked], [id_ for _, id_ in asked])
-    return {(row["organization_id"], row["id"]): row for row in rows}
+async def companies(tx: Transaction, asked: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], str]:
+    """The names of those of these (organization, id) that are known."""
+    rows = await tx.fetch(COMPANIES, [org for org, _ in asked], [id_ for _, id_ in asked])
+    return {(row["organization_id"], row["id"]): row["name"] for row in rows}
 
 
 async def save_settings(tx: Transaction, org: UUID, settings: Mapping[str, Any]) -> None:

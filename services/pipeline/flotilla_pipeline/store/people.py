@@ -40,6 +40,10 @@ CONTACTS: Final = """
 SELECT c.organization_id, c.id, c.name, c.company_id FROM contacts c
 JOIN unnest($1::uuid[], $2::uuid[]) AS t (org, id) ON c.organization_id = t.org AND c.id = t.id"""
 
+CUSTOMER_NAME: Final = """
+SELECT coalesce((SELECT name FROM companies WHERE organization_id = $1 AND id = $3),
+                (SELECT name FROM contacts WHERE organization_id = $1 AND id = $2))"""
+
 
 async def keep_users(tx: Transaction, batch: Sequence[Received[User]]) -> None:
     """Apply the states that are newer."""
@@ -92,3 +96,11 @@ async def contacts(
     orgs, ids = zip(*wanted, strict=True)
     rows = await tx.fetch(CONTACTS, list(orgs), list(ids))
     return {(row["organization_id"], row["id"]): (row["name"], row["company_id"]) for row in rows}
+
+
+async def customer_name(
+    tx: Transaction, org: UUID, contact_id: UUID | None, company_id: UUID | None
+) -> str | None:
+    """Who is charged for a deal: the company, else the person; None where neither has a name."""
+    name: str | None = await tx.fetchval(CUSTOMER_NAME, org, contact_id, company_id)
+    return name
