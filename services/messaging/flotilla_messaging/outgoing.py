@@ -35,6 +35,8 @@ async def queue(tx: Transaction, wanted: Sequence[Queued]) -> list[Message]:
 
     UnknownConversationError where one has no conversation; nothing is queued then.
     """
+    if not wanted:
+        return []
     locked = await conversations.lock(tx, [(each.organization_id, each.conversation_id) for each in wanted])
     now: dict[tuple[UUID, UUID], Conversation] = {(each.organization_id, each.id): each for each in locked}
     standing = await messages.standing(tx, [(each.organization_id, each.reply.id) for each in wanted])

@@ -14,6 +14,7 @@ from flotilla.events.messaging import (
     MessageFailed,
     MessageRead,
     MessageReceived,
+    MessageRefused,
     MessageSendRequested,
     MessageSent,
     MessageUnconfirmed,
@@ -25,6 +26,7 @@ from flotilla_messaging.handlers.deliveries import follow_deliveries
 from flotilla_messaging.handlers.drafts import queue_drafts
 from flotilla_messaging.handlers.inbound import receive
 from flotilla_messaging.handlers.people import keep_identities, keep_members
+from flotilla_messaging.handlers.wishes import queue_wishes
 from flotilla_messaging.snooze import snooze_ended
 from flotilla_messaging.sweep import body_sweep
 
@@ -40,7 +42,7 @@ service = Service(
         Lane("deliveries", wait=SOON),
         Lane("directory"),
     ),
-    handlers=(receive, queue_drafts, follow_deliveries, keep_identities, keep_members),
+    handlers=(receive, queue_drafts, queue_wishes, follow_deliveries, keep_identities, keep_members),
     timers=(snooze_ended,),
     workers=(body_sweep,),
     emits=(
@@ -51,6 +53,7 @@ service = Service(
         ConversationResolved,
         ConversationReopened,
         MessageReceived,
+        MessageRefused,
         MessageSendRequested,
         MessageSent,
         MessageFailed,

@@ -89,7 +89,7 @@ class OutgoingMessage(Event, frozen=True, kw_only=True):
     identity_id: UUID
     contact_id: UUID | None
     author: str
-    """`user:<id>` who wrote or approved it, `ai:<agent>` on autopilot."""
+    """`user:<id>` who wrote or approved it, `ai:<agent>` on autopilot, `rule:<id>` or a service that asked."""
     draft_id: UUID | None
     state: str
     """`queued`, `sent`, `delivered`, `read`, `failed`, or `unknown` while the channel's answer is lost."""
@@ -135,3 +135,25 @@ class MessageDelivered(OutgoingMessage, frozen=True, kw_only=True):
 @_event("message.read.v1", subject="message_id")
 class MessageRead(OutgoingMessage, frozen=True, kw_only=True):
     """The customer has read it."""
+
+
+@_event("message.requested.v1", subject="request_id", person=("contact_id", "request_id"), wish=True)
+class MessageRequested(Event, frozen=True, kw_only=True):
+    """Somebody shall be written to, in their conversation. Answered by `message.sent` or `message.failed` of the
+    message that has the request's id, or by `message.refused` where there will be none.
+    """
+
+    request_id: UUID
+    conversation_id: UUID
+    contact_id: UUID | None
+    text: Personal
+
+
+@_event("message.refused.v1", subject="request_id")
+class MessageRefused(Event, frozen=True, kw_only=True):
+    """No message was made of the wish; the reason says why."""
+
+    request_id: UUID
+    conversation_id: UUID
+    reason: str
+    """`unknown_conversation`, `empty` or `too_long` for its channel."""
