@@ -53,7 +53,8 @@ async def take_answers(tx: Transaction, events: Sequence[Occurrence]) -> None:
     answered: dict[RunKey, tuple[UUID, Event]] = {}
     for row in await runs.asked(tx, sorted(by_request, key=str)):
         event = by_request[row["organization_id"], row["request_id"]]
-        if isinstance(event.data, ANSWERS.get(KINDS[row["kind"]], ())):
+        answers = ANSWERS.get(KINDS[row["kind"]])
+        if answers is not None and isinstance(event.data, (answers.well, *answers.ill)):
             answered[row["organization_id"], row["run_id"]] = (row["request_id"], event.data)
     if answered:
         held = await runs.lock(tx, sorted(answered))
@@ -66,7 +67,7 @@ async def _answered(tx: Transaction, run: Run, request_id: UUID, answer: Event) 
         return None
     tx.cancel_timer(STEP_DUE, step_key(run))
     now = datetime.now(UTC)
-    if any(isinstance(answer, yes) for yes, _ in ANSWERS.values()):
+    if any(isinstance(answer, answers.well) for answers in ANSWERS.values()):
         await runs.end_effect(tx, run, "done")
         return run.went_on(now)
     reason = str(getattr(answer, "reason", None) or "no reason given")

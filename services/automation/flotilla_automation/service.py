@@ -5,6 +5,7 @@ from datetime import timedelta
 from flotilla.bus.declare import Lane
 from flotilla.events.automation import RuleCreated, RuleTriggered, RuleUpdated, TriggerExecuted, TriggerFailed
 from flotilla.events.crm import TaskRequested
+from flotilla.events.messaging import MessageRequested
 from flotilla.events.pipeline import DealMoveRequested
 from flotilla.service import Service
 
@@ -32,5 +33,6 @@ service = Service(
         TriggerFailed,
         TaskRequested,
         DealMoveRequested,
+        MessageRequested,
     ),
 )

@@ -22,7 +22,7 @@ ON_TELEGRAM: dict[str, Any] = {"field": "data.channel", "operator": "equals", "v
 
 @pytest.fixture(scope="session")
 async def automation(start_service: StartService) -> AsyncIterator[Harness]:
-    async with start_service("automation", runs_a_minute=20, unbind_after_seconds=0) as harness:
+    async with start_service("automation", runs_a_minute=20, unbind_after_seconds=0.5) as harness:
         yield harness
 
 

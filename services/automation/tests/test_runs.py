@@ -5,18 +5,19 @@ from typing import Any
 from uuid import UUID
 
 import aio_pika
+import msgspec
 from flotilla.bus.envelope import encode
 from flotilla.cause import Cause
 from flotilla.events.automation import RuleTriggered, TriggerExecuted, TriggerFailed
 from flotilla.events.crm import TaskCreated, TaskFailed, TaskRequested
-from flotilla.events.messaging import ConversationOpened
+from flotilla.events.messaging import ConversationOpened, MessageRefused, MessageRequested
 from flotilla.events.pipeline import DealLost, DealMoveFailed, DealMoveRequested
 from flotilla.ids import new_id
 from flotilla.testing import Harness, eventually
 from flotilla.testing.harness import running
 from flotilla_automation.service import service
 
-from services.automation.tests.conftest import CREATE_TASK, ON_TELEGRAM, Rule, Runs, received
+from services.automation.tests.conftest import CREATE_TASK, ON_TELEGRAM, Rule, Runs, received, sent
 
 
 def answer(wish: TaskRequested, **fields: Any) -> TaskCreated:
@@ -127,11 +128,36 @@ async def test_a_deal_is_moved_or_the_run_says_why_not(
     assert run["reason"] == "refused: not_open"
 
 
+async def test_a_message_is_asked_for_and_its_failure_is_the_runs(
+    automation: Harness, org: UUID, rule: Rule, runs_of: Runs
+) -> None:
+    made = await rule(actions=[{"type": "send_message", "text": "Hello {{ data.sender.name }}, one moment."}])
+    message = received(contact_id=new_id())
+    for _ in range(2):
+        await automation.publish(message, org=org)
+    await runs_of(made["id"], "asking", 2)
+    first, second = automation.spy.of(MessageRequested, org)
+    assert (first.data.text, first.data.conversation_id) == (
+        "Hello Zoë Groß, one moment.",
+        message.conversation_id,
+    )
+    assert first.data.contact_id == message.contact_id
+    out = msgspec.structs.replace(sent(message.conversation_id, 2), message_id=first.data.request_id)
+    await automation.publish(out, org=org, cause=first.cause)
+    refused = MessageRefused(
+        request_id=second.data.request_id, conversation_id=message.conversation_id, reason="too_long"
+    )
+    await automation.publish(refused, org=org, cause=second.cause)
+    await runs_of(made["id"], "done")
+    (run,) = await runs_of(made["id"], "failed")
+    assert run["reason"] == "refused: too_long"
+
+
 async def test_nothing_happens_twice_with_two_replicas_and_redelivery(
     automation: Harness, org: UUID, rule: Rule, runs_of: Runs
 ) -> None:
     made = await rule()
-    settings = {"runs_a_minute": 20, "unbind_after_seconds": 0}
+    settings = {"runs_a_minute": 20, "unbind_after_seconds": 0.5}
     async with running(service, instance=automation.instance, **settings) as second:
         messages = [received() for _ in range(5)]
         ids = [new_id() for _ in messages]
@@ -305,8 +331,12 @@ async def test_a_type_is_bound_while_rules_or_their_runs_want_it(
     await automation.app.own.bound.settle()
     assert await bound()  # a run still lives
     await runs_of(made["id"], "done")
-    await automation.app.own.bound.settle()
-    assert not await bound()
+
+    async def let_go() -> bool:
+        await automation.app.own.bound.settle()
+        return not await bound()
+
+    await eventually(let_go)
     await automation.publish(opened, org=org)
     # The broker knows of no place for it: it went nowhere, the queue holds nothing.
     await client.patch(f"/v1/rules/{made['id']}", {"enabled": True})

@@ -14,7 +14,8 @@ CONDITION = """`{"field": "data.channel", "operator": "equals", "value": "telegr
 `{"any": […]}`, `{"not": …}` of conditions. GET /v1/triggers/{type} lists the fields and their operators. Null: it
 always holds."""
 ACTIONS = """In their order. `{"type": "create_task", "title": "Call {{ data.sender.name | the customer }}"}`,
-`move_deal`, `call_webhook`, `wait`, `no_reply`. Ids are UUIDs, or one place of the event that holds one."""
+`move_deal`, `send_message`, `call_webhook`, `wait`, `no_reply`. Ids are UUIDs, or one place
+of the event that holds one."""
 
 
 def _one_line(text: str) -> str:

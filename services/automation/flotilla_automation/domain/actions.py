@@ -5,6 +5,7 @@ Ids are written as they are, or as one place of the event that holds an id: `{{ 
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
@@ -12,7 +13,13 @@ from uuid import UUID
 import msgspec
 from flotilla.events.base import Event, contract_of
 from flotilla.events.crm import TaskCreated, TaskFailed, TaskRequested
-from flotilla.events.messaging import MessageReceived, MessageSent
+from flotilla.events.messaging import (
+    MessageFailed,
+    MessageReceived,
+    MessageRefused,
+    MessageRequested,
+    MessageSent,
+)
 from flotilla.events.pipeline import DealMoveFailed, DealMoveRequested, DealStageChanged
 
 from flotilla_automation.domain.fields import Field, Kind, Occurrence
@@ -22,6 +29,7 @@ from flotilla_automation.domain.templates import mistakes_in, only_place, render
 MAX_ACTIONS: Final = 20
 MAX_SECONDS: Final = 90 * 24 * 3600
 TITLE: Final = 500
+TEXT: Final = 4000
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=MAX_SECONDS)]
 Id = str
 """A UUID, or one place of the event."""
@@ -50,6 +58,13 @@ class MoveDeal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     loss_reason: Annotated[str, msgspec.Meta(max_length=50)] | None = None
 
 
+class SendMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="send_message"):
+    """Ask messaging to write to the customer, in a conversation."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT)]
+    conversation_id: Id = "{{ data.conversation_id }}"
+
+
 class CallWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="call_webhook"):
     """Tell another program, signed."""
 
@@ -70,24 +85,35 @@ class NoReply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     conversation_id: Id = "{{ data.conversation_id }}"
 
 
-Action: TypeAlias = CreateTask | MoveDeal | CallWebhook | Wait | NoReply
-Wish: TypeAlias = CreateTask | MoveDeal
+Action: TypeAlias = CreateTask | MoveDeal | SendMessage | CallWebhook | Wait | NoReply
+Wish: TypeAlias = CreateTask | MoveDeal | SendMessage
 
-ANSWERS: Final[Mapping[type[Action], tuple[type[Event], type[Event]]]] = {
-    CreateTask: (TaskCreated, TaskFailed),
-    MoveDeal: (DealStageChanged, DealMoveFailed),
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a wish is answered by: the fact that it is so, and those that it is not."""
+
+    well: type[Event]
+    ill: tuple[type[Event], ...]
+
+
+ANSWERS: Final[Mapping[type[Action], Answers]] = {
+    CreateTask: Answers(TaskCreated, (TaskFailed,)),
+    MoveDeal: Answers(DealStageChanged, (DealMoveFailed,)),
+    SendMessage: Answers(MessageSent, (MessageFailed, MessageRefused)),
 }
-"""What a wish is answered by: the fact that it is so, and the one that it is not."""
 KINDS: Final[Mapping[str, type[Action]]] = {
-    str(each.__struct_config__.tag): each for each in (CreateTask, MoveDeal, CallWebhook, Wait, NoReply)
+    str(each.__struct_config__.tag): each
+    for each in (CreateTask, MoveDeal, SendMessage, CallWebhook, Wait, NoReply)
 }
 REPLIES: Final[Mapping[str, type[Event]]] = {"customer": MessageReceived, "team": MessageSent}
 _IDS: Final[Mapping[type[Action], tuple[str, ...]]] = {
     CreateTask: ("assignee_id", "contact_id", "company_id", "conversation_id"),
     MoveDeal: ("deal_id", "stage_id"),
+    SendMessage: ("conversation_id",),
     NoReply: ("conversation_id",),
 }
-_TEXTS: Final[Mapping[type[Action], tuple[str, ...]]] = {CreateTask: ("title",)}
+_TEXTS: Final[Mapping[type[Action], tuple[str, ...]]] = {CreateTask: ("title",), SendMessage: ("text",)}
 _PATH: Final = re.compile(r" - at `\$(.*)`$")
 
 
@@ -140,7 +166,8 @@ def _names_an_id(written: str, fields: Mapping[str, Field]) -> bool:
 
 def wanted_types(trigger: str, actions: tuple[Action, ...]) -> frozenset[str]:
     """What must be heard for a rule: its trigger, the answers to its wishes, the replies it waits to miss."""
-    heard = [data for action in actions for data in ANSWERS.get(type(action), ())]
+    answers = [ANSWERS[type(action)] for action in actions if type(action) in ANSWERS]
+    heard = [data for each in answers for data in (each.well, *each.ill)]
     heard += [REPLIES[action.by] for action in actions if isinstance(action, NoReply)]
     return frozenset({trigger, *(contract_of(data).type for data in heard)})
 
@@ -154,6 +181,17 @@ def wish(action: Wish, event: Occurrence, *, request_id: UUID, rule: str, now: d
             stage_id=needed_id(action.stage_id, event),
             reason=rule,
             loss_reason=action.loss_reason,
+        )
+    if isinstance(action, SendMessage):
+        text = render(action.text, event, limit=TEXT).strip()
+        if not text:
+            raise UnfitError("the text comes out empty")
+        contact_id = event.value("data.contact_id")
+        return MessageRequested(
+            request_id=request_id,
+            conversation_id=needed_id(action.conversation_id, event),
+            contact_id=contact_id if isinstance(contact_id, UUID) else None,
+            text=text,
         )
     title = " ".join(render(action.title, event, limit=TITLE).split())
     if not title:
