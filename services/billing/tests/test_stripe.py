@@ -149,6 +149,16 @@ async def test_the_newest_state_of_a_subscription_stays_whatever_comes_later(
     assert next(each for each in usage if each["feature"] == "kyb")["enabled"] is False
 
 
+async def test_stripe_may_be_faster_than_the_word_of_a_new_organization(selling: Harness, org: UUID) -> None:
+    event = _event("customer.subscription.created", _subscription(org, "enterprise"))
+    await _tell(selling, PLATFORM_ORG, event, PLATFORM_SECRET)
+    assert await _state(selling, org) == ("enterprise", "active", "stripe")
+    await selling.publish(organization(org), org=org, sequence=1)
+    await selling.publish(_used(1), org=org, sequence=1)
+    await eventually(lambda: _is_used(selling, org))
+    assert await _state(selling, org) == ("enterprise", "active", "stripe")
+
+
 async def test_the_same_event_many_times_at_once_is_taken_once(selling: Harness, subscriber: UUID) -> None:
     event = _event("customer.subscription.created", _subscription(subscriber))
     answers = await asyncio.gather(*(_tell(selling, PLATFORM_ORG, event, PLATFORM_SECRET) for _ in range(6)))

@@ -19,7 +19,7 @@ from flotilla_billing.domain.subscriptions import SubscriptionState
 from flotilla_billing.store import invoices, payments, subscriptions
 from flotilla_billing.store import stripe as store
 from flotilla_billing.stripe.catalog import price_key, received
-from flotilla_billing.subscribing import change
+from flotilla_billing.subscribing import begin, change
 
 log = structlog.get_logger()
 
@@ -107,9 +107,10 @@ async def apply_subscription(
     again = await store.take_object(tx, org, told.id, at, ended=ended)
     if again is None or told.status not in STATES:
         return False
+    # Stripe may be faster than auth's word of a new organization.
+    await begin(tx, {org: cause})
     before = await subscriptions.read(tx, org, lock=True)
-    if before is None:
-        return False
+    assert before is not None
     known = await store.customer(tx, org)
     if ended and known["subscription_id"] not in (None, told.id):
         return False  # an earlier one has ended; another is in force
