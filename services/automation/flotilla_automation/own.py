@@ -10,7 +10,6 @@ from typing import Final
 import structlog
 from flotilla.app import App
 from flotilla.bus.bindings import LaneBindings
-from flotilla.bus.connection import BROKER_ERRORS, INFRASTRUCTURE_ERRORS
 from flotilla.outside_http import OutsideHttp
 from flotilla.public_addresses import PublicResolver
 
@@ -62,7 +61,7 @@ class Bound:
             self._changed.clear()
             try:
                 await self.bind(await wanted.wanted(self.app.db))
-            except (*BROKER_ERRORS, *INFRASTRUCTURE_ERRORS) as error:  # the worker's next turn does it
+            except Exception as error:  # whatever it is, the worker's next turn does it
                 log.warning("bindings.behind", error=repr(error))
 
 

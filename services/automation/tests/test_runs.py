@@ -11,7 +11,7 @@ from flotilla.cause import Cause
 from flotilla.events.automation import RuleTriggered, TriggerExecuted, TriggerFailed
 from flotilla.events.crm import TaskCreated, TaskFailed, TaskRequested
 from flotilla.events.messaging import ConversationOpened, MessageRefused, MessageRequested
-from flotilla.events.pipeline import DealLost, DealMoveFailed, DealMoveRequested
+from flotilla.events.pipeline import Deal, DealLost, DealMoveFailed, DealMoveRequested, DealStageChanged
 from flotilla.ids import new_id
 from flotilla.testing import Harness, eventually
 from flotilla.testing.harness import running
@@ -118,7 +118,21 @@ async def test_a_deal_is_moved_or_the_run_says_why_not(
         ended_at=now,
     )
     await automation.publish(lost, org=org)
-    wish = (await automation.spy.expect(DealMoveRequested, lambda event: event.org == org)).data
+    asked = await automation.spy.expect(DealMoveRequested, lambda event: event.org == org)
+    state = {name: getattr(lost, name) for name in Deal.__struct_fields__}
+    moved = DealStageChanged(
+        **state, from_stage_id=lost.stage_id, to_stage_id=stage, reason="Win back", seconds_in_stage=1
+    )
+    await automation.publish(moved, org=org)  # somebody else moved it: no answer to anybody's wish
+    await automation.publish(moved, org=org, cause=asked.cause)
+    (done,) = await runs_of(made["id"], "done")
+    assert done["steps"][0]["request_id"] == str(asked.data.request_id)
+
+    await automation.publish(lost, org=org)
+    again = await automation.spy.expect(
+        DealMoveRequested, lambda event: event.org == org and event.id != asked.id
+    )
+    wish = again.data
     assert (wish.deal_id, wish.stage_id, wish.reason) == (lost.deal_id, stage, "Win back")
     refused = DealMoveFailed(
         request_id=wish.request_id, deal_id=wish.deal_id, stage_id=stage, reason="not_open"
@@ -157,8 +171,7 @@ async def test_nothing_happens_twice_with_two_replicas_and_redelivery(
     automation: Harness, org: UUID, rule: Rule, runs_of: Runs
 ) -> None:
     made = await rule()
-    settings = {"runs_a_minute": 20, "unbind_after_seconds": 0.5}
-    async with running(service, instance=automation.instance, **settings) as second:
+    async with running(service, instance=automation.instance, runs_a_minute=20) as second:
         messages = [received() for _ in range(5)]
         ids = [new_id() for _ in messages]
         for _ in range(4):

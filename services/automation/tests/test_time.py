@@ -82,10 +82,9 @@ async def test_the_customer_who_writes_again_ends_the_follow_up(
 
 
 async def test_an_answer_that_does_not_come_fails_the_run(automation: Harness, org: UUID) -> None:
-    settings = {"answer_seconds": 0.3, "runs_a_minute": 20}
     async with (
         isolated(service, "unanswered") as instance,
-        running(service, instance=instance, **settings) as alone,
+        running(service, instance=instance, answer_seconds=0.3) as alone,
     ):
         await _make(alone, org, [CREATE_TASK])
         await alone.publish(received(), org=org)
