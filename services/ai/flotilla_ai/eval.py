@@ -5,8 +5,6 @@ What is trained or tuned on and what is not, set by set, stands in eval/README.m
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from uuid import uuid4
 
 from flotilla_ai.domain.agents import choose_agent
@@ -16,7 +14,9 @@ from flotilla_ai.domain.language import detect
 from flotilla_ai.domain.model import sparse, trained
 from flotilla_ai.domain.pii import find
 from flotilla_ai.domain.text import features_of
+from flotilla_ai.eval_qualification import measured
 from flotilla_ai.labelled import FOLDER, greeted, lines_of, messages
+from flotilla_ai.score import Score, score
 
 LANGUAGES = ("en", "de", "uk", "fr", "ru")
 OWNERS = {
@@ -32,45 +32,6 @@ OWNERS = {
     "complaint": "support",
 }
 """Which agent a person would give each intent to; the others belong to nobody in particular."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """Right answers out of all, and of each label: found, missed, wrongly given."""
-
-    right: int
-    total: int
-    labels: Mapping[str, tuple[int, int, int]]
-
-    @property
-    def accuracy(self) -> float:
-        """Share of right answers."""
-        return self.right / self.total if self.total else 0.0
-
-    def precision(self, label: str) -> float:
-        """Of the answers that named it, how many were right."""
-        found, _, wrong = self.labels[label]
-        return found / (found + wrong) if found + wrong else 1.0
-
-    def recall(self, label: str) -> float:
-        """Of those that are it, how many were found."""
-        found, missed, _ = self.labels[label]
-        return found / (found + missed) if found + missed else 1.0
-
-
-def score(pairs: Iterable[tuple[str, str]]) -> Score:
-    """Of (wanted, given) pairs."""
-    counted: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
-    right = total = 0
-    for wanted, given in pairs:
-        total += 1
-        if wanted == given:
-            right += 1
-            counted[wanted][0] += 1
-        else:
-            counted[wanted][1] += 1
-            counted[given][2] += 1
-    return Score(right, total, {label: (a, b, c) for label, (a, b, c) in sorted(counted.items())})
 
 
 def intents() -> tuple[Score, dict[str, Score], list[tuple[float, bool]]]:
@@ -191,6 +152,19 @@ def main() -> None:
         first, among, known = retrieval(f"retrieval/{name}.txt")
         print(f"\nRetrieval, {name}: right chunk first {first.accuracy:.3f}, among three {among:.3f}", end="")
         print(f" of {first.total}; known told from unknown {known.accuracy:.3f} of {known.total}")
+    _qualification()
+
+
+def _qualification() -> None:
+    found = measured()
+    for question, answers in found.questions.items():
+        _table(f"Qualification, {question}, held out", answers)
+    print(
+        f"\nQualification, of what was said (for or against) alone: {found.said.accuracy:.3f} of {found.said.total}"
+    )
+    for language, answers in found.languages.items():
+        print(f"  in {language}, with what was not: {answers.accuracy:.3f} of {answers.total}")
+    print(f"  existing customers' messages in which something is heard in vain: {found.false_alarms:.3f}")
 
 
 if __name__ == "__main__":

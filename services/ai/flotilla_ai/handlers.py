@@ -1,6 +1,7 @@
 """What ai does when a customer writes.
 
-Every message is analysed. Where the conversation has AI switched on it also gets one draft, or one failed
+Every message is analysed, and what it says of budget, authority, need and timeline adds to how its conversation
+stands. Where the conversation has AI switched on it also gets one draft, or one failed
 draft that says why a person has to answer. A newer message ends what stands undecided before it, so that at
 most one draft of a conversation waits for a person: one UPDATE a batch over a partial index.
 """
@@ -25,9 +26,11 @@ from flotilla_ai import hosted
 from flotilla_ai.alarms import expire_drafts_later, report_usage_soon
 from flotilla_ai.domain.analysis import Analysis
 from flotilla_ai.domain.drafts import Failure, State
+from flotilla_ai.domain.qualification import Finding
 from flotilla_ai.events import AUDIENCE, Origin, tell
 from flotilla_ai.library import Library, Shelf
 from flotilla_ai.proposals import LOCAL, Proposal, analysis_of, failed, proposed_here
+from flotilla_ai.qualifying import heard_in, qualify
 from flotilla_ai.store import analyses, drafts, usage
 from flotilla_ai.store.usage import Usage
 
@@ -49,6 +52,7 @@ class Study:
     """Position of the newest message known of its conversation."""
     proposal: Proposal | None
     """None where AI is switched off."""
+    heard: list[Finding]
 
 
 async def study(app: App, batch: Sequence[Message]) -> dict[UUID, Study]:
@@ -62,7 +66,8 @@ async def study(app: App, batch: Sequence[Message]) -> dict[UUID, Study]:
         before = last.get((event.org, event.data.conversation_id))
         analysis = analysis_of(event.data, before.agent if before else None)
         shelf, position = shelves[event.org], newest[event.org, event.data.conversation_id]
-        found[event.id] = Study(analysis, shelf, position, _proposal(event.data, analysis, shelf, position))
+        proposal = _proposal(event.data, analysis, shelf, position)
+        found[event.id] = Study(analysis, shelf, position, proposal, heard_in(event.data, analysis))
         if number % BREATH == BREATH - 1:
             await asyncio.sleep(0)
     return found
@@ -90,6 +95,7 @@ async def answer(tx: Transaction, batch: Sequence[Message], studies: dict[UUID, 
         key = (row["organization_id"], row["message_id"])
         _follow(tx, row, by_message[key], origins[key])
     await _account(tx, written)
+    await qualify(tx, batch, {event.id: studies[event.id].heard for event in batch})
 
 
 async def _last_of(app: App, batch: Sequence[Message]) -> dict[Key, analyses.Last]:

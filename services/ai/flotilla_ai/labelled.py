@@ -1,7 +1,8 @@
 """Reads the labelled sets under services/ai/eval: what is trained on, and what is only measured on."""
 
+import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,20 @@ class LabelledMessage:
     intent: str
     language: str
     text: str
+
+
+@dataclass(frozen=True)
+class QualifiedMessage:
+    """A message and what a person says it tells of BANT's questions."""
+
+    language: str
+    answers: Mapping[str, str]
+    """By the question's first letter: `for` or `against`."""
+    text: str
+
+    def says(self, question: str) -> str:
+        """`for`, `against`, or `nothing`."""
+        return self.answers.get(question[0].upper(), "nothing")
 
 
 def lines_of(name: str) -> Iterator[str]:
@@ -35,6 +50,19 @@ def messages(name: str) -> list[LabelledMessage]:
         else:
             language, _, text = line.partition(" ")
             found.append(LabelledMessage(intent, language, text))
+    return found
+
+
+def qualified_messages(name: str) -> list[QualifiedMessage]:
+    """Lines of language, answers (`B+A-`) and text."""
+    found = []
+    for line in lines_of(name):
+        language, answers, text = line.split(" ", 2)
+        said = {
+            letter: "for" if sign == "+" else "against"
+            for letter, sign in re.findall(r"([BANT])([+-])", answers)
+        }
+        found.append(QualifiedMessage(language, said, text))
     return found
 
 

@@ -11,6 +11,7 @@ from flotilla_ai.api.analyses import analyses
 from flotilla_ai.api.configuration import configuration
 from flotilla_ai.api.drafts import drafts
 from flotilla_ai.api.knowledge import knowledge
+from flotilla_ai.api.qualifications import qualifications
 from flotilla_ai.holdings import held
 from flotilla_ai.settings import AiSettings
 
@@ -18,7 +19,7 @@ service = Service(
     name="ai",
     settings=AiSettings,
     resources=held,
-    routes=(drafts, knowledge, analyses, configuration),
+    routes=(drafts, knowledge, analyses, qualifications, configuration),
     lanes=(Lane("messages", wait=timedelta(milliseconds=20)),),
     handlers=(handlers.answer,),
     jobs=(hosted.draft,),
@@ -31,5 +32,6 @@ service = Service(
         events.DraftFailed,
         events.KnowledgeIndexed,
         events.UsageRecorded,
+        events.LeadQualified,
     ),
 )

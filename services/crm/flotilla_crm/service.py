@@ -22,6 +22,7 @@ service = Service(
     handlers=(
         handlers.meet_senders,
         handlers.note_replies,
+        handlers.name_leads,
         handlers.keep_users,
         wishes.grant_tasks,
         wishes.take_back_tasks,
@@ -41,5 +42,6 @@ service = Service(
         events.TaskDeleted,
         events.TaskDeleteFailed,
         events.NoteCreated,
+        events.LeadCreated,
     ),
 )

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from flotilla.bus.declare import NotYetKnown, projection, reaction
 from flotilla.bus.envelope import Received
-from flotilla.events.ai import LeadQualified
 from flotilla.events.auth import OrganizationCreated, User, UserCreated, UserDeactivated, UserUpdated
 from flotilla.events.crm import (
     Company,
@@ -17,6 +16,7 @@ from flotilla.events.crm import (
     Contact,
     ContactCreated,
     ContactUpdated,
+    LeadCreated,
 )
 from flotilla.events.pipeline import DealMoveFailed, DealMoveRequested
 from flotilla.store.postgres import Row, Transaction
@@ -80,11 +80,12 @@ async def begin_pipelines(tx: Transaction, batch: Sequence[Received[Organization
     await tx.arrived(DEFAULT_PIPELINE, list(made))
 
 
-@reaction(LeadQualified, lane="deals")
-async def open_leads(tx: Transaction, batch: Sequence[Received[LeadQualified]]) -> None:
+@reaction(LeadCreated, lane="deals")
+async def open_leads(tx: Transaction, batch: Sequence[Received[LeadCreated]]) -> None:
     """Open a deal for each qualified lead, where none is open with that person.
 
-    Held until the organization's pipeline and the contact are known.
+    crm's word of it is taken, not ai's `lead.qualified`, which may come before anybody knows whose identity it
+    is. Held until the organization's pipeline and the contact are known.
     """
     places = await pipelines.where_leads_go(tx, sorted({event.org for event in batch}))
     contacts = await people.contacts(tx, [(event.org, event.data.contact_id) for event in batch])
@@ -100,7 +101,7 @@ async def open_leads(tx: Transaction, batch: Sequence[Received[LeadQualified]]) 
         ranks[event.org] = between(None, ranks[event.org])
         name, company_id = contacts[event.org, event.data.contact_id]
         drafts.append((event.org, _lead(tx, event, places[event.org], ranks[event.org], name, company_id)))
-    by_qualification = {event.data.qualification_id: event for event in batch}
+    by_qualification = {event.data.lead_id: event for event in batch}
     causes = {
         deal.id: by_qualification[deal.qualification_id].cause for _, deal in drafts if deal.qualification_id
     }
@@ -131,7 +132,7 @@ async def move_deals(tx: Transaction, batch: Sequence[Received[DealMoveRequested
 
 def _lead(
     tx: Transaction,
-    event: Received[LeadQualified],
+    event: Received[LeadCreated],
     place: Row,
     rank: str,
     name: str | None,
@@ -150,7 +151,7 @@ def _lead(
         company_id=company_id,
         conversation_id=event.data.conversation_id,
         source="lead",
-        qualification_id=event.data.qualification_id,
+        qualification_id=event.data.lead_id,
         entered_stage_at=now,
         created_at=now,
     )

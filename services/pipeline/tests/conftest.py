@@ -6,9 +6,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from flotilla.events.ai import LeadQualified
 from flotilla.events.auth import OrganizationCreated
-from flotilla.events.crm import ContactCreated
+from flotilla.events.crm import ContactCreated, LeadCreated
 from flotilla.ids import new_id
 from flotilla.testing import Harness, eventually
 from flotilla.testing.plugin import StartService
@@ -78,21 +77,21 @@ def contact(pipeline: Harness, org: UUID) -> MakeContact:
     return make
 
 
-def qualified(contact_id: UUID, **fields: Any) -> LeadQualified:
-    """What ai says of somebody who may well buy."""
+def qualified(contact_id: UUID, **fields: Any) -> LeadCreated:
+    """What crm says of somebody who may well buy."""
     given: Json = {
-        "qualification_id": new_id(),
+        "lead_id": new_id(),
         "conversation_id": new_id(),
         "identity_id": new_id(),
         "contact_id": contact_id,
-        "score": 0.8,
+        "name": None,
+        "company_id": None,
+        "score": 80,
         "confidence": 0.7,
-        "signals": [],
         "budget": None,
-        "model": "rules-1",
         "qualified_at": datetime.now(UTC),
     }
-    return LeadQualified(**given | fields)
+    return LeadCreated(**given | fields)
 
 
 async def a_deal(harness: Harness, org: UUID, **fields: Any) -> Json:

@@ -42,7 +42,7 @@ async def test_a_qualified_lead_becomes_a_deal(
     assert (event.data.title, event.data.contact_id, event.data.source) == ("Zoë Groß", who, "lead")
     assert (event.data.value, event.data.probability) == (lead.budget, 10)
     assert str(event.data.stage_id) == board["New"]
-    assert event.data.qualification_id == lead.qualification_id
+    assert event.data.qualification_id == lead.lead_id
     assert event.envelope.correlationid == cause.correlation_id
     assert event.envelope.audience == "org"
 

@@ -131,21 +131,23 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     question: str
     """`budget`, `authority`, `need` or `timeline`."""
     score: float
-    """From 0, nothing speaks for it, to 1."""
+    """From 0, nothing speaks for it, to 100."""
     confidence: float
+    """From 0 to 1."""
     evidence: list[Evidence]
 
 
-@_event("lead.qualified.v1", subject="qualification_id", person=("contact_id",))
+@_event("lead.qualified.v1", subject="qualification_id", person=("contact_id", "identity_id"))
 class LeadQualified(Event, frozen=True, kw_only=True):
-    """A conversation shows that this person may well buy."""
+    """A conversation shows that this person may well buy. Told once of a conversation."""
 
     qualification_id: UUID
     conversation_id: UUID
     identity_id: UUID
-    contact_id: UUID
+    contact_id: UUID | None
+    """Null where the first message said it all; crm's `lead.created` names the contact."""
     score: float
-    """Of all four together, from 0 to 1."""
+    """Of all four together, from 0 to 100."""
     confidence: float
     signals: list[Signal]
     """One for each of the four questions."""

@@ -3,7 +3,7 @@
 from functools import partial
 from uuid import UUID
 
-from flotilla.events.base import Event, Moment, Personal, event
+from flotilla.events.base import Event, Moment, Money, Personal, event
 
 _event = partial(event, owner="crm")
 
@@ -166,3 +166,22 @@ class NoteCreated(Event, frozen=True, kw_only=True):
     contact_id: UUID | None
     company_id: UUID | None
     created_at: Moment
+
+
+@_event("lead.created.v1", subject="lead_id", person=("contact_id",))
+class LeadCreated(Event, frozen=True, kw_only=True):
+    """Somebody may well buy, and who they are is known: ai's `lead.qualified` with its contact."""
+
+    lead_id: UUID
+    """The qualification's."""
+    contact_id: UUID
+    identity_id: UUID
+    conversation_id: UUID
+    name: Personal
+    company_id: UUID | None
+    score: float
+    """From 0 to 100."""
+    confidence: float
+    budget: Money | None
+    """What they said they can spend."""
+    qualified_at: Moment

@@ -23,6 +23,7 @@ _READ: Final = frozenset(
         "pipelines:read",
         "profile:read",
         "profile:write",
+        "qualifications:read",
         "search:read",
         "tasks:read",
         "users:read",
@@ -37,6 +38,7 @@ _WORK: Final = _READ | {
     "drafts:decide",
     "messages:send",
     "notes:write",
+    "qualifications:write",
     "tasks:write",
 }
 _LEAD: Final = _WORK | {

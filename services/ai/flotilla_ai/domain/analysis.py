@@ -5,7 +5,7 @@ from typing import Final
 
 from flotilla_ai.domain.agents import choose_agent
 from flotilla_ai.domain.language import UNDETERMINED, Language, detect
-from flotilla_ai.domain.model import Ranking, sparse, trained
+from flotilla_ai.domain.model import Bag, Ranking, sparse, trained
 from flotilla_ai.domain.pii import PLACEHOLDER, Masked, mask
 from flotilla_ai.domain.supervisor import injected
 from flotilla_ai.domain.text import Features, features_of
@@ -26,6 +26,8 @@ class Analysis:
     injected: bool
     features: Features = field(repr=False)
     """Of the masked text: what the knowledge is searched with."""
+    bag: Bag = field(repr=False)
+    """The whole text as the trained models see it."""
 
     @property
     def intent(self) -> str:
@@ -62,4 +64,5 @@ def analyze(
         injected=injected(text),
         # A number or a name says nothing of what is asked; left in, the knowledge seems not to have it.
         features=features_of(PLACEHOLDER.sub(" ", masked.text)) if masked.counts else features,
+        bag=bag,
     )

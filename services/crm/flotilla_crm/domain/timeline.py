@@ -18,6 +18,8 @@ class Kind(StrEnum):
     TASK_COMPLETED = "task.completed"
     TASK_DELETED = "task.deleted"
     NOTE_CREATED = "note.created"
+    LEAD_CREATED = "lead.created"
+    """`reference_id`: the lead, which is ai's qualification."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from flotilla.bus.envelope import Received
 from flotilla.events.auth import User
-from flotilla.store.postgres import Transaction
+from flotilla.store.postgres import Row, Transaction
 
 from flotilla_crm.domain.normal import folded
 from flotilla_crm.domain.people import Introduction, Reach, Stranger
@@ -48,6 +48,12 @@ WHERE i.organization_id = t.org AND i.id = t.id"""
 UNKNOWN_IDENTITIES: Final = """
 SELECT t.id FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)
 WHERE NOT EXISTS (SELECT FROM channel_identities i WHERE i.organization_id = t.org AND i.id = t.id)"""
+
+WHO_THEY_ARE: Final = """
+SELECT i.organization_id, i.id, c.id AS contact_id, c.name, c.company_id
+FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)
+JOIN channel_identities i ON i.organization_id = t.org AND i.id = t.id
+JOIN contacts c ON c.organization_id = i.organization_id AND c.id = i.contact_id"""
 
 KEEP_USERS: Final = """
 INSERT INTO users (organization_id, id, sequence, role, active)
@@ -116,6 +122,15 @@ async def unknown_identities(tx: Transaction, identities: Sequence[tuple[UUID, U
     """Which of the (organization, identity) nobody has introduced yet."""
     orgs, ids = zip(*identities, strict=True)
     return [row["id"] for row in await tx.fetch(UNKNOWN_IDENTITIES, list(orgs), list(ids))]
+
+
+async def who_they_are(
+    tx: Transaction, identities: Sequence[tuple[UUID, UUID]]
+) -> dict[tuple[UUID, UUID], Row]:
+    """The contact, its name and company behind each (organization, identity) that is known."""
+    orgs, ids = zip(*identities, strict=True)
+    rows = await tx.fetch(WHO_THEY_ARE, list(orgs), list(ids))
+    return {(row["organization_id"], row["id"]): row for row in rows}
 
 
 async def keep_users(tx: Transaction, batch: Sequence[Received[User]]) -> None:
