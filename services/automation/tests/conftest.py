@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from flotilla.events.crm import TaskCreated, TaskRequested
 from flotilla.events.integrations import SenderProfile
 from flotilla.events.messaging import MessageReceived, MessageSent
 from flotilla.ids import new_id
@@ -66,6 +67,22 @@ def sent(conversation_id: UUID, position: int) -> MessageSent:
         occurred_at=now,
         responds_to_at=now,
     )
+
+
+def answer(wish: TaskRequested, **fields: Any) -> TaskCreated:
+    """As crm would answer."""
+    given: dict[str, Any] = {
+        "task_id": wish.request_id,
+        "title": wish.title,
+        "state": "open",
+        "assignee_id": None,
+        "due_at": None,
+        "contact_id": wish.contact_id,
+        "company_id": None,
+        "conversation_id": wish.conversation_id,
+        "completed_at": None,
+    }
+    return TaskCreated(**given | fields)
 
 
 Rule = Callable[..., Awaitable[dict[str, Any]]]
