@@ -199,6 +199,16 @@ def talk(integrations: Harness, org: UUID) -> Talk:
     return start
 
 
+@pytest.fixture
+def talk_through() -> Talk:
+    """`talk_through(replica, org, account)`: the same, asked through a replica of its own."""
+
+    def start(replica: Harness, org: UUID, account: dict[str, Any]) -> Conversation:
+        return Conversation(replica, org, UUID(account["id"]), account["connector"])
+
+    return start
+
+
 Hook = Callable[..., Coroutine[Any, Any, Answer]]
 
 
