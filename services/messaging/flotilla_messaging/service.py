@@ -24,7 +24,7 @@ from flotilla_messaging.api import conversations, messages
 from flotilla_messaging.handlers.deliveries import follow_deliveries
 from flotilla_messaging.handlers.drafts import queue_drafts
 from flotilla_messaging.handlers.inbound import receive
-from flotilla_messaging.handlers.people import keep_identities, keep_members
+from flotilla_messaging.handlers.people import keep_identities, keep_members, release_conversations
 from flotilla_messaging.snooze import snooze_ended
 from flotilla_messaging.sweep import body_sweep
 
@@ -40,7 +40,7 @@ service = Service(
         Lane("deliveries", wait=SOON),
         Lane("directory"),
     ),
-    handlers=(receive, queue_drafts, follow_deliveries, keep_identities, keep_members),
+    handlers=(receive, queue_drafts, follow_deliveries, keep_identities, keep_members, release_conversations),
     timers=(snooze_ended,),
     workers=(body_sweep,),
     emits=(
