@@ -113,7 +113,8 @@ class OutsideHttp:
     async def _once(
         self, method: str, url: str, content: bytes | None, headers: Mapping[str, str] | None, limit: float
     ) -> OutsideResponse:
-        host = yarl.URL(url).authority
+        where = yarl.URL(url)
+        host = f"{where.host}:{where.port}"  # without a password that may stand before it
         breaker = self._breakers.setdefault(host, Breaker())
         if breaker.is_open:
             raise CircuitOpenError(f"{host} is given a rest")

@@ -1,11 +1,13 @@
 """A service as a process of its own, which may die."""
 
 import asyncio
+import os
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 from flotilla.instance import Instance
@@ -38,16 +40,19 @@ class Child:
 
 
 @asynccontextmanager
-async def child(instance: Instance, module: str, *fault: str) -> AsyncIterator[Child]:
+async def child(
+    instance: Instance, module: str, *fault: str, log: Path = Path(os.devnull)
+) -> AsyncIterator[Child]:
     """Start the module's service; killed at the end whatever became of it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {**instance.environment("crm"), "FLOTILLA_HTTP_PORT": str(port)}
     arguments = ["-m", "flotilla.testing.child", module, *fault]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, env=environment, cwd=instance.root, stdout=asyncio.subprocess.DEVNULL
-    )
+    with log.open("a") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, env=environment, cwd=instance.root, stdout=output
+        )
     try:
         yield Child(process, port)
     finally:

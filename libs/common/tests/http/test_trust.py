@@ -80,7 +80,9 @@ async def test_a_role_may_what_the_table_says(shop: Harness, client: Client, org
 async def test_anothers_rows_do_not_exist(shop: Harness, client: Client) -> None:
     path = (await client.post("/v1/shops", {"name": "Harbour"})).headers["Location"]
     stranger = shop.client(new_id())
-    assert [(await stranger.request(method, path, json={"name": "x"})).status for method in ("GET", "PATCH")] == [
+    assert [
+        (await stranger.request(method, path, json={"name": "x"})).status for method in ("GET", "PATCH")
+    ] == [
         404,
         404,
     ]
