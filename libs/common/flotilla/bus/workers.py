@@ -18,6 +18,7 @@ from flotilla.telemetry import metrics
 log = structlog.get_logger()
 
 MIN_LEASE: Final = timedelta(seconds=10)
+UNLEASED_LIMIT: Final = timedelta(minutes=5)
 TAKE_LEASE: Final = """
 INSERT INTO leases (name, token, until) VALUES ($1, $2, now() + $3)
 ON CONFLICT (name) DO UPDATE SET token = excluded.token, until = excluded.until
@@ -67,10 +68,11 @@ async def run_worker(app: App, worker: Worker) -> None:
     """Again and again until the process stops; a failure is logged, and the next turn comes."""
     token = new_id()
     lease = max(worker.every * 3, MIN_LEASE)
+    limit = lease if worker.leased else max(lease, UNLEASED_LIMIT)
     try:
         while not app.stopping.is_set():
             try:
-                async with asyncio.timeout(lease.total_seconds()):
+                async with asyncio.timeout(limit.total_seconds()):
                     if not worker.leased or await app.db.fetchval(TAKE_LEASE, worker.name, token, lease):
                         await worker.run(app)
             except INFRASTRUCTURE_ERRORS as error:

@@ -24,7 +24,7 @@ from flotilla.cause import Cause, current_cause
 from flotilla.events.base import Event
 from flotilla.outside import mark_transaction, unmark_transaction
 from flotilla.store import listening
-from flotilla.store.flush import DELETE_JOBS, INSERT_OUTBOX, UPSERT_JOBS
+from flotilla.store.flush import ARRIVED, DELETE_JOBS, INSERT_OUTBOX, UPSERT_JOBS
 from flotilla.store.pool import drop, is_lost, losses_named, open_pool
 
 if TYPE_CHECKING:
@@ -159,11 +159,9 @@ class Transaction:
         self._cancelled.add((kind, key))
 
     async def arrived(self, entity: str, subjects: Sequence[object]) -> None:
-        """Run the events again that were held by `NotYetKnown(entity, subject)`."""
+        """Run the events again that were held by `NotYetKnown(entity, subject)`, given up or not."""
         keys = [f"{entity}:{subject}" for subject in subjects]
-        await self._connection.execute(
-            "UPDATE parked_events SET due_at = now() WHERE waiting_for = ANY($1) AND state = 'waiting'", keys
-        )
+        await self._connection.execute(ARRIVED, keys)
 
     async def notify(self, channel: str, payload: str = "") -> None:
         """Tell the other processes of this service (`Database.listen`) once committed."""

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import aio_pika
 import pytest
+from flotilla.bus import consumer
 from flotilla.bus.jobs import TimerLoop
 from flotilla.bus.parked import STARTS, SUSPECTED_AFTER
 from flotilla.instance import Instance
@@ -46,6 +47,21 @@ async def test_a_store_that_is_away_is_not_taken_for_an_event_that_kills(
             await eventually(lambda: _done(patient, org, wanted.task_id))
         assert await publisher.app.db.fetch("SELECT * FROM parked_events") == []
         assert await publisher.app.db.fetch("SELECT * FROM suspects") == []
+
+
+async def test_a_store_that_answers_is_not_waited_for_for_ever(
+    stores: Instance, start_service: StartService, org: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event whose statement takes too long, say, looks like a store that is away."""
+    monkeypatch.setattr(consumer, "PATIENCE", 3)
+    monkeypatch.setattr(outside, "away_for", 1_000_000)
+    async with start_service(service, instance=stores) as harness:
+        bad, good = task("needs a store"), task()
+        for each in (bad, good):
+            await harness.publish(each, org=org)
+        await eventually(lambda: _done(harness, org, good.task_id))
+        rows = await harness.app.db.fetch("SELECT handler, error FROM parked_events")
+        assert [(row["handler"], row["error"]) for row in rows] == [("obey", "ConnectionError")]
 
 
 async def _done(harness: Harness, org: UUID, task_id: UUID) -> bool:
