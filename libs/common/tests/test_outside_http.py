@@ -153,7 +153,7 @@ async def test_a_host_that_fails_again_and_again_is_given_a_rest_and_then_asked(
                 assert (await http.request("GET", f"{world.url}/fine")).status == 200
                 break
             except CircuitOpenError:
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.01)  # sleep: until the breaker has rested, within the deadline above
     for _ in range(OPENS_AFTER - 1):
         await http.request("POST", f"{world.url}/broken")
     assert (await http.request("GET", f"{world.url}/fine")).status == 200, "a success counts from the start"

@@ -65,7 +65,7 @@ class Traffic:
                     self.refused += 1
                 else:
                     self.surprises.append(answer.body)
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(PAUSE)  # sleep: the pace of the traffic
 
 
 async def readiness(harness: Harness) -> dict[str, str]:
