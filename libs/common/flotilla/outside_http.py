@@ -69,6 +69,7 @@ class OutsideHttp:
         async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=100, limit_per_host=20, **connector),
             headers={"User-Agent": "Flotilla/1"},
+            cookie_jar=aiohttp.DummyCookieJar(),  # one organization's session is not the next one's
         ) as session:
             yield cls(session)
 

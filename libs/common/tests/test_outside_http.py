@@ -40,6 +40,10 @@ class World:
             return await self._endless(request)
         if path == "/elsewhere":
             raise web.HTTPFound("http://127.0.0.1:1/internal")
+        if path == "/sets-a-cookie":
+            answer = web.json_response({"cookies": dict(request.cookies)})
+            answer.set_cookie("session", "somebody's")
+            return answer
         if path == "/says-no":
             return web.json_response({"error": "no"}, status=422)
         return web.json_response({"method": request.method, "body": await request.text()})
@@ -166,3 +170,10 @@ async def test_one_host_is_not_blamed_for_another(http: OutsideHttp, world: Worl
     with pytest.raises(CircuitOpenError):
         await http.request("GET", nowhere)
     assert (await http.request("GET", f"{world.url}/fine")).status == 200
+
+
+async def test_a_cookie_is_not_carried_to_the_next_request(http: OutsideHttp, world: World) -> None:
+    first = await http.request("GET", f"{world.url}/sets-a-cookie")
+    assert "Set-Cookie" in first.headers
+    again = await http.request("GET", f"{world.url}/sets-a-cookie")
+    assert again.json()["cookies"] == {}, "it may have been another organization's"

@@ -26,7 +26,8 @@ WHERE leases.until < now() OR leases.token = excluded.token RETURNING name"""
 GIVE_BACK: Final = "DELETE FROM leases WHERE name = $1 AND token = $2"
 FORGET_KEYS: Final = """
 DELETE FROM idempotency_keys WHERE (scope, key) IN (
-    SELECT scope, key FROM idempotency_keys WHERE used_at < now() - interval '24 hours' LIMIT 5000)"""
+    SELECT scope, key FROM idempotency_keys WHERE used_at < now() - interval '24 hours' LIMIT $1)"""
+FORGOTTEN_AT_ONCE: Final = 5000
 
 FORGET_SUSPECTS: Final = "DELETE FROM suspects WHERE begun_at < now() - interval '3 days'"
 
@@ -42,7 +43,8 @@ async def _keep_partitions(app: App) -> None:
 
 
 async def _rerun_parked(app: App) -> None:
-    await rerun_due(app)
+    while await rerun_due(app) and not app.stopping.is_set():
+        pass
 
 
 async def _count(app: App) -> None:
@@ -51,7 +53,8 @@ async def _count(app: App) -> None:
 
 
 async def _forget(app: App) -> None:
-    await app.db.execute(FORGET_KEYS)
+    while await app.db.execute(FORGET_KEYS, FORGOTTEN_AT_ONCE) == f"DELETE {FORGOTTEN_AT_ONCE}":
+        pass
     await app.db.execute(FORGET_SUSPECTS)
 
 

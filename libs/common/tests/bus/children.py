@@ -19,6 +19,7 @@ class Child:
 
     def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
         self.process = process
+        self.port = port
         self.base_url = f"http://127.0.0.1:{port}"
 
     async def died(self) -> int:
@@ -41,12 +42,10 @@ class Child:
 
 @asynccontextmanager
 async def child(
-    instance: Instance, module: str, *fault: str, log: Path = Path(os.devnull)
+    instance: Instance, module: str, *fault: str, log: Path = Path(os.devnull), port: int | None = None
 ) -> AsyncIterator[Child]:
-    """Start the module's service; killed at the end whatever became of it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    """Start the module's service, on any free port by default; killed at the end whatever became of it."""
+    port = port or _free_port()
     environment = {**instance.environment("crm"), "FLOTILLA_HTTP_PORT": str(port)}
     arguments = ["-m", "flotilla.testing.child", module, *fault]
     with log.open("a") as output:
@@ -59,6 +58,12 @@ async def child(
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 async def _ready(client: Client) -> bool:

@@ -38,7 +38,8 @@ async def test_a_signed_principal_is_believed(shop: Harness, org: UUID) -> None:
 
 async def test_nobody_may_only_what_is_public(shop: Harness) -> None:
     nobody = shop.anonymous()
-    assert (await nobody.get("/v1/shops")).status == 401
+    refused = await nobody.get("/v1/shops")
+    assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert (await nobody.post("/v1/shops/open")).status == 201
 
 

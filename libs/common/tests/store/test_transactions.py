@@ -83,6 +83,12 @@ async def test_after_the_commit_and_only_then(harness: Harness, org: UUID) -> No
     assert told == [True]
 
 
+async def test_a_job_nobody_does_is_refused(harness: Harness, org: UUID) -> None:
+    async with harness.app.db.transaction(org, cause=Cause.fresh()) as tx:
+        with pytest.raises(LookupError, match="nobody would do it"):
+            tx.enqueue("arrand", "key", Errand(new_id()), org=org)
+
+
 async def test_a_savepoint_takes_back_jobs_timers_and_cancellations(harness: Harness, org: UUID) -> None:
     now = await harness.app.db.fetchval("SELECT now() + interval '1 hour'")
     errand = Errand(new_id())
