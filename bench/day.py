@@ -13,7 +13,7 @@ import asyncio
 import os
 import resource
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -149,7 +149,7 @@ def cpu_by_process(fleet: Fleet) -> dict[str, float]:
     names = {name: record.pid for name in fleet.instance.services if (record := fleet.processes.record(name))}
     names |= {server.name: pid for server in fleet.servers() if (pid := server.status().pid)}
     parents = {int(path.name): _stat(path) for path in _processes()}
-    used: Counter[str] = Counter()
+    used: dict[str, float] = defaultdict(float)
     for pid, (_, seconds) in parents.items():
         root = pid
         while root not in names.values() and root in parents and parents[root][0] > 1:

@@ -22,17 +22,9 @@ async def test_every_service_may_die_once(new_office: NewOffice, fleet: Fleet) -
         await _write(office, chats)
         fleet.processes.kill(victim)
         await _write(office, chats)
-        await _gone(fleet, victim)
         fleet.start_service(victim)
         await fleet.wait_ready(victim)
     await eventually(lambda: _everything_once(office.owner, len(chats)), seconds=60)
-
-
-async def _gone(fleet: Fleet, victim: str) -> None:
-    async def gone() -> bool:
-        return not fleet.processes.alive(victim)
-
-    await eventually(gone)
 
 
 async def _write(office: Office, chats: list[int]) -> None:

@@ -69,6 +69,7 @@ class OutsideHttp:
         async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=100, limit_per_host=20, **connector),
             headers={"User-Agent": "Flotilla/1"},
+            cookie_jar=aiohttp.DummyCookieJar(),  # one organization's session is not the next one's
         ) as session:
             yield cls(session)
 
@@ -113,7 +114,8 @@ class OutsideHttp:
     async def _once(
         self, method: str, url: str, content: bytes | None, headers: Mapping[str, str] | None, limit: float
     ) -> OutsideResponse:
-        host = yarl.URL(url).authority
+        where = yarl.URL(url)
+        host = f"{where.host}:{where.port}"  # without a password that may stand before it
         breaker = self._breakers.setdefault(host, Breaker())
         if breaker.is_open:
             raise CircuitOpenError(f"{host} is given a rest")

@@ -109,4 +109,7 @@ def render(problem: Problem, request_id: str) -> tuple[int, dict[str, str], byte
     }
     if problem.errors:
         body["errors"] = problem.errors
-    return problem.status, {"content-type": CONTENT_TYPE, **problem.headers}, msgspec.json.encode(body)
+    headers = {"content-type": CONTENT_TYPE, **problem.headers}
+    if problem.status == UnauthorizedError.status:
+        headers.setdefault("www-authenticate", "Bearer")  # RFC 9110, section 11.6.1
+    return problem.status, headers, msgspec.json.encode(body)

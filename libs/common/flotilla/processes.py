@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+KILL_SECONDS: Final = 5.0
+"""A killed process dies within milliseconds; one that waits for a disk may take longer."""
 POLL_SECONDS: Final = 0.05
 LOG_LIMIT: Final = 64 * 1024 * 1024
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -124,10 +126,14 @@ class Processes:
         return record is not None
 
     def kill(self, name: str) -> None:
-        """SIGKILL to it and to what it started, as a crash would; the record stays behind."""
-        if (record := self.record(name)) is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(record.pid, signal.SIGKILL)
+        """SIGKILL to it and to what it started, as a crash would; returns when it is dead. The record stays."""
+        if (record := self.record(name)) is None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(record.pid, signal.SIGKILL)
+        deadline = time.monotonic() + KILL_SECONDS
+        while self.alive(name) and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     async def wait_ready(self, name: str, probe: Callable[[], Awaitable[bool]], seconds: float) -> None:
         """Returns when `probe` says yes; a process that dies or dawdles raises with the tail of its log."""

@@ -38,19 +38,21 @@ async def run(service: Service) -> None:
     settings = service.settings()
     logs.configure(service.name, settings.log_level)
     traces.configure(service.name, settings.traces_file)
-    async with opened(service, settings) as app:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, app.stopping.set)
-        async with working(app):
-            server = Server(config(app))
-            serving = asyncio.create_task(server.serve())
-            serving.add_done_callback(lambda _: app.stopping.set())
-            log.info("service.started", port=settings.http_port)
-            await app.stopping.wait()
-            server.should_exit = True
-            await serving
-    traces.flush()
+    try:
+        async with opened(service, settings) as app:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, app.stopping.set)
+            async with working(app):
+                server = Server(config(app))
+                serving = asyncio.create_task(server.serve())
+                serving.add_done_callback(lambda _: app.stopping.set())
+                log.info("service.started", port=settings.http_port)
+                await app.stopping.wait()
+                server.should_exit = True
+                await serving
+    finally:
+        traces.flush()
     log.info("service.stopped")
 
 

@@ -15,7 +15,8 @@ class Settings(BaseSettings):
 
     instance: str = "dev"
     service: str
-    environment: str = "development"
+    environment: str = "production"
+    """`development`, `staging` or `production`; nothing said is the strictest."""
     region: str = "eu"
     public_url: str = "http://127.0.0.1:8080"
     """Where people and vendors reach the gateway."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from flotilla.cli import app
+from flotilla.cli import app, screen
 from flotilla.cli.log_lines import LogFile, Wanted, latest
 from flotilla.fleet import Fleet
 from flotilla.ids import new_id
@@ -31,7 +31,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def flotilla(*arguments: str) -> Result:
-    return CliRunner().invoke(app, arguments, env={"COLUMNS": "300"})
+    screen.console.width = screen.errors.width = 300  # a test worker's terminal is narrow
+    return CliRunner().invoke(app, arguments)
 
 
 def write_log(checkout: Path, service: str, *lines: dict[str, str] | str) -> Path:

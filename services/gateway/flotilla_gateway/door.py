@@ -39,8 +39,8 @@ API: Final = b"/v1/"
 _TRACEPARENT: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
 """W3C Trace Context, section 3.2."""
 OWN_SERVICE: Final = "gateway"
-LIVE_SERVICE: Final = "websocket"
-"""Its streams are opened by EventSource, which can only put a token into the query."""
+STREAMS: Final = "/v1/live/"
+"""Opened by EventSource, which can only put a token into the query."""
 
 
 class Door:
@@ -106,7 +106,7 @@ class Door:
             decision = await count(gateway.limiter, operation.limit, name)
         else:
             token = from_authorization(visit.fields.get(b"authorization"))
-            if token is None and operation.service == LIVE_SERVICE:
+            if token is None and operation.template.startswith(STREAMS):
                 token, visit.query = from_query(visit.query)
             visit.session, decision = await admit(
                 gateway.tokens, gateway.limiter, token, operation.limit, caller

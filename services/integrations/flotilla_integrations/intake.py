@@ -6,6 +6,7 @@ commit is shared. A webhook whose events can't be written fails alone.
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -59,7 +60,8 @@ class IntakeWriter:
         brought = _Brought(account, intake, cause)
         self._pending.append(brought)
         if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write_pending())
+            # Nothing of this request's context: it writes for others too.
+            self._writing = asyncio.create_task(self._write_pending(), context=Context())
         await brought.done
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@ with it in hand) is repeated only where the channel takes a repetition for the s
 whether the customer has it: that is said, and a person decides.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,7 +32,6 @@ from flotilla_integrations.adapters.base import (
     NotReachedError,
     RefusedError,
     SendMessage,
-    UnconfirmedError,
 )
 from flotilla_integrations.domain import SendState
 from flotilla_integrations.events import AUDIENCE, say_account
@@ -42,6 +42,8 @@ from flotilla_integrations.store import accounts, sends
 log = structlog.get_logger()
 
 SENDS: Final = Counter("flotilla_sends_total", "Sends decided", ["connector", "outcome"])
+LONGEST_SECONDS: Final = 45.0
+"""Shorter than the lease: an attempt that takes longer is cut off here, where its end is told."""
 LOST: Final = "The process that sent it died before it heard the answer."
 
 FACTS: Final[Mapping[SendState, type[Delivery]]] = {
@@ -71,11 +73,14 @@ async def perform(app: App, job: Job) -> Outcome:
     if known.account.organization_id != job.org:
         return _failed("There is no such account.")
     repeats = known.adapter.capabilities.idempotent_send
-    if job.interrupted and not repeats:
-        return _unconfirmed(LOST)
+    if job.interrupted:
+        if not repeats:
+            return _unconfirmed(LOST)
+        await _doubt(app, job)
     try:
         message = SendMessage(message_id=send.message_id, chat=send.chat, text=send.text)
-        sent = await known.adapter.execute(SEND_MESSAGE, message)
+        async with asyncio.timeout(LONGEST_SECONDS):
+            sent = await known.adapter.execute(SEND_MESSAGE, message)
     except AccountRefusedError as error:
         return Outcome(SendState.FAILED, datetime.now(UTC), reason=str(error), account_refused=True)
     except RefusedError as error:
@@ -84,10 +89,17 @@ async def perform(app: App, job: Job) -> Outcome:
         raise
     except Exception as error:
         if repeats:
+            await _doubt(app, job)
             raise
         log.warning("send.unconfirmed", org=str(job.org), message_id=str(send.message_id), exc_info=error)
         return _unconfirmed(str(error) if isinstance(error, AdapterError) else "Sending was interrupted.")
     return Outcome(SendState.SENT, sent.sent_at, external_id=sent.external_id)
+
+
+async def _doubt(app: App, job: Job) -> None:
+    """Remember that this attempt may have arrived: should the others fail, nobody may say that none did."""
+    async with app.db.transaction(job.org) as tx:
+        await tx.execute(sends.DOUBT, job.org, job.payload.message_id)
 
 
 async def finish(tx: Transaction, job: Job, outcome: Outcome) -> None:
@@ -123,10 +135,10 @@ async def finish(tx: Transaction, job: Job, outcome: Outcome) -> None:
 
 
 async def give_up(tx: Transaction, job: Job, error: Exception) -> None:
-    """Every attempt failed: refused where the last one surely did not arrive, unconfirmed where it may have."""
-    certain = not isinstance(error, UnconfirmedError | TimeoutError)
+    """Every attempt failed: it did, if surely none arrived; else nobody knows."""
     words = str(error) if isinstance(error, AdapterError) else "The channel did not answer."
-    await finish(tx, job, _failed(words) if certain else _unconfirmed(words))
+    doubted = await tx.fetchval(sends.IS_DOUBTED, job.org, job.payload.message_id)
+    await finish(tx, job, _unconfirmed(words) if doubted else _failed(words))
 
 
 def _failed(reason: str) -> Outcome:

@@ -17,6 +17,7 @@ from flotilla.service import Service
 
 from flotilla_integrations import own
 from flotilla_integrations.api import accounts, hooks
+from flotilla_integrations.checking import account_checks
 from flotilla_integrations.connecting import connect_job, disconnect_job
 from flotilla_integrations.handlers import queue_sends
 from flotilla_integrations.lines import send_released
@@ -32,6 +33,7 @@ service = Service(
     handlers=(queue_sends,),
     jobs=(send_job, connect_job, disconnect_job),
     timers=(send_released,),
+    workers=(account_checks,),
     emits=(
         IntegrationConnected,
         IntegrationDisconnected,

@@ -59,8 +59,14 @@ class Program:
     address: str = ""
     got: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """(webhook-id, body) of every request that was signed rightly and not refused."""
+    runner: web.AppRunner | None = None
     answers: list[int] = field(default_factory=list)
     """What the next requests are answered: a status, `CUT` or `HANG`."""
+
+    async def close(self) -> None:
+        """It is gone: nothing listens at its address."""
+        assert self.runner is not None
+        await self.runner.cleanup()
 
     async def take(self, request: web.Request) -> web.Response:
         body = await request.read()
@@ -107,8 +113,9 @@ async def program() -> AsyncIterator[Program]:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     program.address = f"http://127.0.0.1:{runner.addresses[0][1]}/messages"
+    program.runner = runner
     yield program
-    await runner.cleanup()
+    await program.close()
 
 
 @pytest.fixture
@@ -195,6 +202,16 @@ def talk(integrations: Harness, org: UUID) -> Talk:
 
     def start(account: dict[str, Any], chat: str = "77") -> Conversation:
         return Conversation(integrations, org, UUID(account["id"]), account["connector"], chat)
+
+    return start
+
+
+@pytest.fixture
+def talk_through() -> Talk:
+    """`talk_through(replica, org, account)`: the same, asked through a replica of its own."""
+
+    def start(replica: Harness, org: UUID, account: dict[str, Any]) -> Conversation:
+        return Conversation(replica, org, UUID(account["id"]), account["connector"])
 
     return start
 

@@ -10,6 +10,7 @@ from flotilla.ids import new_id
 from flotilla.security.sealing import UnsealError
 from flotilla.testing import Client, Harness, eventually
 from flotilla.testing.simulators.telegram import TelegramSimulator
+from flotilla_integrations.checking import check_by_turns
 from flotilla_integrations.own import own
 
 Connect = Callable[..., Awaitable[dict[str, Any]]]
@@ -144,6 +145,21 @@ async def test_a_check_finds_a_revoked_token_and_its_recovery(
     await integrations.spy.expect(IntegrationFailed, lambda event: event.org == org)
     telegram.bots[token] = bot
     assert (await admin.post(path)).json()["account"]["state"] == "connected"
+
+
+async def test_a_dead_account_is_noticed_by_turns(
+    integrations: Harness, org: UUID, admin: Client, connect: Connect, telegram: TelegramSimulator
+) -> None:
+    token, well = telegram.add_bot(), await connect("telegram", {"token": telegram.add_bot()})
+    dead = await connect("telegram", {"token": token})
+    telegram.revoke(token)
+    await check_by_turns(integrations.app)
+    assert (await admin.get(f"/v1/accounts/{dead['id']}")).json()["state"] == "connected"
+    await integrations.app.db.execute("UPDATE hook_routes SET checked_at = now() - interval '1 hour'")
+    await check_by_turns(integrations.app)
+    await integrations.spy.expect(IntegrationFailed, lambda event: event.org == org)
+    assert (await admin.get(f"/v1/accounts/{dead['id']}")).json()["state"] == "failed"
+    assert (await admin.get(f"/v1/accounts/{well['id']}")).json()["state"] == "connected"
 
 
 async def test_nobody_elses_account_is_there(

@@ -10,6 +10,7 @@ from flotilla.events.integrations import (
     ChannelMessageFailed,
     ChannelMessageSent,
     ChannelMessageUnconfirmed,
+    Delivery,
     IntegrationFailed,
 )
 from flotilla.ids import new_id
@@ -212,6 +213,47 @@ async def test_an_idempotent_channel_is_simply_asked_again(
     await integrations.spy.expect(ChannelMessageSent, lambda event: event.org == org)
     assert program.messages == [(str(message_id), "once")] * 3
     assert integrations.spy.of(ChannelMessageUnconfirmed, org) == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "fact"),
+    [([CUT], ChannelMessageUnconfirmed), ([], ChannelMessageFailed)],
+    ids=["one may have arrived", "none arrived"],
+)
+async def test_when_every_attempt_failed_it_matters_whether_one_may_have_arrived(
+    integrations: Harness,
+    org: UUID,
+    connect: Connect,
+    program: Any,
+    talk: Talk,
+    answers: list[int],
+    fact: type[Delivery],
+) -> None:
+    """The program takes one attempt, or none, and then is gone for good."""
+    account = await connect("generic", {"secret": program.secret}, {"url": program.address})
+    program.answers += answers
+    if not answers:
+        await program.close()
+    await talk(account).send("once", 1)
+
+    async def failing() -> bool:
+        tag = await integrations.app.db.execute(
+            "UPDATE jobs SET attempts = 9, due_at = now()"
+            " WHERE organization_id = $1 AND leased_until IS NULL AND error IS NOT NULL",
+            org,
+        )
+        return tag == "UPDATE 1"
+
+    if answers:
+
+        async def taken() -> bool:
+            return bool(program.messages)
+
+        await eventually(taken)
+        await program.close()
+    await eventually(failing)
+    told = await integrations.spy.expect(fact, lambda event: event.org == org)
+    assert told.data.reason == "Your program cannot be reached at its address."
 
 
 async def test_many_conversations_at_once(

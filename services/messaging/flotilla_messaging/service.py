@@ -25,7 +25,7 @@ from flotilla_messaging.api import conversations, messages
 from flotilla_messaging.handlers.deliveries import follow_deliveries
 from flotilla_messaging.handlers.drafts import queue_drafts
 from flotilla_messaging.handlers.inbound import receive
-from flotilla_messaging.handlers.people import keep_identities, keep_members
+from flotilla_messaging.handlers.people import keep_identities, keep_members, release_conversations
 from flotilla_messaging.handlers.wishes import queue_wishes
 from flotilla_messaging.snooze import snooze_ended
 from flotilla_messaging.sweep import body_sweep
@@ -42,7 +42,15 @@ service = Service(
         Lane("deliveries", wait=SOON),
         Lane("directory"),
     ),
-    handlers=(receive, queue_drafts, queue_wishes, follow_deliveries, keep_identities, keep_members),
+    handlers=(
+        receive,
+        queue_drafts,
+        queue_wishes,
+        follow_deliveries,
+        keep_identities,
+        keep_members,
+        release_conversations,
+    ),
     timers=(snooze_ended,),
     workers=(body_sweep,),
     emits=(

@@ -135,6 +135,18 @@ def test_receipts_in_any_order_end_at_read(order: tuple[MessageState, ...]) -> N
     assert apply(queued()[1], order).state is S.READ
 
 
+RANKS = [S.QUEUED, S.UNKNOWN, S.FAILED, S.SENT, S.DELIVERED, S.READ]
+
+
+@given(st.lists(st.sampled_from(RANKS[1:]), max_size=12))
+def test_whatever_order_facts_come_in_the_highest_one_stands(order: list[MessageState]) -> None:
+    """Receipts alone, of a message that the channel has not said it took, are held."""
+    message = apply(queued()[1], tuple(order))
+    settled = [state for state in order if state not in (S.DELIVERED, S.READ)]
+    expected = max([S.QUEUED, *order], key=RANKS.index) if settled else S.QUEUED
+    assert message.state is expected
+
+
 def test_a_receipt_proves_that_an_unknown_or_failed_message_was_sent() -> None:
     for lost in (S.UNKNOWN, S.FAILED):
         message = advance(queued()[1], FACTS[lost])[0]

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from flotilla.events.auth import UserDeactivated
 from flotilla.events.messaging import (
     ConversationAssigned,
     ConversationReopened,
@@ -38,6 +39,31 @@ async def test_an_active_member_is_given_a_conversation(
     mine = await people.get(f"/v1/conversations?assignee_id={anna}")
     assert len(mine.json()["items"]) == 1
     assert (await people.get("/v1/conversations?unassigned=true")).json()["items"] == []
+
+
+async def test_what_somebody_who_left_had_is_nobodys_again(
+    messaging: Harness, org: UUID, people: Client, received: Received, member: Member
+) -> None:
+    anna, bohdan = await member(), await member()
+    ids = [await received(to=Channel(new_id(), str(number))) for number in range(3)]
+    for conversation_id, holder in zip(ids, (anna, anna, bohdan), strict=True):
+        await people.patch(f"/v1/conversations/{conversation_id}", {"assignee_id": str(holder)})
+    await people.post(f"/v1/conversations/{ids[1]}/resolve")
+    await messaging.publish(
+        UserDeactivated(
+            user_id=anna, email=None, name=None, role="team_member", locale="en", state="deactivated"
+        ),
+        org=org,
+        sequence=9,
+    )
+
+    async def released() -> bool:
+        found = (await people.get("/v1/conversations?unassigned=true")).json()["items"]
+        return [each["id"] for each in found] == [str(ids[0])]
+
+    await eventually(released)
+    refused = await people.patch(f"/v1/conversations/{ids[0]}", {"assignee_id": str(anna)})
+    assert refused.status == 422
 
 
 async def test_the_ai_is_switched_off_for_one_conversation(

@@ -28,6 +28,8 @@ from flotilla.telemetry import metrics
 log = structlog.get_logger()
 
 MAX_PAUSE: Final = 5.0
+PATIENCE: Final = 20
+"""Pauses in a row, more than a minute, after which a store that answers is not to blame: the event is."""
 
 
 class LaneConsumer:
@@ -159,18 +161,33 @@ class LaneConsumer:
 
     async def _until_done(self, channel: AbstractChannel, step: Callable[[], Awaitable[None]]) -> bool:
         """Do it, waiting out a store that is away; False where the channel was lost meanwhile."""
-        pause = 0.1
+        pause, pauses = 0.1, 0
         while True:
             try:
                 await step()
             except INFRASTRUCTURE_ERRORS as error:
+                pauses += 1
                 log.warning("lane.paused", lane=self._lane.name, error=repr(error))
                 await asyncio.sleep(pause * random.uniform(0.5, 1))
                 pause = min(pause * 2, MAX_PAUSE)
                 if channel.is_closed or self._app.stopping.is_set():
                     return False
+                self._dispatcher.patient = pauses < PATIENCE or not await self._stores_answer()
             else:
+                self._dispatcher.patient = True
                 return True
+
+    async def _stores_answer(self) -> bool:
+        try:
+            async with asyncio.timeout(MAX_PAUSE):
+                await self._app.db.fetchval("SELECT 1")
+                if self._app.documents is not None:
+                    await self._app.documents.ping()
+                if self._app.redis is not None:
+                    await self._app.redis.ping()
+        except INFRASTRUCTURE_ERRORS:
+            return False
+        return True
 
 
 def _parts(batch: list[AbstractIncomingMessage]) -> list[list[AbstractIncomingMessage]]:

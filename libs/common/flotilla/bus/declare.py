@@ -198,8 +198,8 @@ class NotYetKnown(Exception):  # noqa: N818 - an instruction, not an error
 class Worker:
     """Something a service does on its own, again and again: `run(app)` every `every`.
 
-    With `leased`, one process of the service does it at a time. A turn is cut off after three times `every`, at
-    least ten seconds: do a part, and the rest in the next turn.
+    With `leased`, one process of the service does it at a time, and a turn is cut off after three times `every`,
+    at least ten seconds: do a part, and the rest in the next turn. Without, a turn may take five minutes.
     """
 
     name: str

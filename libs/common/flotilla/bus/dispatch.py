@@ -56,11 +56,14 @@ class Dispatcher:
                 self._by_type.setdefault(contract_of(type_).type, []).append(handler)
         tap = app.service.tap
         self._tap = tap if tap and tap.lane == lane else None
+        self.patient = True
+        """Whether a store that seems away is waited for. Where all of them answer and it is still said to be, the
+        event is to blame after all (a statement that takes too long, a time limit of its own)."""
 
     async def handle(self, bodies: Sequence[bytes]) -> None:
         """Give the batch to its handlers; returns when every event is handled or parked.
 
-        Raises infrastructure errors: nothing was decided, call it again with the same batch.
+        Raises infrastructure errors while it is `patient`: nothing was decided, call it again with the same batch.
         """
         if self._tap is not None:
             await self._handle_raw(bodies)
@@ -108,9 +111,8 @@ class Dispatcher:
                 if group.handler.prepare is not None:
                     prepared[group.handler.name] = await group.handler.prepare(self.app, group.events)
                 ready.append(group)
-            except INFRASTRUCTURE_ERRORS:
-                raise
             except Exception as error:
+                self._let_pause(error)
                 failures.append(Failure(group, error))
         if not ready:
             return failures
@@ -122,9 +124,8 @@ class Dispatcher:
                     failure = await self._run(tx, group, prepared.get(group.handler.name), alone)
                     if failure is not None:
                         failures.append(failure)
-        except INFRASTRUCTURE_ERRORS:
-            raise
         except Exception as error:
+            self._let_pause(error)
             if alone:
                 return [Failure(ready[0], error), *failures]
             return [*failures, *await self._each_alone(ready, failures)]
@@ -143,9 +144,8 @@ class Dispatcher:
         try:
             async with contextlib.nullcontext() if alone else tx.savepoint():
                 await self._call(tx, group, prepared)
-        except INFRASTRUCTURE_ERRORS:
-            raise
         except Exception as error:
+            self._let_pause(error)
             if alone:
                 raise
             return Failure(group, error)
@@ -164,6 +164,11 @@ class Dispatcher:
                 await handler.run(tx, traced, prepared)
             else:
                 await handler.run(tx, traced)
+
+    def _let_pause(self, error: Exception) -> None:
+        """Infrastructure errors go to the lane, which waits and does the same again."""
+        if self.patient and isinstance(error, INFRASTRUCTURE_ERRORS):
+            raise error
 
     async def _bisect(self, failure: Failure) -> None:
         """Halve the events until the one that fails is alone, and park it."""
@@ -197,9 +202,8 @@ class Dispatcher:
             async with self.app.db.transaction({event.envelope.organizationid for event in events}) as tx:
                 with passed_spans(f"{self.app.service.name} {self._tap.name}", events):
                     await self._tap.run(tx, events)
-        except INFRASTRUCTURE_ERRORS:
-            raise
         except Exception as error:
+            self._let_pause(error)
             if len(events) == 1:
                 metrics.FAILED.labels(self._tap.name).inc()
                 await parked.park_raw(self.app.db, self.lane, self._tap.name, events[0], error)

@@ -31,6 +31,8 @@ MAX_HELD: Final = 20_000
 MAX_HELD_BYTES: Final = 32 << 20
 """Events, and their bytes, kept in memory while the broker is away; more stay in the outbox for the sweeper."""
 CONFIRM_SECONDS: Final = 10
+PAUSE: Final = 0.2
+MAX_PAUSE: Final = 3.0
 SWEEP_AFTER: Final = 5
 DELETE_OUTBOX: Final = "DELETE FROM outbox WHERE id = ANY($1)"
 OLD_OUTBOX: Final = f"""
@@ -76,13 +78,18 @@ class Relay:
 
     async def run(self) -> None:
         """Publish until cancelled."""
+        pause = PAUSE
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._held:
                 batch = [self._held.popleft() for _ in range(min(MAX_BATCH, len(self._held)))]
                 self._held_bytes -= sum(len(event.body) for event in batch)
-                await self._publish_or_leave(batch)
+                if await self._publish_or_leave(batch):
+                    pause = PAUSE
+                else:
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, MAX_PAUSE)
             self._idle.set()
 
     async def drained(self, seconds: float) -> None:
@@ -130,13 +137,14 @@ class Relay:
         if self._connection is not None:
             await close(self._connection)
 
-    async def _publish_or_leave(self, batch: list[Outgoing]) -> None:
-        """On any failure the rows stay in the outbox; the sweeper comes for them."""
+    async def _publish_or_leave(self, batch: list[Outgoing]) -> bool:
+        """False where the broker or the outbox is away: the rows stay, and the sweeper comes for them."""
         try:
             await self.publish(batch)
         except Exception as error:
             log.warning("relay.failed", events=len(batch), error=repr(error))
-            await asyncio.sleep(0.2)
+            return False
+        return True
 
     async def _publish_one(self, exchange: AbstractExchange, event: Outgoing) -> None:
         message = aio_pika.Message(

@@ -31,6 +31,8 @@ async def rerun_due(app: App, limit: int = 20) -> int:
     """Run again what is due: the number tried. Two processes never run the same one at once."""
     rows = await app.db.fetch(DUE, limit)
     for row in rows:
+        if app.stopping.is_set():
+            break
         claimed = await app.db.fetchval(CLAIM, row["event_id"], row["handler"])
         if claimed is not None:
             await rerun(app, row)

@@ -18,6 +18,7 @@ from flotilla.telemetry import metrics
 log = structlog.get_logger()
 
 MIN_LEASE: Final = timedelta(seconds=10)
+UNLEASED_LIMIT: Final = timedelta(minutes=5)
 TAKE_LEASE: Final = """
 INSERT INTO leases (name, token, until) VALUES ($1, $2, now() + $3)
 ON CONFLICT (name) DO UPDATE SET token = excluded.token, until = excluded.until
@@ -25,7 +26,8 @@ WHERE leases.until < now() OR leases.token = excluded.token RETURNING name"""
 GIVE_BACK: Final = "DELETE FROM leases WHERE name = $1 AND token = $2"
 FORGET_KEYS: Final = """
 DELETE FROM idempotency_keys WHERE (scope, key) IN (
-    SELECT scope, key FROM idempotency_keys WHERE used_at < now() - interval '24 hours' LIMIT 5000)"""
+    SELECT scope, key FROM idempotency_keys WHERE used_at < now() - interval '24 hours' LIMIT $1)"""
+FORGOTTEN_AT_ONCE: Final = 5000
 
 FORGET_SUSPECTS: Final = "DELETE FROM suspects WHERE begun_at < now() - interval '3 days'"
 
@@ -41,7 +43,8 @@ async def _keep_partitions(app: App) -> None:
 
 
 async def _rerun_parked(app: App) -> None:
-    await rerun_due(app)
+    while await rerun_due(app) and not app.stopping.is_set():
+        pass
 
 
 async def _count(app: App) -> None:
@@ -50,7 +53,8 @@ async def _count(app: App) -> None:
 
 
 async def _forget(app: App) -> None:
-    await app.db.execute(FORGET_KEYS)
+    while await app.db.execute(FORGET_KEYS, FORGOTTEN_AT_ONCE) == f"DELETE {FORGOTTEN_AT_ONCE}":
+        pass
     await app.db.execute(FORGET_SUSPECTS)
 
 
@@ -67,10 +71,11 @@ async def run_worker(app: App, worker: Worker) -> None:
     """Again and again until the process stops; a failure is logged, and the next turn comes."""
     token = new_id()
     lease = max(worker.every * 3, MIN_LEASE)
+    limit = lease if worker.leased else max(lease, UNLEASED_LIMIT)
     try:
         while not app.stopping.is_set():
             try:
-                async with asyncio.timeout(lease.total_seconds()):
+                async with asyncio.timeout(limit.total_seconds()):
                     if not worker.leased or await app.db.fetchval(TAKE_LEASE, worker.name, token, lease):
                         await worker.run(app)
             except INFRASTRUCTURE_ERRORS as error:

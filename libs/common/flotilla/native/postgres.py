@@ -20,6 +20,7 @@ PROGRAMS: Final = Path("/usr/lib/postgresql/15/bin")
 _ELSEWHERE: Final = Path("/var/lib/flotilla")
 _ORPHANS: Final = "pre-existing shared memory block is still in use"
 _ORPHANS_LEAVE_SECONDS: Final = 1.0
+_ORPHANS_TRIES: Final = 20
 
 
 class Postgres(Node):
@@ -49,7 +50,7 @@ class Postgres(Node):
 
     async def _start_after_orphans(self) -> None:
         """After a `kill -9` the last sessions take a moment to notice and leave their shared memory."""
-        for last in (False, False, True):
+        for tries_left in reversed(range(_ORPHANS_TRIES)):
             data = self._home() / "data"
             self._processes.start(
                 self.name, [PROGRAMS / "postgres", "-D", data], PLAIN_ENVIRONMENT, user=self._user, cwd=data
@@ -57,7 +58,7 @@ class Postgres(Node):
             try:
                 await self._processes.wait_ready(self.name, self._answers, START_SECONDS)
             except ProcessDiedError as died:
-                if last or _ORPHANS not in died.tail:
+                if not tries_left or _ORPHANS not in died.tail:
                     raise
                 await asyncio.sleep(_ORPHANS_LEAVE_SECONDS)
             else:

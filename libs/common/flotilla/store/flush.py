@@ -18,3 +18,6 @@ WHERE jobs.leased_until IS NULL AND $8"""
 DELETE_JOBS: Final = """
 DELETE FROM jobs USING unnest($1::text[], $2::text[]) AS t (kind, key)
 WHERE jobs.kind = t.kind AND jobs.key = t.key"""
+
+ARRIVED: Final = """
+UPDATE parked_events SET state = 'waiting', due_at = now() WHERE waiting_for = ANY($1)"""

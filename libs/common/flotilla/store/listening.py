@@ -15,7 +15,7 @@ async def listen(dsn: str, channel: str, heard: Callable[[str], None], lost: Cal
     while True:
         try:
             await _over_one_connection(dsn, channel, heard, lost)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
             await asyncio.sleep(1)
 
 

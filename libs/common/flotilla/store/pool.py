@@ -1,7 +1,14 @@
 """A service's connections to Postgres: few, alike, and without state between transactions."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import asyncpg
 import msgspec
+
+
+class StoreAwayError(ConnectionError):
+    """The connection to Postgres was lost: nothing was committed, or nobody knows."""
 
 
 async def open_pool(dsn: str, connections: int) -> asyncpg.Pool:
@@ -29,9 +36,32 @@ def _dump(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
+@contextmanager
+def losses_named(connection: "asyncpg.pool.PoolConnectionProxy") -> Iterator[None]:
+    """A lost connection is a StoreAwayError: asyncpg's errors for it are those of wrong arguments and of bugs.
+
+    Its internal error comes of a server that said good-bye to a connection nobody was using.
+    """
+    try:
+        yield
+    except asyncpg.InternalClientError as error:
+        drop(connection)
+        raise StoreAwayError(str(error)) from error
+    except asyncpg.InterfaceError as error:
+        if is_lost(connection):
+            raise StoreAwayError(str(error)) from error
+        raise
+
+
 def is_lost(connection: "asyncpg.pool.PoolConnectionProxy") -> bool:
     """Whether it is broken; the pool takes such a one back at once, and then it answers no question at all."""
     try:
         return bool(connection.is_closed())
     except asyncpg.InterfaceError:
         return True
+
+
+def drop(connection: "asyncpg.pool.PoolConnectionProxy") -> None:
+    """Break it off; the pool makes another."""
+    if not is_lost(connection):
+        connection.terminate()

@@ -24,8 +24,8 @@ from flotilla.cause import Cause, current_cause
 from flotilla.events.base import Event
 from flotilla.outside import mark_transaction, unmark_transaction
 from flotilla.store import listening
-from flotilla.store.flush import DELETE_JOBS, INSERT_OUTBOX, UPSERT_JOBS
-from flotilla.store.pool import is_lost, open_pool
+from flotilla.store.flush import ARRIVED, DELETE_JOBS, INSERT_OUTBOX, UPSERT_JOBS
+from flotilla.store.pool import drop, is_lost, losses_named, open_pool
 
 if TYPE_CHECKING:
     from flotilla.app import App
@@ -34,10 +34,6 @@ Row: TypeAlias = Mapping[str, Any]
 """A row as asyncpg gives it: by column name."""
 
 CLOSE_SECONDS: Final = 10.0
-
-
-class StoreAwayError(ConnectionError):
-    """The connection to Postgres was lost: nothing was committed, or nobody knows."""
 
 
 class NotCommittedError(RuntimeError):
@@ -164,11 +160,9 @@ class Transaction:
         self._cancelled.add((kind, key))
 
     async def arrived(self, entity: str, subjects: Sequence[object]) -> None:
-        """Run the events again that were held by `NotYetKnown(entity, subject)`."""
+        """Run the events again that were held by `NotYetKnown(entity, subject)`, given up or not."""
         keys = [f"{entity}:{subject}" for subject in subjects]
-        await self._connection.execute(
-            "UPDATE parked_events SET due_at = now() WHERE waiting_for = ANY($1) AND state = 'waiting'", keys
-        )
+        await self._connection.execute(ARRIVED, keys)
 
     async def notify(self, channel: str, payload: str = "") -> None:
         """Tell the other processes of this service (`Database.listen`) once committed."""
@@ -217,6 +211,9 @@ class Transaction:
     def _job_row(
         self, kind: str, key: str, payload: msgspec.Struct, org: UUID, cause: Any, due_at: datetime | None
     ) -> tuple[Any, ...]:
+        declared = self.app.service
+        if kind not in {job.kind for job in declared.jobs} | {timer.kind for timer in declared.timers}:
+            raise LookupError(f"{kind} is no job or timer of {declared.name}'s service.py: nobody would do it")
         return (
             self.app.new_id(),
             org,
@@ -259,19 +256,16 @@ class Database:
             tx = Transaction(connection, self.app, cause or current_cause.get())
             token = mark_transaction()
             try:
-                await _begin(connection, tenants)
-                try:
-                    yield tx
-                    await tx._flush()
-                except BaseException:
-                    await _roll_back(connection)
-                    raise
-                if await connection.execute("COMMIT") != "COMMIT":
-                    raise NotCommittedError("undone at its end: a statement in it had failed")
-            except asyncpg.InterfaceError as error:
-                if is_lost(connection):
-                    raise StoreAwayError(str(error)) from error
-                raise
+                with losses_named(connection):
+                    await _begin(connection, tenants)
+                    try:
+                        yield tx
+                        await tx._flush()
+                    except BaseException:
+                        await _roll_back(connection)
+                        raise
+                    if await connection.execute("COMMIT") != "COMMIT":
+                        raise NotCommittedError("undone at its end: a statement in it had failed")
             finally:
                 unmark_transaction(token)
         tx._committed()
@@ -310,12 +304,8 @@ class Database:
     @asynccontextmanager
     async def _connection(self) -> "AsyncIterator[asyncpg.pool.PoolConnectionProxy]":
         async with self.pool.acquire(timeout=10) as connection:
-            try:
+            with losses_named(connection):
                 yield connection
-            except asyncpg.InterfaceError as error:
-                if is_lost(connection):
-                    raise StoreAwayError(str(error)) from error
-                raise
 
 
 async def _begin(connection: "asyncpg.pool.PoolConnectionProxy", tenants: Sequence[UUID]) -> None:
@@ -327,5 +317,5 @@ async def _roll_back(connection: "asyncpg.pool.PoolConnectionProxy") -> None:
     if not is_lost(connection):
         try:
             await asyncio.shield(connection.execute("ROLLBACK"))
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            connection.terminate()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+            drop(connection)

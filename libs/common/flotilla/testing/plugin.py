@@ -18,7 +18,10 @@ def pytest_configure() -> None:
     """Log as a process does, but for what it needs no lines of JSON: structlog's own default draws tracebacks for
     most of a second, in which nothing else runs."""
     structlog.configure(
-        processors=[structlog.stdlib.add_log_level, structlog.dev.ConsoleRenderer(exception_formatter=_plain)],
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.dev.ConsoleRenderer(exception_formatter=_plain),
+        ],
     )
 
 

@@ -1,11 +1,13 @@
 """A service as a process of its own, which may die."""
 
 import asyncio
+import os
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 from flotilla.instance import Instance
@@ -17,6 +19,7 @@ class Child:
 
     def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
         self.process = process
+        self.port = port
         self.base_url = f"http://127.0.0.1:{port}"
 
     async def died(self) -> int:
@@ -38,22 +41,34 @@ class Child:
 
 
 @asynccontextmanager
-async def child(instance: Instance, module: str, *fault: str, service: str = "crm") -> AsyncIterator[Child]:
-    """Start the module's service, on the stores of that name; killed at the end whatever became of it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+async def child(
+    instance: Instance,
+    module: str,
+    *fault: str,
+    service: str = "crm",
+    log: Path = Path(os.devnull),
+    port: int | None = None,
+) -> AsyncIterator[Child]:
+    """Start the module's service, on the stores of that name and any free port by default; killed at the end."""
+    port = port or _free_port()
     environment = {**instance.environment(service), "FLOTILLA_HTTP_PORT": str(port)}
     arguments = ["-m", "flotilla.testing.child", module, *fault]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, env=environment, cwd=instance.root, stdout=asyncio.subprocess.DEVNULL
-    )
+    with log.open("a") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, env=environment, cwd=instance.root, stdout=output
+        )
     try:
         yield Child(process, port)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 async def _ready(client: Client) -> bool:

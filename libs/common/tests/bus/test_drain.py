@@ -68,3 +68,10 @@ async def test_a_request_in_flight_is_answered(stores: Instance, beside: Harness
         answer = await asked
         assert (answer.status, answer.json()) == (200, {"read": "slowly"})
         assert await leaving.died() == 0
+
+
+async def test_a_process_without_its_port_ends_and_says_so(stores: Instance, beside: Harness) -> None:
+    async with child(stores, workshop.__name__) as first:
+        await first.ready(beside)
+        async with child(stores, workshop.__name__, port=first.port) as second:
+            assert await second.died() != 0

@@ -88,6 +88,9 @@ async def test_an_event_before_its_entity_waits_and_then_is_left_too(still: Harn
     for _ in range(MAX_ATTEMPTS - 1):
         await run_again(still, org)
     assert (await the_row(still, org))["state"] == "parked"
+    await handle_contact(still, org, contact_id)
+    row = await the_row(still, org)
+    assert (row["state"], row["due_at"] <= row["now"]) == ("waiting", True), "late is not never"
 
 
 async def test_the_arrival_of_its_entity_makes_it_due(still: Harness, org: UUID) -> None:

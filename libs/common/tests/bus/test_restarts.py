@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from uuid import UUID
 
 import aiohttp
@@ -18,9 +19,9 @@ from libs.common.tests.bus.workshop import service
 PAUSE = 0.02
 
 
-@pytest.fixture(scope="module")
-async def nodes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Nodes]:
-    async with own_nodes(tmp_path_factory.mktemp("nodes"), service) as own:
+@pytest.fixture
+async def nodes(tmp_path: Path) -> AsyncIterator[Nodes]:
+    async with own_nodes(tmp_path, service) as own:
         yield own
 
 
@@ -31,6 +32,7 @@ class Traffic:
         self._client = client
         self.promised: list[UUID] = []
         self.refused = 0
+        self.surprises: list[bytes] = []
 
     @asynccontextmanager
     async def flowing(self) -> AsyncIterator["Traffic"]:
@@ -40,14 +42,14 @@ class Traffic:
             yield self
         finally:
             flow.cancel()
-            (end,) = await asyncio.gather(flow, return_exceptions=True)
-        assert isinstance(end, asyncio.CancelledError), repr(end)
+            await asyncio.gather(flow, return_exceptions=True)
 
     async def more(self, number: int = 30) -> None:
         """Wait for so many more promises."""
         wanted = len(self.promised) + number
 
         async def promised() -> bool:
+            assert not self.surprises
             return len(self.promised) >= wanted
 
         await eventually(promised, seconds=40)
@@ -59,11 +61,11 @@ class Traffic:
                 answer = await self._client.post("/v1/tasks", {"task_id": str(task_id)})
                 if answer.status == 201:
                     self.promised.append(task_id)
-                else:
-                    assert answer.status == 503, answer.body
-                    assert answer.headers["Retry-After"]
+                elif answer.status == 503 and "Retry-After" in answer.headers:
                     self.refused += 1
-            await asyncio.sleep(PAUSE)
+                else:
+                    self.surprises.append(answer.body)
+            await asyncio.sleep(PAUSE)  # sleep: the pace of the traffic
 
 
 async def readiness(harness: Harness) -> dict[str, str]:
@@ -80,6 +82,7 @@ async def says(harness: Harness, **expected: str) -> bool:
 
 async def everything_once(harness: Harness, org: UUID, traffic: Traffic) -> bool:
     """Each promise has its effect once, by way of outbox, broker and lane; and nothing is left anywhere."""
+    assert not traffic.surprises
     found = await applied(harness, org)
     assert set(traffic.promised) <= set(found), f"{len(set(traffic.promised) - set(found))} lost"
     assert max(found.values()) == 1, "an effect was doubled"
@@ -88,38 +91,39 @@ async def everything_once(harness: Harness, org: UUID, traffic: Traffic) -> bool
     return bool(await harness.app.db.fetchval("SELECT count(*) FROM outbox") == 0)
 
 
-@pytest.mark.parametrize("clean", [True, False], ids=["stopped", "killed"])
-async def test_the_broker_comes_back(
-    nodes: Nodes, start_service: StartService, org: UUID, clean: bool
+async def test_nothing_is_lost_or_doubled_when_a_server_dies_and_comes_back(
+    nodes: Nodes, start_service: StartService, org: UUID
 ) -> None:
+    """In one go, because the servers take longest: each of them stopped as its commands do, and killed."""
     async with start_service(service, instance=nodes.instance) as harness:
         async with Traffic(harness.client(org)).flowing() as traffic:
-            await traffic.more()
-            await nodes.end(nodes.rabbitmq, clean)
-            await eventually(lambda: says(harness, rabbitmq="away"), what="away")
-            await traffic.more()
-            await nodes.rabbitmq.start()
-            await eventually(lambda: says(harness), seconds=40, what="ready again")
-            await traffic.more()
-        assert traffic.refused == 0, "what the broker's absence costs is time"
+            for clean in (True, False):
+                await the_broker_comes_back(nodes, harness, traffic, clean)
+            assert traffic.refused == 0, "what the broker's absence costs is time"
+            for clean in (True, False):
+                await the_database_comes_back(nodes, harness, traffic, clean)
         await eventually(lambda: everything_once(harness, org, traffic), seconds=40)
 
 
-@pytest.mark.parametrize("clean", [True, False], ids=["stopped", "killed"])
-async def test_the_database_comes_back(
-    nodes: Nodes, start_service: StartService, org: UUID, clean: bool
-) -> None:
-    async with start_service(service, instance=nodes.instance) as harness:
-        async with Traffic(harness.client(org)).flowing() as traffic:
-            await traffic.more()
-            await nodes.end(nodes.postgres, clean)
-            await eventually(lambda: says(harness, postgres="away"), what="away")
-            await eventually(lambda: _refused(traffic))
-            await nodes.postgres.start()
-            await eventually(lambda: says(harness), seconds=40, what="ready again")
-            await traffic.more()
-        await eventually(lambda: everything_once(harness, org, traffic), seconds=40)
+async def the_broker_comes_back(nodes: Nodes, harness: Harness, traffic: Traffic, clean: bool) -> None:
+    await traffic.more()
+    await nodes.end(nodes.rabbitmq, clean)
+    await eventually(lambda: says(harness, rabbitmq="away"), what="away")
+    await traffic.more()
+    await nodes.rabbitmq.start()
+    await eventually(lambda: says(harness), seconds=40, what="ready again")
 
 
-async def _refused(traffic: Traffic) -> bool:
-    return traffic.refused > 3
+async def the_database_comes_back(nodes: Nodes, harness: Harness, traffic: Traffic, clean: bool) -> None:
+    await traffic.more()
+    refused = traffic.refused
+    await nodes.end(nodes.postgres, clean)
+    await eventually(lambda: says(harness, postgres="away"), what="away")
+
+    async def told_to_come_again() -> bool:
+        assert not traffic.surprises
+        return traffic.refused > refused
+
+    await eventually(told_to_come_again)
+    await nodes.postgres.start()
+    await eventually(lambda: says(harness), seconds=40, what="ready again")

@@ -28,7 +28,7 @@ LEASE = timedelta(seconds=6)
 ATTEMPTS = 3
 CONCURRENCY = 2
 
-FAILS = "fails"
+FAILS, CHAIN = "fails", "chain"
 TAKE_TIME = "SELECT pg_sleep(1)"
 RECORD = "INSERT INTO applied (organization_id, id) VALUES ($1, $2)"
 REMARK = "INSERT INTO effects VALUES ($1, $2, $3)"
@@ -54,6 +54,8 @@ class Outside:
     asked: list[Job] = field(default_factory=list)
     unfinishable: set[str] = field(default_factory=set)
     broken_bells: set[str] = field(default_factory=set)
+    away_for: int = 0
+    """How many times more a store that `obey` needs is away."""
 
     def attempts(self, key: str) -> list[tuple[int, bool]]:
         """(attempt, interrupted) of every time it was asked."""
@@ -97,9 +99,12 @@ async def obey(tx: Transaction, batch: Sequence[Received[TaskCreated]]) -> None:
     """Does what the title says; by default one row."""
     for event in batch:
         await tx.execute(RECORD, event.org, event.data.task_id)
-        if event.data.title == FAILS:
-            raise ValueError(f"cannot reach {event.data.task_id}")
-        match event.data.title:
+        title = event.data.title or ""
+        if title.startswith(FAILS):
+            raise ValueError(f"{title}: {event.data.task_id}")
+        match title:
+            case "chain":
+                tx.emit(_note(), org=event.org, sequence=1, cause=event, audience="org")
             case "unwritable":
                 tx.enqueue(ERRAND, str(event.id), Errand(event.id, "\x00"), org=event.org, cause=event)
             case "swallows":
@@ -107,6 +112,9 @@ async def obey(tx: Transaction, batch: Sequence[Received[TaskCreated]]) -> None:
                     await tx.execute("SELECT 1 / 0")
             case "too large":
                 tx.emit(_completed(event.data.task_id, "x" * 70_000), org=event.org, sequence=2, cause=event)
+            case "needs a store" if outside.away_for:
+                outside.away_for -= 1
+                raise ConnectionError("away")
             case "slow":
                 await tx.execute(TAKE_TIME)
             case "early":
@@ -138,22 +146,32 @@ def _completed(task_id: UUID, title: str = "done") -> TaskCompleted:
     return TaskCompleted(**msgspec.structs.asdict(made) | {"state": "completed"})
 
 
-notes = Routes("/v1/notes", tag="workshop")
-
-
-@notes.post("", permission="notes:write", status_code=201)
-async def write_note(tx: Tx, who: Who) -> dict[str, str]:
-    """The head of a chain: request, event, reaction, job, event."""
-    note = NoteCreated(
+def _note() -> NoteCreated:
+    return NoteCreated(
         note_id=new_id(),
-        author_id=who.user_id,
+        author_id=new_id(),
         text=None,
         contact_id=None,
         company_id=None,
         created_at=datetime.now(UTC),
     )
-    tx.emit(note, org=who.org, sequence=1, audience=f"user:{who.user_id}")
-    return {"id": str(note.note_id)}
+
+
+notes = Routes("/v1/notes", tag="workshop")
+
+
+@notes.post("", permission="notes:write", status_code=201)
+async def begin_chain(tx: Tx, who: Who) -> dict[str, str]:
+    """Request → task → (obey) → note → (send_out) → job → completed task."""
+    first = task(CHAIN)
+    tx.emit(first, org=who.org, sequence=1, audience=f"user:{who.user_id}")
+    return {"task_id": str(first.task_id)}
+
+
+@notes.post("/failing", permission="notes:write")
+async def fail(body: dict[str, str], tx: Tx) -> None:
+    """An error that knows too much."""
+    raise RuntimeError(f"no note for {body}")
 
 
 @notes.get("/slow", permission="notes:read")

@@ -38,7 +38,8 @@ async def test_a_signed_principal_is_believed(shop: Harness, org: UUID) -> None:
 
 async def test_nobody_may_only_what_is_public(shop: Harness) -> None:
     nobody = shop.anonymous()
-    assert (await nobody.get("/v1/shops")).status == 401
+    refused = await nobody.get("/v1/shops")
+    assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert (await nobody.post("/v1/shops/open")).status == 201
 
 
@@ -80,7 +81,9 @@ async def test_a_role_may_what_the_table_says(shop: Harness, client: Client, org
 async def test_anothers_rows_do_not_exist(shop: Harness, client: Client) -> None:
     path = (await client.post("/v1/shops", {"name": "Harbour"})).headers["Location"]
     stranger = shop.client(new_id())
-    assert [(await stranger.request(method, path, json={"name": "x"})).status for method in ("GET", "PATCH")] == [
+    assert [
+        (await stranger.request(method, path, json={"name": "x"})).status for method in ("GET", "PATCH")
+    ] == [
         404,
         404,
     ]

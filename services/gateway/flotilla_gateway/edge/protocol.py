@@ -143,10 +143,6 @@ class EdgeProtocol(HttpToolsProtocol):
         self._discarded = 0
         self._patience.head_begins(self.loop.time())
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # Otherwise a trailer field, which is not merged into the head.
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._patience.head_ends(self.loop.time())
@@ -159,6 +155,8 @@ class EdgeProtocol(HttpToolsProtocol):
             self.refuse(BadRequestError("A request with a body cannot also ask for that upgrade."))
         else:
             super().on_headers_complete()
+            if not self.parser.should_upgrade():
+                self.headers = []  # What follows are trailer fields, which are not merged into the head.
 
     def on_body(self, body: bytes) -> None:
         if self._refused:

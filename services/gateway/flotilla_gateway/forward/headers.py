@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Sequence
+from itertools import count
 from typing import Final
 
 Header = tuple[bytes, bytes]
@@ -47,6 +48,8 @@ RESERVED_PREFIX: Final = b"flotilla"
 
 VIA: Final = b"1.1 flotilla"
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,128}").fullmatch
+_PROCESS: Final = os.urandom(10).hex().encode()
+_COUNTER: Final = count()
 NONE: Final[frozenset[bytes]] = frozenset()
 
 
@@ -108,6 +111,11 @@ def header(received: Iterable[Header], wanted: bytes) -> bytes | None:
     return None
 
 
+def fresh_request_id() -> bytes:
+    """One that no other process and no other request has."""
+    return _PROCESS + b"%012x" % next(_COUNTER)
+
+
 def usable_request_id(given: bytes | None) -> bytes:
     """The caller's request id where it is one that logs and pages can show as it is; else a fresh one."""
-    return given if given is not None and _REQUEST_ID(given) else os.urandom(16).hex().encode()
+    return given if given is not None and _REQUEST_ID(given) else fresh_request_id()

@@ -5,8 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import Request, Response
-from flotilla.bus.declare import RetryLater
-from flotilla.events.integrations import IntegrationConnected, IntegrationDisconnected, IntegrationFailed
+from flotilla.events.integrations import IntegrationDisconnected
 from flotilla.http import (
     ConflictError,
     CurrentApp,
@@ -25,8 +24,9 @@ from flotilla.http.pages import page
 from flotilla.ids import new_id
 from pydantic import SecretStr, ValidationError
 
+from flotilla_integrations import checking
 from flotilla_integrations.adapters import ADAPTERS
-from flotilla_integrations.adapters.base import AccountRefusedError, AdapterError, Config, Health
+from flotilla_integrations.adapters.base import Config
 from flotilla_integrations.api.schemas import (
     AccountIn,
     AccountOut,
@@ -140,24 +140,11 @@ async def check_account(account_id: UUID, app: CurrentApp, work: Work) -> Health
     adapter = own(app).directory.adapter(account)
     if adapter is None or account.state is AccountState.DISCONNECTED:
         raise ConflictError("The account is disconnected.")
-    refused = False
-    try:
-        health = await adapter.health()
-    except AccountRefusedError as error:
-        refused, health = True, Health(False, str(error))
-    except (AdapterError, RetryLater) as error:
-        health = Health(False, str(error))
+    verdict = await checking.ask(adapter)
     tx = await work.begin()
-    if refused:
-        changed = await accounts.one(tx, accounts.REFUSED, org, account_id, health.detail)
-        if changed is not None:
-            await say_account(tx, changed, IntegrationFailed)
-    elif health.ok:
-        changed = await accounts.one(tx, accounts.RECOVERED, org, account_id, account.external_id)
-        if changed is not None:
-            await say_account(tx, changed, IntegrationConnected)
+    await checking.record(tx, account, verdict)
     now = _found(await accounts.one(tx, accounts.READ, org, account_id))
-    return HealthOut(ok=health.ok, detail=health.detail, account=_shown(app, now))
+    return HealthOut(ok=verdict.health.ok, detail=verdict.health.detail, account=_shown(app, now))
 
 
 def _checked(connector: str, settings: dict[str, Any], credentials: dict[str, Any]) -> Config:

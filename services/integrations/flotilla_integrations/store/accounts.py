@@ -13,6 +13,11 @@ CHANGED: Final = "accounts"
 ORGANIZATION_OF: Final = "SELECT organization_id FROM hook_routes WHERE account_id = $1"
 ADD_ROUTE: Final = "INSERT INTO hook_routes (account_id, organization_id) VALUES ($1, $2)"
 
+TAKE_UNCHECKED: Final = """
+UPDATE hook_routes SET checked_at = now() WHERE account_id IN (
+    SELECT account_id FROM hook_routes WHERE checked_at < now() - $1::interval ORDER BY checked_at LIMIT $2)
+RETURNING account_id"""
+
 ADD: Final = """
 INSERT INTO accounts (organization_id, id, connector, name, state, settings, sealed)
 VALUES ($1, $2, $3, $4, 'connecting', $5, $6) RETURNING *"""
@@ -24,7 +29,8 @@ LIST: Final = """
 SELECT * FROM accounts WHERE organization_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"""
 
 CHANGE: Final = """
-UPDATE accounts SET name = $3, state = $4, settings = $5, sealed = $6, reason = NULL, sequence = sequence + 1
+UPDATE accounts SET name = $3, state = $4, settings = $5, sealed = $6, sequence = sequence + 1,
+    reason = CASE WHEN $4 = 'connecting' THEN NULL ELSE reason END
 WHERE organization_id = $1 AND id = $2 RETURNING *"""
 
 # Only where nothing else has changed it meanwhile.

@@ -31,7 +31,7 @@ FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::bigi
 ORDER BY org, id
 ON CONFLICT (organization_id, id) DO UPDATE
 SET number = excluded.number, chat = excluded.chat, text = excluded.text, cause = excluded.cause, state = 'waiting',
-    release_at = excluded.release_at, decided_at = NULL, external_id = NULL
+    release_at = excluded.release_at, decided_at = NULL, external_id = NULL, doubted = false
 WHERE s.state IN ('failed', 'unconfirmed')
 RETURNING organization_id, id"""
 
@@ -45,6 +45,9 @@ WHERE s.organization_id = t.org AND s.id = t.id"""
 DECIDE: Final = """
 UPDATE sends SET state = $3, external_id = $4, decided_at = $5, chat = NULL, text = NULL, sequence = sequence + 1
 WHERE organization_id = $1 AND id = $2 AND state = 'handed' RETURNING sequence, number"""
+
+DOUBT: Final = "UPDATE sends SET doubted = true WHERE organization_id = $1 AND id = $2"
+IS_DOUBTED: Final = "SELECT doubted FROM sends WHERE organization_id = $1 AND id = $2"
 
 KNOWN: Final = """
 SELECT s.organization_id, s.id, s.account_id FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)

@@ -18,3 +18,7 @@ SET role = excluded.role, state = excluded.state, sequence = excluded.sequence
 WHERE members.sequence < excluded.sequence"""
 
 ROLE_OF_ACTIVE: Final = "SELECT role FROM members WHERE organization_id = $1 AND id = $2 AND state = 'active'"
+
+HELD_BY: Final = """
+SELECT c.organization_id, c.id FROM unnest($1::uuid[], $2::uuid[]) AS t (org, member)
+JOIN conversations c ON c.organization_id = t.org AND c.assignee_id = t.member AND c.state <> 'resolved'"""

@@ -148,8 +148,8 @@ class Telegram(Adapter[TelegramConfig]):
         message = update.message
         if message is None:
             return Intake(unsupported="update")
-        text = _clean(message.text or message.caption)
-        if text is None or message.sender is None or message.sender.is_bot:
+        text = (message.text or message.caption or "").replace("\x00", "")
+        if not text.strip() or message.sender is None or message.sender.is_bot:
             return Intake(unsupported="message")
         return Intake(messages=(_inbound(message, message.sender, text),))
 
@@ -219,7 +219,7 @@ def _inbound(message: Message, sender: User, text: str) -> InboundMessage:
 
 
 def _clean(text: str | None) -> str | None:
-    """Without what no store of text takes; None where nothing is left."""
+    """A name or a code without what no store of text takes; None where nothing is left."""
     return (text or "").replace("\x00", "").strip() or None
 
 
