@@ -34,7 +34,7 @@ contracts: bootstrap ## Write the contracts from the code: JSON Schemas, AsyncAP
 bench: bootstrap ## Run the benchmarks; each prints ratios against a peer
 	@for program in bench/[a-z]*.py; do echo "— $$program"; $(python) "$$program"; done
 
-eval: bootstrap ## Accuracy of language, intent, personal data and retrieval on the labelled sets
+eval: bootstrap ## Accuracy of language, intent, personal data, qualification and retrieval on the labelled sets
 	@$(python) -m flotilla_ai.eval
 
 bootstrap:

@@ -1,4 +1,4 @@
-"""How well the qualification scorer does on eval/bant/heldout.txt, which it was neither trained nor tuned on."""
+"""How well the qualification scorer does on eval/bant: heldout.txt, neither trained nor tuned on, and dev.txt."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -32,11 +32,11 @@ def answer(findings: list[Finding], question: str) -> str:
     return "nothing"
 
 
-def measured() -> Qualification:
-    """On the held-out messages."""
+def measured(name: str) -> Qualification:
+    """On a set: `bant/heldout.txt`, `bant/dev.txt`."""
     questions: dict[str, list[tuple[str, str]]] = defaultdict(list)
     languages: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for message in qualified_messages("bant/heldout.txt"):
+    for message in qualified_messages(name):
         for question, pair in _pairs(message):
             questions[question].append(pair)
             languages[message.language].append(pair)

@@ -16,6 +16,7 @@ from flotilla_ai.domain.knowledge import Chunk, KnowledgeIndex, chunked
 from flotilla_ai.domain.language import detect
 from flotilla_ai.domain.model import sparse, trained
 from flotilla_ai.domain.pii import mask
+from flotilla_ai.domain.qualification import findings_in
 from flotilla_ai.domain.text import features_of
 from flotilla_ai.labelled import FOLDER, messages
 from flotilla_ai.library import Choice, Shelf
@@ -81,6 +82,7 @@ def main() -> None:
     bags = [sparse(features_of(text)) for text in texts]
     timed("intent", trained().intent.rank, bags)
     timed("masking", mask, texts)
+    timed("qualification", lambda pair: findings_in(*pair), list(zip(texts, bags, strict=True)))
     timed("whole analysis", analyze, texts)
     analysed = [(message_of(text), analyze(text)) for text in texts]
     for index in (knowledge(), knowledge(LARGE // 35)):

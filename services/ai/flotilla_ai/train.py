@@ -37,15 +37,19 @@ def matrix(texts: list[str]) -> Floats:
     return rows
 
 
-def fit(rows: Floats, labels: Labels, classes: int) -> tuple[Floats, Floats]:
-    """Weights and bias."""
+def fit(
+    rows: Floats, labels: Labels, classes: int, penalty: float = PENALTY, says: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """Weights and bias; `says`: how much each label's rows are to say, all the same by default."""
+    louder = np.float32(1) if says is None else says[labels][:, None]
     rows = np.hstack([rows, np.ones((len(rows), 1), np.float32)])
     wanted = np.eye(classes, dtype=np.float32)[labels]
     weights, mean, variance = (np.zeros((rows.shape[1], classes), np.float32) for _ in range(3))
-    penalty = np.full((rows.shape[1], 1), PENALTY, np.float32)
-    penalty[-1] = 0
+    penalties = np.full((rows.shape[1], 1), penalty, np.float32)
+    penalties[-1] = 0
     for step in range(1, STEPS + 1):
-        gradient = rows.T @ (softmax(rows @ weights) - wanted) / len(rows) + penalty * weights
+        errors = (softmax(rows @ weights) - wanted) * louder
+        gradient = rows.T @ errors / len(rows) + penalties * weights
         mean += np.float32(1 - DECAY[0]) * (gradient - mean)
         variance += np.float32(1 - DECAY[1]) * (gradient**2 - variance)
         unbiased = mean / (1 - DECAY[0] ** step), variance / (1 - DECAY[1] ** step)
@@ -53,12 +57,23 @@ def fit(rows: Floats, labels: Labels, classes: int) -> tuple[Floats, Floats]:
     return weights[:-1].astype(np.float32), weights[-1].astype(np.float32)
 
 
-def cross_validated(rows: Floats, labels: Labels, classes: int, texts: list[str]) -> Floats:
-    """Logits of each row by a model that has seen neither it nor the same message with a greeting."""
-    fold = np.array([crc(text[-12:]) % FOLDS for text in texts])
+def folds_of(texts: list[str]) -> Labels:
+    """A message and the same one with a greeting are never apart."""
+    return np.array([crc(text[-12:]) % FOLDS for text in texts], np.intp)
+
+
+def cross_validated(
+    rows: Floats,
+    labels: Labels,
+    classes: int,
+    fold: Labels,
+    penalty: float = PENALTY,
+    says: Floats | None = None,
+) -> Floats:
+    """Logits of each row by a model that has seen nothing of its fold."""
     logits = np.zeros((len(rows), classes), np.float32)
     for held_out in range(FOLDS):
-        weights, bias = fit(rows[fold != held_out], labels[fold != held_out], classes)
+        weights, bias = fit(rows[fold != held_out], labels[fold != held_out], classes, penalty, says)
         logits[fold == held_out] = rows[fold == held_out] @ weights + bias
     return logits
 
@@ -73,7 +88,7 @@ def head(name: str, rows: Floats, texts: list[str], answers: list[str]) -> dict[
     """The arrays of one head; prints how well it does in cross-validation."""
     names = sorted(set(answers))
     labels = np.array([names.index(answer) for answer in answers], np.intp)
-    logits = cross_validated(rows, labels, len(names), texts)
+    logits = cross_validated(rows, labels, len(names), folds_of(texts))
     temperature = best_temperature(logits, labels)
     accuracy = (logits.argmax(axis=1) == labels).mean()
     print(f"{name}: {len(names)} labels, cross-validated accuracy {accuracy:.3f}, temperature {temperature}")

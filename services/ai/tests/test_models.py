@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from flotilla_ai import eval as evaluation
+from flotilla_ai import train_qualification
 from flotilla_ai.domain.agents import choose_agent
 from flotilla_ai.domain.language import detect
 from flotilla_ai.domain.model import Ranking, sparse, trained
 from flotilla_ai.domain.text import features_of, sentences_of
-from flotilla_ai.labelled import lines_of, messages
+from flotilla_ai.eval_qualification import measured
+from flotilla_ai.labelled import lines_of, messages, qualified_messages
 from flotilla_ai.train import MODEL, digest, head, matrix
 
 
@@ -15,6 +17,9 @@ def test_held_out_is_held_out() -> None:
     trained_on = {message.text.casefold() for message in messages("intent/train.txt")}
     measured = {message.text.casefold() for message in messages("intent/heldout.txt")}
     assert not trained_on & measured
+    taught = {message.text.casefold() for message in qualified_messages("bant/train.txt")}
+    for name in ("bant/dev.txt", "bant/heldout.txt"):
+        assert not taught & {message.text.casefold() for message in qualified_messages(name)}
     dev, held_out = set(lines_of("retrieval/dev.txt")), set(lines_of("retrieval/heldout.txt"))
     assert not dev & held_out
 
@@ -47,6 +52,24 @@ def test_retrieval() -> None:
     assert first.accuracy >= 0.65
     assert among >= 0.85
     assert known.accuracy >= 0.75
+
+
+def test_qualification() -> None:
+    found = measured("bant/heldout.txt")
+    assert min(answers.accuracy for answers in found.questions.values()) >= 0.70
+    assert min(answers.accuracy for answers in found.languages.values()) >= 0.70
+    assert found.said.accuracy >= 0.40
+    assert found.said.precision("for") >= 0.75
+    assert found.false_alarms <= 0.06
+
+
+def test_the_shipped_scorer_is_of_the_training_set_that_stands_here() -> None:
+    with np.load(train_qualification.SCORER, allow_pickle=False) as stored:
+        assert str(stored["trained_on"]) == train_qualification.digest(), (
+            "run python -m flotilla_ai.train_qualification"
+        )
+    taught = measured("bant/train.txt")
+    assert taught.said.accuracy >= 0.9
 
 
 def test_the_shipped_model_is_of_the_training_set_that_stands_here() -> None:

@@ -25,6 +25,8 @@ HEARD_FROM: Final = 0.3
 """Probability from which something is taken as said."""
 CUES: Final = 4 * len(QUESTIONS) + 5
 """Length of `cues_of`."""
+_WEIGHT: Final = np.float32(1.5)
+"""How much louder than words a phrase is: what all languages share shall be learnt first."""
 _MOST_SPANS: Final = 4
 _SENTENCE: Final = re.compile(r"[^.!?…\n]+[.!?…]*")
 
@@ -37,7 +39,7 @@ class Seen:
     amounts: tuple[Amount, ...]
     dates: tuple[tuple[int, int], ...]
     vector: Floats
-    """For the scorer: `CUES` numbers from 0 to 1."""
+    """For the scorer: `CUES` numbers from 0 to twice `_WEIGHT`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def look(text: str) -> Seen:
     for cue in cues:
         counts[4 * QUESTIONS.index(cue.question) + 2 * cue.favours + cue.negated] += 1
     counts[-5:] = (len(amounts), len(dates), negations_in(words), text.count("?"), len(words) / 40)
-    return Seen(cues, amounts, dates, (np.minimum(counts, 2) / 2).astype(np.float32))
+    return Seen(cues, amounts, dates, np.minimum(counts, 2) * _WEIGHT)
 
 
 @cache
