@@ -14,8 +14,12 @@ from flotilla.native.vhost import delete_vhost, ensure_vhost
 from flotilla.service import FLEET
 from flotilla.testing.isolation import drop_database
 from flotilla.testing.people import Office, Person
+from flotilla.testing.simulators.gleif import GleifSimulator
 from flotilla.testing.simulators.telegram import TelegramSimulator
+from flotilla.testing.simulators.vies import ViesSimulator
 
+NOWHERE = f"http://{HOST}:9"
+"""Nobody listens there: no test shall reach Stripe."""
 NewOffice = Callable[..., Awaitable[Office]]
 
 
@@ -28,7 +32,23 @@ def _free_ports(number: int) -> list[int]:
 
 
 @pytest.fixture(scope="session")
-async def fleet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet]:
+async def vies() -> AsyncIterator[ViesSimulator]:
+    """A local VIES."""
+    async with ViesSimulator.running() as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+async def gleif() -> AsyncIterator[GleifSimulator]:
+    """A local GLEIF."""
+    async with GleifSimulator.running() as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+async def fleet(
+    tmp_path_factory: pytest.TempPathFactory, vies: ViesSimulator, gleif: GleifSimulator
+) -> AsyncIterator[Fleet]:
     """Started once for all tests here; each test founds organizations of its own."""
     name = f"t_{os.getpid()}_e2e"
     instance = Instance.load("test").with_isolation(
@@ -38,7 +58,14 @@ async def fleet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet
         redis_index=254,
         service_ports=dict(zip(FLEET, _free_ports(len(FLEET)), strict=True)),
         traces_file=tmp_path_factory.mktemp("traces") / "spans.jsonl",
-        overrides={"FLOTILLA_LIMIT_SIGN_IN": "10000/60"},
+        overrides={
+            "FLOTILLA_LIMIT_SIGN_IN": "10000/60",
+            "FLOTILLA_VIES_ADDRESS": vies.address,
+            "FLOTILLA_GLEIF_ADDRESS": gleif.address,
+            "FLOTILLA_CHECK_SECONDS": "10",
+            "FLOTILLA_RETRY_SECONDS": "0.1",
+            "FLOTILLA_STRIPE_ADDRESS": NOWHERE,
+        },
     )
     fleet = Fleet(instance)
     await ensure_vhost(instance)

@@ -66,6 +66,8 @@ def sample(document: dict[str, Any], schema: dict[str, Any]) -> Any:
     schema = _resolved(document, schema)
     if "default" in schema:
         return schema["default"]
+    if "examples" in schema:
+        return schema["examples"][0]
     if "const" in schema:
         return schema["const"]
     if "enum" in schema:

@@ -1,0 +1,82 @@
+"""What people look at, live; and what ends their connections.
+
+Exact types: a queue that took everything would be handed each step of a message on its way, which nobody looks at.
+Three are left out for what a message costs, as the one beside them says it already: `contact.identified`
+(`contact.created`), `conversation.opened` (`message.received`, the first of its conversation) and `lead.created`
+(`lead.qualified`). Wishes and the answers that only who asked waits for are left out as well.
+"""
+
+from typing import Final
+
+from flotilla.events import ai, auth, automation, billing, crm, integrations, kyb, messaging, pipeline
+from flotilla.events.base import Event
+
+INBOX: Final[tuple[type[Event], ...]] = (
+    messaging.ConversationUpdated,
+    messaging.ConversationAssigned,
+    messaging.ConversationSnoozed,
+    messaging.ConversationResolved,
+    messaging.ConversationReopened,
+    messaging.MessageReceived,
+    messaging.MessageSent,
+    messaging.MessageFailed,
+    messaging.MessageUnconfirmed,
+    messaging.MessageDelivered,
+    messaging.MessageRead,
+    ai.MessageAnalyzed,
+    ai.DraftGenerated,
+    ai.DraftApproved,
+    ai.DraftRejected,
+    ai.DraftFailed,
+    integrations.IntegrationConnected,
+    integrations.IntegrationDisconnected,
+    integrations.IntegrationFailed,
+)
+CUSTOMERS: Final[tuple[type[Event], ...]] = (
+    crm.ContactCreated,
+    crm.ContactUpdated,
+    crm.TaskCreated,
+    crm.TaskUpdated,
+    crm.TaskCompleted,
+    crm.TaskDeleted,
+    crm.TaskDue,
+    crm.NoteCreated,
+    kyb.CounterpartyCreated,
+    kyb.CounterpartyChanged,
+    kyb.CounterpartyChecked,
+    kyb.CounterpartyAlertRaised,
+    kyb.SourceFailed,
+    kyb.SourceRecovered,
+)
+SALES: Final[tuple[type[Event], ...]] = (
+    ai.LeadQualified,
+    pipeline.PipelineCreated,
+    pipeline.PipelineUpdated,
+    pipeline.StageCreated,
+    pipeline.StageUpdated,
+    pipeline.DealCreated,
+    pipeline.DealUpdated,
+    pipeline.DealStageChanged,
+    pipeline.DealWon,
+    pipeline.DealLost,
+    pipeline.DealClosed,
+    billing.InvoiceIssued,
+    billing.InvoiceFailed,
+    billing.InvoiceUpdated,
+    billing.InvoicePaid,
+    billing.InvoiceVoided,
+    billing.PaymentFailed,
+)
+OFFICE: Final[tuple[type[Event], ...]] = (
+    automation.RuleCreated,
+    automation.RuleUpdated,
+    automation.RuleTriggered,
+    automation.TriggerExecuted,
+    automation.TriggerFailed,
+    billing.SubscriptionUpdated,
+    billing.SubscriptionCancelled,
+    billing.UsageLimitReached,
+)
+SHOWN: Final = (*INBOX, *CUSTOMERS, *SALES, *OFFICE)
+HEEDED: Final[tuple[type[Event], ...]] = (auth.SessionEnded, auth.UserDeactivated, auth.UserUpdated)
+"""What ends connections."""

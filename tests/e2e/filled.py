@@ -1,0 +1,147 @@
+"""An organization with one of each thing that the API shows."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from flotilla.testing import eventually
+from flotilla.testing.people import Office, Person
+
+UNKNOWN_VAT_NUMBER = "DE136695976"
+"""Well-formed, and registered with no simulator: a check of it raises an alert."""
+EUROS = {"amount_minor": 119_00, "currency": "EUR"}
+
+
+@dataclass
+class Full:
+    """An organization and the ids of one of each thing in it."""
+
+    office: Office
+    ids: dict[str, str]
+
+    @property
+    def owner(self) -> Person:
+        """Who may do everything in it."""
+        return self.office.owner
+
+
+async def fill(office: Office) -> Full:
+    """One of each thing that the API shows."""
+    owner = office.owner
+    ids = await _inbox(office)
+    ids |= await _customers(owner, ids)
+    ids |= await _sales(owner)
+    ids |= await _invoices(owner)
+    ids |= await _counterparties(owner)
+    return Full(office, ids)
+
+
+async def _inbox(office: Office) -> dict[str, str]:
+    owner = office.owner
+    async with owner.live() as live:
+        await office.customer_writes("Hello, how long does delivery to Germany take?", chat=99)
+        drafted = await live.expect("ai.draft.generated.v1")
+        contact = await live.expect("contact.created.v1")
+    draft = drafted["data"]
+    sources = await owner.ok("GET", "/v1/knowledge/sources")
+    sessions = await owner.ok("GET", "/v1/sessions")
+    return {
+        "account_id": office.account_id,
+        "conversation_id": draft["conversation_id"],
+        "message_id": draft["message_id"],
+        "draft_id": draft["draft_id"],
+        "contact_id": contact["data"]["contact_id"],
+        "source_id": sources["items"][0]["id"],
+        "session_id": sessions["items"][0]["id"],
+        "user_id": owner.user["id"],
+        "correlation_id": drafted["correlation_id"],
+    }
+
+
+async def _customers(owner: Person, ids: dict[str, str]) -> dict[str, str]:
+    company = await owner.ok("POST", "/v1/companies", {"name": "Kite & Sons"})
+    task = await owner.ok("POST", "/v1/tasks", {"title": "Call back"})
+    note = await owner.ok("POST", "/v1/notes", {"text": "Likes tea", "contact_id": ids["contact_id"]})
+    address = f"{ids['draft_id']}@example.org"
+    invitation = await owner.ok("POST", "/v1/invitations", {"email": address, "role": "viewer"})
+    return {
+        "company_id": company["id"],
+        "task_id": task["id"],
+        "note_id": note["id"],
+        "invitation_id": invitation.get("id") or invitation["invitation"]["id"],
+    }
+
+
+async def _sales(owner: Person) -> dict[str, str]:
+    """A deal that is won, its saga, and a rule that it triggers on its way."""
+    stages = await stages_of(owner)
+    rule = await owner.ok(
+        "POST",
+        "/v1/rules",
+        {
+            "name": "Offer",
+            "enabled": True,
+            "trigger": "deal.stage.changed.v1",
+            "actions": [{"type": "create_task", "title": "Write an offer"}],
+        },
+    )
+    deal = await owner.ok("POST", "/v1/deals", {"title": "200 mugs", "value": EUROS})
+    for stage in ("Proposal", "Won"):
+        await owner.ok("POST", f"/v1/deals/{deal['id']}/move", {"stage_id": stages[stage]["id"]})
+    run = await first(owner, f"/v1/rules/{rule['id']}/runs")
+    saga = await first(owner, f"/v1/sagas/pipeline?subject_id={deal['id']}")
+    return {
+        "pipeline_id": deal["pipeline_id"],
+        "stage_id": stages["Proposal"]["id"],
+        "deal_id": deal["id"],
+        "saga_id": saga["id"],
+        "rule_id": rule["id"],
+        "run_id": run["id"],
+    }
+
+
+async def _invoices(owner: Person) -> dict[str, str]:
+    """An invoice, issued, partly paid, and with a page to pay the rest on."""
+    line = {"description": "200 mugs", "unit_price": EUROS}
+    draft = {"customer": {"name": "Kite & Sons"}, "currency": "EUR", "lines": [line]}
+    invoice = await owner.ok("POST", "/v1/invoices", draft)
+    path = f"/v1/invoices/{invoice['id']}"
+    await owner.ok("POST", f"{path}/issue")
+    amount = {"amount_minor": 100, "currency": "EUR"}
+    payment = await owner.ok("POST", f"{path}/payments", {"amount": amount})
+    keys = {"secret_key": "sk_test_nobody", "webhook_secret": "whsec_nobody"}
+    await owner.ok("PUT", "/v1/stripe-account", keys)
+    checkout = await owner.ok("POST", f"{path}/checkouts")
+    return {"invoice_id": invoice["id"], "payment_id": payment["id"], "checkout_id": checkout["id"]}
+
+
+async def _counterparties(owner: Person) -> dict[str, str]:
+    """A counterparty that was checked, and what the check found."""
+    wanted = {"name": "Ink & Paper GmbH", "country": "DE", "vat_number": UNKNOWN_VAT_NUMBER}
+    counterparty = await owner.ok("POST", "/v1/counterparties", wanted)
+    path = f"/v1/counterparties/{counterparty['id']}"
+    alert = await first(owner, f"/v1/counterparty-alerts?counterparty_id={counterparty['id']}")
+    return {
+        "counterparty_id": counterparty["id"],
+        "check_id": (await first(owner, f"{path}/checks"))["id"],
+        "snapshot_id": (await first(owner, f"{path}/snapshots"))["id"],
+        "alert_id": alert["id"],
+    }
+
+
+async def stages_of(owner: Person) -> dict[str, Any]:
+    """The columns of the pipeline that an organization begins with, by name, once it is there."""
+    pipeline = await first(owner, "/v1/pipelines")
+    board = await owner.ok("GET", f"/v1/pipelines/{pipeline['id']}/board")
+    return {column["name"]: column for column in board["columns"]}
+
+
+async def first(owner: Person, path: str) -> dict[str, Any]:
+    """The first thing of a list, waited for."""
+
+    async def listed() -> dict[str, Any] | None:
+        items: list[dict[str, Any]] = (await owner.ok("GET", path))["items"]
+        return items[0] if items else None
+
+    found = await eventually(listed, seconds=20, what=f"something at {path}")
+    assert found is not None
+    return found
