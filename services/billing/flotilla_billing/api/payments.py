@@ -13,6 +13,7 @@ from flotilla_billing.api.invoices import held
 from flotilla_billing.api.values import FIRST_ID, MoneyIn, MoneyOut, Text, Written, conflict
 from flotilla_billing.domain.invoices import NotPossibleError, Payment
 from flotilla_billing.domain.money import LARGEST_AMOUNT
+from flotilla_billing.store import invoices
 from flotilla_billing.store import payments as store
 
 routes = Routes("/v1/invoices/{invoice_id}/payments", tag="invoices")
@@ -54,6 +55,8 @@ def _shown(payment: Payment) -> PaymentOut:
 @routes.get("", permission="invoices:read")
 async def list_payments(invoice_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[PaymentOut]:
     """The oldest first."""
+    if await invoices.read(tx, who.org, invoice_id) is None:
+        raise NotFoundError("There is no invoice with this id.")
     after = query.after(UUID)
     found = await store.of_invoice(tx, who.org, invoice_id, after[0] if after else FIRST_ID, query.limit + 1)
     return page([_shown(each) for each in found], query.limit, key=lambda each: (each.id,))
