@@ -18,7 +18,8 @@ from flotilla_automation.domain.runs import Ask, Call, Deed, Run, RunState, begi
 from flotilla_automation.settings import AutomationSettings
 from flotilla_automation.store import runs as store
 
-AUDIENCE: Final = "org"
+AUDIENCE: Final = None
+"""For owners and admins: not everybody who reads the inbox may read rules."""
 STEP_DUE: Final = "step_due"
 WEBHOOK: Final = "webhook"
 
