@@ -1,19 +1,18 @@
 """A whole fleet, one process a service, on stores of its own; driven through the gateway only."""
 
 import os
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack
 from pathlib import Path
 
 import aiohttp
 import pytest
 from flotilla.fleet import Fleet
-from flotilla.instance import HOST, Instance
+from flotilla.instance import Instance
 from flotilla.native.vhost import delete_vhost, ensure_vhost
 from flotilla.service import FLEET
 from flotilla.testing.isolation import drop_database
 from flotilla.testing.people import Office, Person
+from flotilla.testing.ports import free_ports
 from flotilla.testing.simulators.gleif import GleifSimulator
 from flotilla.testing.simulators.telegram import TelegramSimulator
 from flotilla.testing.simulators.vies import ViesSimulator
@@ -21,14 +20,6 @@ from flotilla.testing.simulators.vies import ViesSimulator
 NOWHERE = f"http://{HOST}:9"
 """Nobody listens there: no test shall reach Stripe."""
 NewOffice = Callable[..., Awaitable[Office]]
-
-
-def _free_ports(number: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for each in sockets:
-            each.bind((HOST, 0))
-        return [int(each.getsockname()[1]) for each in sockets]
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +47,7 @@ async def fleet(
         vhost=name,
         documents_prefix=name,
         redis_index=254,
-        service_ports=dict(zip(FLEET, _free_ports(len(FLEET)), strict=True)),
+        service_ports=dict(zip(FLEET, free_ports(len(FLEET)), strict=True)),
         traces_file=tmp_path_factory.mktemp("traces") / "spans.jsonl",
         overrides={
             "FLOTILLA_LIMIT_SIGN_IN": "10000/60",

@@ -3,14 +3,13 @@
 import asyncio
 import re
 import shutil
-import socket
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from flotilla.fleet import Fleet
 from flotilla.instance import Instance, project_root
+from flotilla.testing.ports import free_ports
 
 
 @pytest.fixture(scope="module")
@@ -31,15 +30,6 @@ def _lay_out(root: Path) -> None:
     (root / ".flotilla").mkdir()
     (root / ".flotilla" / "tools").symlink_to(project / ".flotilla" / "tools")
     text = (project / "deploy" / "instances" / "dev.toml").read_text()
-    ports = iter(_free_ports(text.count("= ")))
+    ports = iter(free_ports(text.count("= ")))
     text = re.sub(r"= \d{4}$", lambda _: f"= {next(ports)}", text, flags=re.MULTILINE)
     (root / "deploy" / "instances" / "spare.toml").write_text(text)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago; held together, so that no two are the same."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]

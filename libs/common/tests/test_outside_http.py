@@ -1,7 +1,6 @@
 """The one outbound HTTP client, against a local server that misbehaves as the internet does."""
 
 import asyncio
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from flotilla.outside_http import (
     OutsideUncertainError,
     OutsideUnreachableError,
 )
+from flotilla.testing.ports import free_port
 
 
 @dataclass
@@ -79,9 +79,7 @@ async def http(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[OutsideHttp]:
 @pytest.fixture
 def nowhere() -> str:
     """An address that nobody listens at."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 async def test_an_answer_is_read_whole(http: OutsideHttp, world: World) -> None:

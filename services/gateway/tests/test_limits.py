@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from flotilla.ids import new_id
 from flotilla.instance import Instance
 from flotilla.testing import eventually
+from flotilla.testing.ports import free_port
 from flotilla_gateway.limits.limiter import LimitClass, Limiter, Verdict, revocation_key
 from flotilla_gateway.limits.pipe import RedisDownError, RedisPipe
 from redis.asyncio import Redis
@@ -165,7 +165,7 @@ async def test_a_redis_that_hangs_is_as_good_as_down(start_world: StartWorld) ->
 
 
 async def test_redis_that_comes_back(tmp_path: Path) -> None:
-    port = _free_port()
+    port = free_port()
     asked = RedisPipe(f"redis://127.0.0.1:{port}/0", 0.5)
     await asked.open()
     server = await _redis(tmp_path, port)
@@ -188,13 +188,6 @@ async def test_redis_that_comes_back(tmp_path: Path) -> None:
 async def _redis(folder: Path, port: int) -> asyncio.subprocess.Process:
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     return await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def _answers(asked: RedisPipe) -> bool:

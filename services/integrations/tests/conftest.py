@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import os
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from flotilla.ids import new_id
 from flotilla.testing import Client, Harness, eventually
 from flotilla.testing.harness import Answer
 from flotilla.testing.plugin import StartService
+from flotilla.testing.ports import free_port
 from flotilla.testing.simulators.telegram import TelegramSimulator
 from standardwebhooks import Webhook
 
@@ -37,9 +37,7 @@ async def telegram() -> AsyncIterator[TelegramSimulator]:
 @pytest.fixture(scope="session")
 async def integrations(start_service: StartService, telegram: TelegramSimulator) -> AsyncIterator[Harness]:
     """One running replica, reached by vendors where it says it is."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     async with start_service(
         "integrations",
         http_port=port,

@@ -1,7 +1,6 @@
 """Losing Redis loses nothing: a private server, killed while events stream."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,16 +9,10 @@ from uuid import UUID
 
 from flotilla.testing import Harness, eventually
 from flotilla.testing.plugin import StartService
+from flotilla.testing.ports import free_port
 from pydantic import SecretStr
 
 from services.websocket.tests.listening import Listener, show, socket_of
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @asynccontextmanager
@@ -49,7 +42,7 @@ async def _connected(*replicas: Harness, connected: bool = True) -> None:
 async def test_events_go_on_while_redis_is_gone_and_after_it_is_back(
     start_service: StartService, org: UUID, tmp_path: Path
 ) -> None:
-    port = _free_port()
+    port = free_port()
     settings: dict[str, Any] = {
         "redis_url": SecretStr(f"redis://127.0.0.1:{port}/0"),
         "sweep_seconds": 30.0,

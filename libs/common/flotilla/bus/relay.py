@@ -6,6 +6,7 @@ between commit and publish left behind. Either may publish twice; consumers know
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ CONFIRM_SECONDS: Final = 10
 PAUSE: Final = 0.2
 MAX_PAUSE: Final = 3.0
 SWEEP_AFTER: Final = 5
+SWEEP_SECONDS: Final = 5
+"""A long backlog is left to the next turn, before this one is cut off in the middle of a batch."""
 DELETE_OUTBOX: Final = "DELETE FROM outbox WHERE id = ANY($1)"
 OLD_OUTBOX: Final = f"""
 SELECT id, type, body FROM outbox WHERE written_at < now() - make_interval(secs => {SWEEP_AFTER}) AND id > $1
@@ -105,12 +108,13 @@ class Relay:
         What the broker returns, because nobody listens for it, keeps its row and holds up nothing behind it.
         """
         swept, after = 0, UUID(int=0)
+        ends = time.monotonic() + SWEEP_SECONDS
         while rows := await self._db.fetch(OLD_OUTBOX, after):
             after = rows[-1]["id"]
             batch = [Outgoing(row["id"], row["type"], row["body"]) for row in rows]
             outcome = await self.publish(batch)
             swept += outcome.confirmed
-            if outcome.unanswered:
+            if outcome.unanswered or time.monotonic() > ends:
                 break
         return swept
 

@@ -49,6 +49,8 @@ async def _rerun_parked(app: App) -> None:
 
 async def _count(app: App) -> None:
     await parked.count(app.db)
+    metrics.POOL_CONNECTIONS.labels("open").set(app.db.pool.get_size())
+    metrics.POOL_CONNECTIONS.labels("idle").set(app.db.pool.get_idle_size())
     metrics.OUTBOX_ROWS.set(await app.db.fetchval("SELECT count(*) FROM outbox"))
 
 

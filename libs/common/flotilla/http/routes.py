@@ -10,8 +10,9 @@ rate-limit class that the gateway applies: `session` (people), `sign_in`, `hook`
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -26,16 +27,18 @@ from flotilla.ids import new_id
 from flotilla.problems import ForbiddenError, Problem, UnauthorizedError
 from flotilla.security.permissions import KNOWN, PUBLIC
 from flotilla.security.principal import ANONYMOUS, HEADER, Principal
+from flotilla.telemetry import metrics
 from flotilla.telemetry.traces import request_traceparent
 
 F = TypeVar("F", bound=Callable[..., Any])
+Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 LIMITS: Final = ("session", "sign_in", "hook", "open")
 
 
 class Route(APIRoute):
     """Checks the permission, opens the work, commits it, and makes problems of what goes wrong."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Handler:
         """The handler FastAPI calls."""
         endpoint = super().get_route_handler()
         permission: str = (self.openapi_extra or {})["x-permission"]
@@ -60,7 +63,29 @@ class Route(APIRoute):
                 return unexpected(request, error)
             return response
 
-        return handle
+        return self._measured(handle)
+
+    def _measured(self, handle: Handler) -> Handler:
+        async def measured(request: Request) -> Response:
+            began, status = time.perf_counter(), 500
+            try:
+                response = await handle(request)
+                status = response.status_code
+            except Problem as problem:
+                status = problem.status
+                raise
+            except HTTPException as error:
+                status = error.status_code
+                raise
+            except RequestValidationError:
+                status = 422
+                raise
+            finally:
+                seconds = time.perf_counter() - began
+                metrics.REQUESTS.labels(self.path_format, request.method, str(status)).observe(seconds)
+            return response
+
+        return measured
 
 
 class Routes(APIRouter):

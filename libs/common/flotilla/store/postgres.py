@@ -213,7 +213,9 @@ class Transaction:
     ) -> tuple[Any, ...]:
         declared = self.app.service
         if kind not in {job.kind for job in declared.jobs} | {timer.kind for timer in declared.timers}:
-            raise LookupError(f"{kind} is no job or timer of {declared.name}'s service.py: nobody would do it")
+            raise LookupError(
+                f"{kind} is no job or timer of {declared.name}'s service.py: nobody would do it"
+            )
         return (
             self.app.new_id(),
             org,

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 import aiohttp
 from flotilla.instance import Instance
 from flotilla.testing import Client, Harness, eventually
+from flotilla.testing.ports import free_port
 
 
 class Child:
@@ -50,7 +50,7 @@ async def child(
     port: int | None = None,
 ) -> AsyncIterator[Child]:
     """Start the module's service, on the stores of that name and any free port by default; killed at the end."""
-    port = port or _free_port()
+    port = port or free_port()
     environment = {**instance.environment(service), "FLOTILLA_HTTP_PORT": str(port)}
     arguments = ["-m", "flotilla.testing.child", module, *fault]
     with log.open("a") as output:
@@ -63,12 +63,6 @@ async def child(
         if process.returncode is None:
             process.kill()
             await process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 async def _ready(client: Client) -> bool:

@@ -2,9 +2,8 @@
 
 import re
 import shutil
-import socket
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from flotilla.bus.topology import declare_all
@@ -15,6 +14,7 @@ from flotilla.processes import Processes
 from flotilla.service import Service
 from flotilla.store.migrate import migrate_all
 from flotilla.testing import eventually
+from flotilla.testing.ports import free_ports
 
 
 class Nodes:
@@ -67,16 +67,7 @@ def _instance(folder: Path) -> Instance:
     (folder / ".flotilla").mkdir()
     (folder / ".flotilla" / "tools").symlink_to(project / ".flotilla" / "tools")
     text = (project / "deploy" / "instances" / "test.toml").read_text()
-    ports = iter(_free_ports(len(re.findall(r"= \d{4}$", text, re.MULTILINE))))
+    ports = iter(free_ports(len(re.findall(r"= \d{4}$", text, re.MULTILINE))))
     text = re.sub(r"= \d{4}$", lambda _: f"= {next(ports)}", text, flags=re.MULTILINE)
     (folder / "deploy" / "instances" / "private.toml").write_text(text)
     return Instance.load("private", folder)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago; held together, so that no two are the same."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]

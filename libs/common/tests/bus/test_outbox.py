@@ -125,6 +125,15 @@ async def test_returned_events_do_not_starve_those_behind_them(
     await still.app.db.execute("DELETE FROM outbox")
 
 
+async def test_a_long_backlog_is_swept_turn_by_turn(
+    still: Harness, org: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relays, "OLD_OUTBOX", relays.OLD_OUTBOX.replace("LIMIT 500", "LIMIT 3"))
+    monkeypatch.setattr(relays, "SWEEP_SECONDS", -1)
+    await write(still, *(encoded(task(), org) for _ in range(7)))
+    assert [await still.app.relay.sweep() for _ in range(4)] == [3, 3, 1, 0]
+
+
 async def test_what_a_crash_left_behind_is_swept_and_what_is_fresh_is_not(still: Harness, org: UUID) -> None:
     left, fresh = [encoded(task(), org) for _ in range(5)], encoded(task(), org)
     await write(still, *left)

@@ -96,3 +96,12 @@ async def test_nobodys_answers_are_not_kept(shop: Harness) -> None:
 async def test_a_key_has_bounds(client: Client) -> None:
     assert (await post(client, SHOP, "k" * 256)).status == 422
     assert (await post(client, SHOP, "k" * 255)).status == 201
+
+
+async def test_changes_and_removals_are_kept_too(shop: Harness, client: Client, org: UUID) -> None:
+    path = (await client.post("/v1/shops", SHOP)).headers["Location"]
+    changes = [await client.patch(path, SHOP, headers={"Idempotency-Key": "k"}) for _ in range(2)]
+    assert [change.json()["sequence"] for change in changes] == [2, 2]
+    removals = [await client.delete(path, headers={"Idempotency-Key": "k"}) for _ in range(2)]
+    assert [(removal.status, removal.body) for removal in removals] == [(204, b"")] * 2
+    assert removals[1].headers["Idempotent-Replayed"] == "true"

@@ -122,6 +122,19 @@ def test_a_problem_carries_what_its_raiser_adds() -> None:
     assert b'"limit":1000000' in body
 
 
+async def test_requests_are_measured_by_route_and_outcome(shop: Harness, client: Client) -> None:
+    await client.post("/v1/shops", {"name": "Harbour"})
+    await client.post("/v1/shops", {})
+    await client.get(f"/v1/shops/{new_id()}")
+    text = (await shop.anonymous().get("/metrics")).body.decode()
+    for labels in (
+        'method="POST",route="/v1/shops",status="201"',
+        'method="POST",route="/v1/shops",status="422"',
+        'method="GET",route="/v1/shops/{shop_id}",status="404"',
+    ):
+        assert f"flotilla_request_seconds_count{{{labels}}}" in text
+
+
 async def test_health_metrics_and_readiness_answer_without_a_principal(shop: Harness) -> None:
     nobody = shop.anonymous()
     assert (await nobody.get("/healthz")).status == 200
