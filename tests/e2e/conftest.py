@@ -7,7 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from flotilla.fleet import Fleet
-from flotilla.instance import Instance
+from flotilla.instance import HOST, Instance
 from flotilla.native.vhost import delete_vhost, ensure_vhost
 from flotilla.service import FLEET
 from flotilla.testing.isolation import drop_database
