@@ -180,7 +180,7 @@ async def test_lists_are_paged_and_another_organization_sees_nothing(billing: Ha
     path = f"/v1/invoices/{made[0]}"
     assert (await stranger.get(path)).status == 404
     assert (await stranger.get(f"{path}/pdf")).status == 404
-    assert (await stranger.get(f"{path}/payments")).json()["items"] == []
+    assert (await stranger.get(f"{path}/payments")).status == 404
     assert (await stranger.post(f"{path}/void", {"reason": "Mine"})).status == 404
     assert (await stranger.post(f"{path}/payments", {"amount": _money(1)})).status == 404
     viewer = billing.client(firm.org, role="viewer")
