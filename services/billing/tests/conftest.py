@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from flotilla.ids import new_id
 from flotilla.instance import Instance
 from flotilla.testing import Client, Harness, eventually
 from flotilla.testing.plugin import StartService
+from flotilla.testing.ports import free_port
 
 
 @pytest.fixture(scope="session")
@@ -168,9 +168,7 @@ class StripeMock:
 async def stripe_mock() -> AsyncIterator[StripeMock]:
     """On a free port; built once with Go, skipped where there is none."""
     program = await asyncio.to_thread(_built)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     quiet = asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
         str(program), "-http-addr", f"127.0.0.1:{port}", stdout=quiet, stderr=quiet

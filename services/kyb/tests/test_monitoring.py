@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import socket
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +12,7 @@ from flotilla.instance import Instance
 from flotilla.service import load
 from flotilla.testing import Harness, eventually
 from flotilla.testing.harness import running
+from flotilla.testing.ports import free_port
 from flotilla.testing.simulators.gleif import GleifSimulator
 from flotilla.testing.simulators.register import Hang
 from flotilla.testing.simulators.vies import ViesSimulator
@@ -73,9 +73,7 @@ async def test_a_schedule_survives_a_restart(
 
 
 def child_environment(stores: Instance, settings: dict[str, Any]) -> dict[str, str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     told = {f"FLOTILLA_{name.upper()}": str(value) for name, value in settings.items()}
     return {**stores.environment("kyb"), **told, "FLOTILLA_HTTP_PORT": str(port)}
 
