@@ -4,7 +4,18 @@
 `make contracts` writes contracts/events/*.json and contracts/asyncapi.yaml from them.
 """
 
-from flotilla.events import ai, auth, automation, billing, crm, integrations, kyb, messaging, pipeline
+from flotilla.events import (
+    ai,
+    auth,
+    automation,
+    billing,
+    campaign,
+    crm,
+    integrations,
+    kyb,
+    messaging,
+    pipeline,
+)
 from flotilla.events.base import CONTRACTS, Contract, Envelope, Event, Personal, contract_of
 
 __all__ = [
@@ -17,6 +28,7 @@ __all__ = [
     "auth",
     "automation",
     "billing",
+    "campaign",
     "contract_of",
     "crm",
     "integrations",

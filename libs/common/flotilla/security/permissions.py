@@ -9,6 +9,7 @@ _READ: Final = frozenset(
     {
         "accounts:read",
         "analytics:read",
+        "campaigns:read",
         "companies:read",
         "contacts:read",
         "conversations:read",
@@ -43,6 +44,7 @@ _WORK: Final = _READ | {
 }
 _LEAD: Final = _WORK | {
     "billing:read",
+    "campaigns:write",
     "invoices:write",
     "journeys:read",
     "knowledge:write",

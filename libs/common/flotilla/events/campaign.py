@@ -1,0 +1,57 @@
+"""Events of campaign: people who go through sequences, and people who want no more of them."""
+
+from functools import partial
+from uuid import UUID
+
+from flotilla.events.base import Event, Moment, event
+
+_event = partial(event, owner="campaign")
+
+
+class Enrolment(Event, frozen=True, kw_only=True):
+    """One person's run through one version of a sequence: /v1/enrolments/{enrolment_id} explains it."""
+
+    enrolment_id: UUID
+    sequence_id: UUID
+    version: int
+    contact_id: UUID
+    conversation_id: UUID
+
+
+@_event("sequence.started.v1", subject="enrolment_id")
+class SequenceStarted(Enrolment, frozen=True, kw_only=True):
+    """The person was enrolled; the first step begins."""
+
+
+@_event("sequence.step.sent.v1", subject="enrolment_id")
+class SequenceStepSent(Enrolment, frozen=True, kw_only=True):
+    """The channel took the message of a step."""
+
+    step: int
+    """From 0."""
+    message_id: UUID
+
+
+@_event("sequence.finished.v1", subject="enrolment_id")
+class SequenceFinished(Enrolment, frozen=True, kw_only=True):
+    """It came to its end."""
+
+
+@_event("sequence.stopped.v1", subject="enrolment_id")
+class SequenceStopped(Enrolment, frozen=True, kw_only=True):
+    """It went no further; what was sent before stands."""
+
+    step: int
+    """The step it stopped at, from 0."""
+    reason: str
+    """`replied`, `unsubscribed`, `stopped` by a person, `empty`, `unanswered` or `refused: <why>`."""
+
+
+@_event("contact.unsubscribed.v1", subject="contact_id")
+class ContactUnsubscribed(Event, frozen=True, kw_only=True):
+    """The person wants no more messages that nobody wrote to them by hand."""
+
+    contact_id: UUID
+    reason: str
+    """`replied` where they asked for it in a message, `requested` where somebody entered it."""
+    unsubscribed_at: Moment

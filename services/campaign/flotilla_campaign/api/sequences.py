@@ -1,0 +1,145 @@
+"""/v1/sequences."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import Request, Response
+from flotilla.bus.connection import BROKER_ERRORS
+from flotilla.http import (
+    NotFoundError,
+    Page,
+    PageQuery,
+    Routes,
+    Tx,
+    UnavailableError,
+    UnprocessableError,
+    Who,
+    Work,
+    check_if_match,
+    set_etag,
+)
+from flotilla.http.pages import page
+
+from flotilla_campaign import commands
+from flotilla_campaign.api.schemas import (
+    EnrolmentIn,
+    EnrolmentOut,
+    SequenceIn,
+    SequenceOut,
+    SequencePatch,
+)
+from flotilla_campaign.domain.enrolments import EnrolmentState
+from flotilla_campaign.domain.sequences import InvalidSequenceError, SequenceDraft, SequenceState, read_steps
+from flotilla_campaign.own import bound
+from flotilla_campaign.store import enrolments
+from flotilla_campaign.store import sequences as store
+
+routes = Routes("/v1/sequences", tag="campaigns")
+FIRST_ID = UUID(int=0)
+LAST_ID = UUID(int=(1 << 128) - 1)
+
+
+@routes.get("", permission="campaigns:read")
+async def list_sequences(tx: Tx, who: Who, query: PageQuery) -> Page[SequenceOut]:
+    """Sequences, the oldest first."""
+    key = query.after(UUID)
+    found = await store.listing(tx, who.org, key[0] if key else FIRST_ID, query.limit + 1)
+    shown = page(found, query.limit, key=lambda each: (each.id,))
+    return Page(items=[SequenceOut.of(each) for each in shown.items], next_cursor=shown.next_cursor)
+
+
+@routes.post("", permission="campaigns:write", status_code=201)
+async def create_sequence(wanted: SequenceIn, tx: Tx, who: Who, response: Response) -> SequenceOut:
+    """Write a sequence. Publish a version of it before anybody is enrolled."""
+    _check(wanted.steps)
+    made = await commands.create(tx, who.org, wanted.model_dump())
+    response.headers["Location"] = f"/v1/sequences/{made.id}"
+    return _shown(made, response)
+
+
+@routes.get("/{sequence_id}", permission="campaigns:read")
+async def read_sequence(sequence_id: UUID, tx: Tx, who: Who, response: Response) -> SequenceOut:
+    """One sequence."""
+    return _shown(_there(await store.read(tx, who.org, sequence_id)), response)
+
+
+@routes.patch("/{sequence_id}", permission="campaigns:write")
+async def change_sequence(
+    sequence_id: UUID, wanted: SequencePatch, request: Request, tx: Tx, who: Who, response: Response
+) -> SequenceOut:
+    """Change what the next version will say; who is enrolled stays on theirs."""
+    values = wanted.model_dump(include=wanted.model_fields_set)
+    if "steps" in values:
+        _check(values["steps"])
+    draft = _there(await store.read(tx, who.org, sequence_id, lock=True))
+    check_if_match(request, draft.sequence)
+    return _shown(await commands.change(tx, who.org, draft, values), response)
+
+
+@routes.delete("/{sequence_id}", permission="campaigns:write", status_code=204)
+async def delete_sequence(sequence_id: UUID, request: Request, tx: Tx, who: Who) -> Response:
+    """Delete a sequence. Who is enrolled goes on to the end; stop those who shall not."""
+    draft = _there(await store.read(tx, who.org, sequence_id, lock=True))
+    check_if_match(request, draft.sequence)
+    await commands.delete(tx, who.org, draft)
+    return Response(status_code=204)
+
+
+@routes.post("/{sequence_id}/versions", permission="campaigns:write", status_code=201)
+async def publish_version(
+    sequence_id: UUID, request: Request, tx: Tx, who: Who, response: Response
+) -> SequenceOut:
+    """Publish the present steps as the next version; people are enrolled in it from here on."""
+    draft = _there(await store.read(tx, who.org, sequence_id, lock=True))
+    check_if_match(request, draft.sequence)
+    return _shown(await commands.publish(tx, who.org, draft), response)
+
+
+@routes.post("/{sequence_id}/enrolments", permission="campaigns:write", status_code=201)
+async def enrol(sequence_id: UUID, wanted: EnrolmentIn, work: Work, response: Response) -> EnrolmentOut:
+    """Enrol a person. They are in a sequence once at a time; their messages are heard from before this is answered."""
+    try:
+        # Before the commit: no reply shall be missed after it.
+        await bound(work.app).bind()
+    except BROKER_ERRORS:
+        raise UnavailableError(
+            "The broker is away; repeat the request.", headers={"Retry-After": "2"}
+        ) from None
+    tx = await work.begin()
+    draft = _there(await store.read(tx, work.who.org, sequence_id, lock=True))
+    enrolment = await commands.enrol(tx, work.who.org, draft, wanted.model_dump())
+    response.headers["Location"] = f"/v1/enrolments/{enrolment.id}"
+    return EnrolmentOut.of(enrolment)
+
+
+@routes.get("/{sequence_id}/enrolments", permission="campaigns:read")
+async def list_enrolments(
+    sequence_id: UUID, tx: Tx, who: Who, query: PageQuery, state: EnrolmentState | None = None
+) -> Page[EnrolmentOut]:
+    """Who is or was in a sequence, the newest first."""
+    if await store.read(tx, who.org, sequence_id) is None:
+        raise NotFoundError("There is no sequence with this id.")
+    key = query.after(UUID)
+    before = key[0] if key else LAST_ID
+    found = await enrolments.listing(tx, who.org, sequence_id, before, state, query.limit + 1)
+    shown = page(found, query.limit, key=lambda each: (each.id,))
+    return Page(items=[EnrolmentOut.of(each) for each in shown.items], next_cursor=shown.next_cursor)
+
+
+def _check(steps: list[dict[str, Any]]) -> None:
+    """A 422 problem that points at each mistake."""
+    try:
+        read_steps(steps)
+    except InvalidSequenceError as error:
+        raise UnprocessableError("Correct the values named in `errors`.", errors=error.mistakes) from None
+
+
+def _there(draft: SequenceDraft | None) -> SequenceDraft:
+    if draft is None or draft.state is SequenceState.DELETED:
+        raise NotFoundError("There is no sequence with this id.")
+    return draft
+
+
+def _shown(draft: SequenceDraft, response: Response) -> SequenceOut:
+    set_etag(response, draft.sequence)
+    return SequenceOut.of(draft)

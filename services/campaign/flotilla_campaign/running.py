@@ -1,0 +1,120 @@
+"""Enrolments, carried on: every step begins by a timer, in the transaction that enters it in the ledger."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+from flotilla.bus.declare import Job, TimerKind
+from flotilla.bus.envelope import Received
+from flotilla.cause import Cause
+from flotilla.events.campaign import ContactUnsubscribed
+from flotilla.events.messaging import MessageRequested
+from flotilla.store.postgres import Transaction
+
+from flotilla_campaign.domain.enrolments import Enrolment, EnrolmentState, Phase, Taken, begin_step
+from flotilla_campaign.own import settings
+from flotilla_campaign.store import enrolments, listening, people, sequences
+
+AUDIENCE: Final = "org"
+STEP_DUE: Final = "step_due"
+DEFAULT_ZONE: Final = "UTC"
+ACTOR: Final = "service:campaign"
+"""Who writes the messages of steps."""
+
+Why = Received[Any] | Cause | None
+
+
+class StepPayload(msgspec.Struct, frozen=True):
+    """What is due; where the enrolment stands elsewhere by then, nothing is."""
+
+    enrolment_id: UUID
+    contact_id: UUID
+    step: int
+    phase: str
+
+
+async def write(tx: Transaction, enrolment: Enrolment, cause: Why = None) -> Enrolment:
+    """Save how it stands, set its timer, and tell of its end."""
+    saved = await enrolments.save(tx, enrolment)
+    org = saved.organization_id
+    if saved.state is EnrolmentState.ACTIVE:
+        set_due(tx, saved, cause)
+    fact = saved.told()
+    if fact is not None:
+        await listening.end(tx, org, saved.id)
+        tx.emit(fact, org=org, sequence=saved.sequence, cause=cause, audience=AUDIENCE)
+    return saved
+
+
+def set_due(tx: Transaction, enrolment: Enrolment, cause: Why = None) -> None:
+    """Have its step begun, or be over, at `due_at`. Timers of what it has left behind fire and find nothing."""
+    payload = StepPayload(enrolment.id, enrolment.contact_id, enrolment.step, enrolment.phase)
+    key = f"{enrolment.id}:{enrolment.sequence}"
+    tx.set_timer(STEP_DUE, key, enrolment.due_at, payload, org=enrolment.organization_id, cause=cause)
+
+
+async def suppress(tx: Transaction, org: UUID, contact_id: UUID, reason: str, cause: Why = None) -> None:
+    """They want no more: tell it once, and stop what they are in. The caller holds them."""
+    at = await people.suppress(tx, org, contact_id, reason)
+    if at is not None:
+        fact = ContactUnsubscribed(contact_id=contact_id, reason=reason, unsubscribed_at=at)
+        tx.emit(fact, org=org, sequence=1, cause=cause, audience=AUDIENCE)
+    now = await enrolments.now(tx)
+    for each in await enrolments.lock(tx, await enrolments.active_of(tx, [(org, contact_id)])):
+        if each.live:
+            await write(tx, each.stopped(now, "unsubscribed"), cause)
+
+
+async def _fire(tx: Transaction, job: Job) -> None:
+    """A step begins, a wait is over, a window opens, or the channel's answer is overdue."""
+    due: StepPayload = job.payload
+    await people.hold(tx, [(job.org, due.contact_id)])
+    found = await enrolments.lock(tx, [(job.org, due.enrolment_id)])
+    if not found or found[0].state is not EnrolmentState.ACTIVE:
+        return
+    enrolment = found[0]
+    if (enrolment.step, enrolment.phase) != (due.step, due.phase):
+        return
+    now = await enrolments.now(tx)
+    if enrolment.phase is Phase.ANSWER:
+        await enrolments.end_effect(tx, job.org, enrolment.request_id(), "failed", "unanswered")
+        await write(tx, enrolment.stopped(now, "unanswered"))
+        return
+    enrolment = enrolment.went_on(now) if enrolment.phase is Phase.WAIT else enrolment
+    await _begin(tx, enrolment, now, job.cause)
+
+
+async def _begin(tx: Transaction, enrolment: Enrolment, now: datetime, cause: Cause) -> None:
+    org = enrolment.organization_id
+    # The transaction holds the person: whoever suppresses them waits, or has committed and is seen here.
+    if await people.is_suppressed(tx, org, enrolment.contact_id):
+        await write(tx, enrolment.stopped(now, "unsubscribed"))
+        return
+    plan = await sequences.plan(tx, org, enrolment.sequence_id, enrolment.version)
+    zone = ZoneInfo(enrolment.time_zone or await people.zone(tx, org) or DEFAULT_ZONE)
+    stands, taken = begin_step(enrolment, plan, zone, now)
+    if stands.phase is Phase.ANSWER:
+        stands = replace(stands, due_at=now + timedelta(seconds=settings(tx.app).answer_seconds))
+    await _enter(tx, enrolment, taken, replace(cause, actor=ACTOR))
+    await write(tx, stands)
+
+
+async def _enter(tx: Transaction, enrolment: Enrolment, taken: Sequence[Taken], cause: Cause) -> None:
+    """Into the ledger; a message is asked for where its step was not there yet."""
+    for step in taken:
+        if await enrolments.enter(tx, enrolment, step) and step.request_id is not None:
+            wish = MessageRequested(
+                request_id=step.request_id,
+                conversation_id=enrolment.conversation_id,
+                contact_id=enrolment.contact_id,
+                text=step.text,
+            )
+            asked = replace(cause, request_id=step.request_id)
+            tx.emit(wish, org=enrolment.organization_id, sequence=1, cause=asked, audience=AUDIENCE)
+
+
+step_due = TimerKind(STEP_DUE, StepPayload, _fire)

@@ -1,0 +1,40 @@
+"""Campaign's table of contents."""
+
+from datetime import timedelta
+
+from flotilla.bus.declare import Lane
+from flotilla.events.campaign import (
+    ContactUnsubscribed,
+    SequenceFinished,
+    SequenceStarted,
+    SequenceStepSent,
+    SequenceStopped,
+)
+from flotilla.events.messaging import MessageRequested
+from flotilla.service import Service
+
+from flotilla_campaign import own, workers
+from flotilla_campaign.api import enrolments, sequences, suppressions
+from flotilla_campaign.handlers import follow_messages, keep_zones
+from flotilla_campaign.running import step_due
+from flotilla_campaign.settings import CampaignSettings
+
+service = Service(
+    name="campaign",
+    settings=CampaignSettings,
+    resources=own.opened,
+    routes=(sequences.routes, enrolments.routes, suppressions.routes),
+    lanes=(Lane("directory"), Lane(own.LANE, wait=timedelta(milliseconds=100))),
+    handlers=(keep_zones,),
+    tap=follow_messages,
+    timers=(step_due,),
+    workers=(workers.bindings,),
+    emits=(
+        SequenceStarted,
+        SequenceStepSent,
+        SequenceFinished,
+        SequenceStopped,
+        ContactUnsubscribed,
+        MessageRequested,
+    ),
+)

@@ -1,0 +1,163 @@
+"""Enrolments, and the ledger of their steps."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from flotilla.store.postgres import Row, Transaction
+
+from flotilla_campaign.domain.enrolments import Enrolment, EnrolmentState, Phase, Taken
+
+COLUMNS: Final = """organization_id, id, sequence, sequence_id, version, contact_id, conversation_id, fields, time_zone,
+state, reason, step, phase, due_at, replied_at, started_at, ended_at"""
+
+NOW: Final = "SELECT now()"
+INSERT: Final = """
+INSERT INTO enrolments (organization_id, id, sequence_id, version, contact_id, conversation_id, fields, time_zone,
+                        state, phase, due_at, started_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'active', 'due', $9, $9)
+ON CONFLICT (organization_id, sequence_id, contact_id) WHERE ended_at IS NULL DO NOTHING RETURNING id"""
+UPDATE: Final = f"""
+UPDATE enrolments SET sequence = sequence + 1, fields = $3, state = $4, reason = $5, step = $6, phase = $7,
+                      due_at = $8, replied_at = $9, ended_at = $10
+WHERE organization_id = $1 AND id = $2 RETURNING {COLUMNS}"""  # noqa: S608
+READ: Final = f"SELECT {COLUMNS} FROM enrolments WHERE organization_id = $1 AND id = $2"  # noqa: S608
+LIST: Final = f"""
+SELECT {COLUMNS} FROM enrolments
+WHERE organization_id = $1 AND sequence_id = $2 AND id < $3 AND ($4::text IS NULL OR state = $4)
+ORDER BY id DESC LIMIT $5"""  # noqa: S608
+LOCK: Final = f"""
+SELECT {COLUMNS} FROM enrolments WHERE (organization_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
+ORDER BY organization_id, id FOR UPDATE"""  # noqa: S608
+ACTIVE_OF_CONTACT: Final = """
+SELECT organization_id, id FROM enrolments
+WHERE (organization_id, contact_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) AND ended_at IS NULL"""
+OF_CONVERSATIONS: Final = """
+SELECT organization_id, id, conversation_id, contact_id, ended_at IS NULL AS live FROM enrolments
+WHERE (organization_id, conversation_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))"""
+
+ENTER: Final = """
+INSERT INTO effects (organization_id, enrolment_id, step, kind, request_id, state, reason, over_at)
+VALUES ($1, $2, $3, $4, $5, CASE WHEN $5::uuid IS NULL THEN 'done' ELSE 'asked' END, $6,
+        CASE WHEN $5::uuid IS NULL THEN now() END)
+ON CONFLICT (organization_id, enrolment_id, step) DO NOTHING RETURNING step"""
+END_EFFECT: Final = """
+UPDATE effects SET state = $3, reason = $4, over_at = now()
+WHERE organization_id = $1 AND request_id = $2 AND state = 'asked' RETURNING step"""
+EFFECTS: Final = """
+SELECT step, kind, request_id, state, reason, begun_at, over_at FROM effects
+WHERE organization_id = $1 AND enrolment_id = $2 ORDER BY step"""
+ASKED: Final = """
+SELECT organization_id, enrolment_id, request_id FROM effects
+WHERE (organization_id, request_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) AND state = 'asked'"""
+
+Key = tuple[UUID, UUID]
+"""(organization, id)."""
+
+
+async def now(tx: Transaction) -> datetime:
+    """When this transaction began, by the database's clock: timers are fired by it too."""
+    moment: datetime = await tx.fetchval(NOW)
+    return moment
+
+
+async def add(tx: Transaction, enrolment: Enrolment) -> bool:
+    """Write a new one; false where the person is in this sequence already."""
+    found = await tx.fetchval(
+        INSERT,
+        enrolment.organization_id,
+        enrolment.id,
+        enrolment.sequence_id,
+        enrolment.version,
+        enrolment.contact_id,
+        enrolment.conversation_id,
+        dict(enrolment.fields),
+        enrolment.time_zone,
+        enrolment.started_at,
+    )
+    return found is not None
+
+
+async def save(tx: Transaction, enrolment: Enrolment) -> Enrolment:
+    """Write how it stands: the result has the next `sequence`."""
+    row = await tx.fetchrow(
+        UPDATE,
+        enrolment.organization_id,
+        enrolment.id,
+        dict(enrolment.fields),
+        enrolment.state,
+        enrolment.reason,
+        enrolment.step,
+        enrolment.phase,
+        enrolment.due_at,
+        enrolment.replied_at,
+        enrolment.ended_at,
+    )
+    assert row is not None
+    return _enrolment(row)
+
+
+async def read(tx: Transaction, org: UUID, id_: UUID) -> Enrolment | None:
+    """One."""
+    row = await tx.fetchrow(READ, org, id_)
+    return None if row is None else _enrolment(row)
+
+
+async def listing(
+    tx: Transaction, org: UUID, sequence_id: UUID, before: UUID, state: str | None, limit: int
+) -> list[Enrolment]:
+    """Those of a sequence, the newest first."""
+    return [_enrolment(row) for row in await tx.fetch(LIST, org, sequence_id, before, state, limit)]
+
+
+async def lock(tx: Transaction, keys: Iterable[Key]) -> list[Enrolment]:
+    """These, held until the commit, always in one order."""
+    return [_enrolment(row) for row in await tx.fetch(LOCK, *_columns(sorted(keys)))]
+
+
+async def active_of(tx: Transaction, contacts: Sequence[Key]) -> list[Key]:
+    """The live ones of these people."""
+    rows = await tx.fetch(ACTIVE_OF_CONTACT, *_columns(contacts))
+    return [(row["organization_id"], row["id"]) for row in rows]
+
+
+async def of_conversations(tx: Transaction, conversations: Iterable[Key]) -> list[Row]:
+    """Which there were and are in these conversations, and whose."""
+    return await tx.fetch(OF_CONVERSATIONS, *_columns(sorted(conversations)))
+
+
+async def enter(tx: Transaction, enrolment: Enrolment, taken: Taken) -> bool:
+    """Enter a step in the ledger; false where it stands there already."""
+    key = (enrolment.organization_id, enrolment.id, taken.step)
+    return await tx.fetchval(ENTER, *key, taken.kind, taken.request_id, taken.reason) is not None
+
+
+async def end_effect(
+    tx: Transaction, org: UUID, request_id: UUID, state: str, reason: str | None
+) -> int | None:
+    """Say what came of a step: its place; none where that has been said before."""
+    step: int | None = await tx.fetchval(END_EFFECT, org, request_id, state, reason)
+    return step
+
+
+async def effects(tx: Transaction, org: UUID, id_: UUID) -> list[Row]:
+    """What it did, step by step."""
+    return await tx.fetch(EFFECTS, org, id_)
+
+
+async def asked(tx: Transaction, requests: Iterable[Key]) -> dict[Key, UUID]:
+    """Enrolments whose wishes are still to be answered, by (organization, request)."""
+    rows = await tx.fetch(ASKED, *_columns(sorted(requests)))
+    return {(row["organization_id"], row["request_id"]): row["enrolment_id"] for row in rows}
+
+
+def _columns(keys: Sequence[Key]) -> tuple[list[UUID], list[UUID]]:
+    return [org for org, _ in keys], [id_ for _, id_ in keys]
+
+
+def _enrolment(row: Row) -> Enrolment:
+    values = {each.name: row[each.name] for each in fields(Enrolment)}
+    states = {"state": EnrolmentState(row["state"]), "phase": Phase(row["phase"])}
+    return Enrolment(**{**values, **states})
