@@ -18,6 +18,7 @@ from flotilla.testing import Harness, eventually
 from flotilla.testing.harness import running
 from flotilla.testing.isolation import isolated
 from flotilla_campaign.service import service
+from flotilla_campaign.store import people
 
 from services.campaign.tests.conftest import (
     AGAIN,
@@ -198,21 +199,6 @@ async def test_who_unsubscribes_is_sent_nothing(
     assert len(campaign.spy.of(ContactUnsubscribed, org)) == 1
 
 
-async def test_a_suppression_is_seen_by_the_send_itself(campaign: Harness, org: UUID, stands: Stands) -> None:
-    id_ = await published(campaign, org, steps=[WAIT, HELLO])
-    made = await enrolled(campaign, org, id_)
-    await stands(made["id"], phase="wait")
-    async with campaign.app.db.transaction(org) as tx:  # only the list: the enrolment is live
-        await tx.execute(
-            "INSERT INTO suppressions (organization_id, contact_id, reason) VALUES ($1, $2, 'requested')",
-            org,
-            UUID(made["contact_id"]),
-        )
-    await _come_due(campaign, org)
-    await stands(made["id"], state="stopped", reason="unsubscribed")
-    assert not campaign.spy.of(MessageRequested, org)
-
-
 async def test_stop_means_stop_everywhere_and_later_too(
     campaign: Harness, org: UUID, wish: Wish, stands: Stands
 ) -> None:
@@ -235,24 +221,59 @@ async def test_stop_means_stop_everywhere_and_later_too(
 
 
 async def test_two_replicas_send_a_step_once(campaign: Harness, org: UUID) -> None:
-    async with running(service, instance=campaign.instance, **SETTINGS):
-        id_ = await published(campaign, org, steps=[HELLO])
-        people = [await enrolled(campaign, org, id_) for _ in range(20)]
+    async with running(service, instance=campaign.instance, **SETTINGS) as other:
+        id_ = await published(campaign, org, steps=[WAIT, HELLO])
+        persons = [await enrolled(campaign, org, id_) for _ in range(20)]
+
+        async def all_wait() -> bool:
+            found = await campaign.client(org).get(f"/v1/sequences/{id_}/enrolments?limit=50")
+            return all(each["phase"] == "wait" for each in found.json()["items"])
+
+        await eventually(all_wait)
+        # Each timer twice, so that replicas have the same step in hand at the same time.
+        await campaign.app.db.execute(
+            "INSERT INTO jobs (id, organization_id, kind, key, payload, cause, due_at)"
+            " SELECT gen_random_uuid(), organization_id, kind, key || ' again', payload, cause, due_at FROM jobs"
+            " WHERE organization_id = $1",
+            org,
+        )
+        await _come_due(campaign, org)
+        other.app.jobs_wake.set()
 
         async def all_asked() -> bool:
-            return len(campaign.spy.of(MessageRequested, org)) >= len(people)
+            return len(campaign.spy.of(MessageRequested, org)) >= len(persons)
 
         await eventually(all_asked)
-        # As if every timer had been kept and fired again, on whichever replica: their steps are over.
         for event in campaign.spy.of(MessageRequested, org):
             await campaign.publish(sent(event), org=org)
 
         async def all_done() -> bool:
-            return len(campaign.spy.of(SequenceFinished, org)) == len(people)
+            return len(campaign.spy.of(SequenceFinished, org)) == len(persons)
 
         await eventually(all_done)
         requests = [event.data.request_id for event in campaign.spy.of(MessageRequested, org)]
-        assert len(requests) == len(set(requests)) == len(people)
+        assert len(requests) == len(set(requests)) == len(persons)
+
+
+async def test_nothing_is_sent_after_a_suppression_was_committed(
+    campaign: Harness, org: UUID, stands: Stands
+) -> None:
+    made = await enrolled(campaign, org, await published(campaign, org, steps=[WAIT, HELLO]))
+    await stands(made["id"], phase="wait")
+    contact_id = UUID(made["contact_id"])
+    waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = $1"
+    async with campaign.app.db.transaction(org) as tx:
+        database = await tx.fetchval("SELECT oid FROM pg_database WHERE datname = current_database()")
+        await people.hold(tx, [(org, contact_id)])
+        await people.suppress(tx, org, contact_id, "requested")
+        await _come_due(campaign, org)
+
+        async def the_send_waits() -> bool:
+            return bool(await campaign.app.db.fetchval(waits, database))
+
+        await eventually(the_send_waits)
+    await stands(made["id"], state="stopped", reason="unsubscribed")
+    assert not campaign.spy.of(MessageRequested, org)
 
 
 async def test_a_step_in_the_ledger_is_not_sent_again(campaign: Harness, org: UUID, stands: Stands) -> None:
