@@ -4,6 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import aio_pika
+from flotilla.bus.envelope import encode
+from flotilla.cause import Cause
 from flotilla.events.auth import OrganizationCreated
 from flotilla.events.campaign import (
     ContactUnsubscribed,
@@ -95,6 +98,18 @@ async def test_a_reply_stops_it(campaign: Harness, org: UUID, wish: Wish, stands
     await wish(1)  # the timer of the stopped one was due before this
     assert len(campaign.spy.of(MessageRequested, org)) == 2
     assert len(campaign.spy.of(SequenceStopped, org)) == 1
+
+
+async def test_what_was_written_before_and_comes_late_is_no_reply(
+    campaign: Harness, org: UUID, wish: Wish, stands: Stands
+) -> None:
+    conversation_id = new_id()
+    early = encode(received(conversation_id), org=org, sequence=1, cause=Cause.fresh(), region="eu")
+    made = await enrolled(campaign, org, await published(campaign, org), conversation_id=str(conversation_id))
+    answer = sent(await wish())
+    await campaign._exchange.publish(aio_pika.Message(early.body, delivery_mode=2), early.type)
+    await campaign.publish(answer, org=org)  # behind it in the same lane
+    await stands(made["id"], state="active", phase="wait", replied_at=None)
 
 
 async def test_a_reply_may_be_a_branch_instead(

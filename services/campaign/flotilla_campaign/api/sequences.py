@@ -69,10 +69,10 @@ async def change_sequence(
 ) -> SequenceOut:
     """Change what the next version will say; who is enrolled stays on theirs."""
     values = wanted.model_dump(include=wanted.model_fields_set)
-    if "steps" in values:
-        _check(values["steps"])
     draft = _there(await store.read(tx, who.org, sequence_id, lock=True))
     check_if_match(request, draft.sequence)
+    if "steps" in values:
+        _check(values["steps"])
     return _shown(await commands.change(tx, who.org, draft, values), response)
 
 
@@ -98,6 +98,8 @@ async def publish_version(
 @routes.post("/{sequence_id}/enrolments", permission="campaigns:write", status_code=201)
 async def enrol(sequence_id: UUID, wanted: EnrolmentIn, work: Work, response: Response) -> EnrolmentOut:
     """Enrol a person. They are in a sequence once at a time; their messages are heard from before this is answered."""
+    async with work.app.db.transaction(work.who.orgs) as reading:
+        _there(await store.read(reading, work.who.org, sequence_id))
     try:
         # Before the commit: no reply shall be missed after it.
         await bound(work.app).bind()
