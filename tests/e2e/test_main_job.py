@@ -34,6 +34,8 @@ BEFORE_THE_DECISION = JOURNEY - {
     "message.sent.v1",
 }
 DELIVERIES = 16
+WHILE_WANTED = {"automation.events", "campaign.messages"}
+"""Bound only while somebody's rule or sequence waits for the type, which costs a delivery more; another test's may."""
 
 
 async def test_a_message_is_seen_drafted_approved_and_answered(
@@ -84,8 +86,9 @@ async def _within_budget(fleet: Fleet, steps: list[dict[str, Any]]) -> None:
     """Copies that the broker makes from the customer's message to its draft, by the queues really bound."""
     bound = await asyncio.to_thread(_bindings, fleet)
     everything = bound.pop("#")
+    assert not everything & WHILE_WANTED
     before = [step["type"] for step in steps if step["type"] in BEFORE_THE_DECISION]
-    deliveries = {type_: len(everything | bound.get(type_, set())) for type_ in before}
+    deliveries = {type_: len((everything | bound.get(type_, set())) - WHILE_WANTED) for type_ in before}
     assert sum(deliveries.values()) <= DELIVERIES, deliveries
 
 
