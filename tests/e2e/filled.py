@@ -33,7 +33,6 @@ async def fill(office: Office) -> Full:
     ids |= await _sales(owner)
     ids |= await _invoices(owner)
     ids |= await _counterparties(owner)
-    ids |= await _sequences(owner, ids)
     return Full(office, ids)
 
 
@@ -139,18 +138,6 @@ async def _counterparties(owner: Person) -> dict[str, str]:
         "snapshot_id": (await first(owner, f"{path}/snapshots"))["id"],
         "alert_id": alert["id"],
     }
-
-
-async def _sequences(owner: Person, ids: dict[str, str]) -> dict[str, str]:
-    """A sequence with a version, somebody in it, and somebody who wants no more."""
-    wait = {"type": "wait", "amount": 1, "unit": "days"}
-    sequence = await owner.ok("POST", "/v1/sequences", {"name": "Welcome", "steps": [wait]})
-    path = f"/v1/sequences/{sequence['id']}"
-    await owner.ok("POST", f"{path}/versions")
-    person = {name: ids[name] for name in ("contact_id", "conversation_id")}
-    enrolment = await owner.ok("POST", f"{path}/enrolments", person)
-    await owner.ok("POST", "/v1/suppressions", {"contact_id": ids["contact_id"]})
-    return {"sequence_id": sequence["id"], "enrolment_id": enrolment["id"]}
 
 
 async def stages_of(owner: Person) -> dict[str, Any]:
