@@ -24,6 +24,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for file in ("pyproject.toml", "conftest.py"):
         shutil.copy(ROOT / file, root / file)
     (root / ".flotilla").symlink_to(ROOT / ".flotilla")
+    forget_kyb(root)
     for kind, path, text in BLOCK.findall((ROOT / "docs" / "extending.md").read_text()):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         with (root / path).open("a" if kind == "add" else "x") as file_:
@@ -31,6 +32,19 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "services/kyb/flotilla_kyb/py.typed").touch()
     run(root, "flotilla.events.contracts")
     return root
+
+
+def forget_kyb(root: Path) -> None:
+    """The project as it was before the page's example became a service, and before anybody listened to it."""
+    shutil.rmtree(root / "services/kyb")
+    for file_ in ("libs/common/flotilla/events/kyb.py", *root.glob("contracts/events/counterparty.*")):
+        (root / file_).unlink()
+    named = re.compile(r'^ +"?kyb("|\.\w+)?,\n|, kyb\b', re.MULTILINE)
+    for file_ in (
+        "libs/common/flotilla/events/__init__.py",
+        "services/websocket/flotilla_websocket/shown.py",
+    ):
+        (root / file_).write_text(named.sub("", (root / file_).read_text()))
 
 
 def run(root: Path, *command: str, may_fail: bool = False) -> str:
