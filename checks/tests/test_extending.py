@@ -37,8 +37,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def forget_kyb(root: Path) -> None:
     """The project as it was before the page's example became a service, and before anybody listened to it."""
     shutil.rmtree(root / "services/kyb")
-    for file_ in ("libs/common/flotilla/events/kyb.py", *root.glob("contracts/events/counterparty.*")):
-        (root / file_).unlink()
+    (root / "libs/common/flotilla/events/kyb.py").unlink()
+    for contract in root.glob("contracts/events/counterparty.*"):
+        contract.unlink()
     named = re.compile(r'^ +"?kyb("|\.\w+)?,\n|, kyb\b', re.MULTILINE)
     for file_ in (
         "libs/common/flotilla/events/__init__.py",
