@@ -17,6 +17,7 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
+from flotilla.http.bodies import Written
 from flotilla.http.pages import page
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
@@ -29,7 +30,6 @@ from flotilla_billing.api.values import (
     MoneyIn,
     MoneyOut,
     Text,
-    Written,
     conflict,
     invalid,
 )

@@ -5,12 +5,13 @@ from uuid import UUID
 
 from fastapi import Response
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who
+from flotilla.http.bodies import Written
 from flotilla.http.pages import page
 from pydantic import AwareDatetime, Field
 
 from flotilla_billing import commands
 from flotilla_billing.api.invoices import held
-from flotilla_billing.api.values import FIRST_ID, MoneyIn, MoneyOut, Text, Written, conflict
+from flotilla_billing.api.values import FIRST_ID, MoneyIn, MoneyOut, Text, conflict
 from flotilla_billing.domain.invoices import NotPossibleError, Payment
 from flotilla_billing.domain.money import LARGEST_AMOUNT
 from flotilla_billing.store import invoices

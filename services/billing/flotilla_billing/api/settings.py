@@ -5,10 +5,11 @@ from uuid import UUID
 
 from fastapi import Request, Response
 from flotilla.http import Routes, Tx, Who, check_if_match, set_etag
+from flotilla.http.bodies import Written
 from flotilla.store.postgres import Row, Transaction
 from pydantic import Field
 
-from flotilla_billing.api.values import Decimals, Text, Written, invalid
+from flotilla_billing.api.values import Decimals, Text, invalid
 from flotilla_billing.domain.lines import RATE_DECIMALS, InvalidInvoiceError
 from flotilla_billing.domain.money import decimal_of
 from flotilla_billing.store import issuers as store

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import Request
 from flotilla.http import ConflictError, CurrentApp, NotFoundError, Routes, Tx, UnprocessableError, Who
+from flotilla.http.bodies import Shown, Written
 from flotilla.problems import TooLargeError
 from flotilla.store.postgres import Row
 from prometheus_client import Counter
@@ -12,7 +13,7 @@ from pydantic import AwareDatetime, Field, SecretStr
 
 from flotilla_billing.api.invoices import held
 from flotilla_billing.api.subscription import there
-from flotilla_billing.api.values import Shown, Written, conflict
+from flotilla_billing.api.values import conflict
 from flotilla_billing.domain.invoices import NotPossibleError
 from flotilla_billing.domain.plans import plans
 from flotilla_billing.domain.subscriptions import SubscriptionState

@@ -6,10 +6,11 @@ from uuid import UUID
 
 from fastapi import Response
 from flotilla.http import ConflictError, NotFoundError, Routes, Tx, UnprocessableError, Who, set_etag
+from flotilla.http.bodies import Shown, Written
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime
 
-from flotilla_billing.api.values import MoneyOut, Shown, Written
+from flotilla_billing.api.values import MoneyOut
 from flotilla_billing.domain.entitlements import Entitlement, period_after, period_of
 from flotilla_billing.domain.plans import Kind, plans
 from flotilla_billing.domain.subscriptions import Subscription

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from flotilla.events.base import Money
 from flotilla.http import ConflictError, UnprocessableError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from flotilla.http.bodies import Written
+from pydantic import AfterValidator, BaseModel, Field
 
 from flotilla_billing.domain.invoices import NotPossibleError
 from flotilla_billing.domain.lines import InvalidInvoiceError
@@ -30,18 +31,6 @@ def _currency(code: str) -> str:
 Text = Annotated[str, AfterValidator(_printable)]
 Currency = Annotated[str, AfterValidator(_currency), Field(examples=["EUR"])]
 Decimals = Annotated[str, Field(max_length=40, pattern=r"^-?[0-9]+(\.[0-9]+)?$", examples=["19", "2.5"])]
-
-
-class Written(BaseModel):
-    """A body: a field it does not know is a mistake, not a wish to be ignored."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-class Shown(BaseModel):
-    """An answer, made of a domain object."""
-
-    model_config = ConfigDict(from_attributes=True)
 
 
 class MoneyIn(Written):

@@ -15,13 +15,14 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
+from flotilla.http.bodies import Shown, Written
 from flotilla.http.pages import page
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
 
 from flotilla_crm import commands
 from flotilla_crm.api.timeline import EntryOut, timeline_page
-from flotilla_crm.api.values import LAST_ID, CustomFields, Domain, Name, Shown, Tags, Written, check_known
+from flotilla_crm.api.values import LAST_ID, CustomFields, Domain, Name, Tags, check_known
 from flotilla_crm.domain.contacts import Company
 from flotilla_crm.store import contacts as store
 from flotilla_crm.store import timeline

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import Query, Request, Response
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who, check_if_match, set_etag
+from flotilla.http.bodies import Shown, Written
 from flotilla.http.pages import page
 from pydantic import AwareDatetime, Field
 
@@ -18,11 +19,9 @@ from flotilla_crm.api.values import (
     Language,
     Name,
     Phone,
-    Shown,
     Sought,
     Tag,
     Tags,
-    Written,
     check_known,
 )
 from flotilla_crm.domain.contacts import Contact

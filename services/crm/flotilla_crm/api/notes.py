@@ -4,11 +4,12 @@ from uuid import UUID
 
 from fastapi import Response
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, UnprocessableError, Who
+from flotilla.http.bodies import Shown, Written
 from flotilla.http.pages import page
 from pydantic import AwareDatetime
 
 from flotilla_crm import commands
-from flotilla_crm.api.values import LAST_ID, NoteText, Shown, Written, check_known
+from flotilla_crm.api.values import LAST_ID, NoteText, check_known
 from flotilla_crm.store import tasks as store
 
 notes = Routes("/v1/notes", tag="notes")

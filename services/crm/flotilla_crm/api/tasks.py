@@ -16,11 +16,12 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
+from flotilla.http.bodies import Shown, Written
 from flotilla.http.pages import page
 from pydantic import AwareDatetime
 
 from flotilla_crm import commands
-from flotilla_crm.api.values import Moment, Shown, Title, Written, check_known, moment_key
+from flotilla_crm.api.values import Moment, Title, check_known, moment_key
 from flotilla_crm.domain.tasks import Task
 from flotilla_crm.store import tasks as store
 

@@ -3,11 +3,12 @@
 from uuid import UUID
 
 from flotilla.http import Page
+from flotilla.http.bodies import Shown
 from flotilla.http.pages import _PageQuery, page
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime
 
-from flotilla_crm.api.values import LAST_ID, Shown, moment_key
+from flotilla_crm.api.values import LAST_ID, moment_key
 from flotilla_crm.domain.timeline import Kind
 from flotilla_crm.store import timeline as store
 

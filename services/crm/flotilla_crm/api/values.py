@@ -9,7 +9,7 @@ from uuid import UUID
 from flotilla.http import UnprocessableError
 from flotilla.http.pages import _PageQuery
 from flotilla.store.postgres import Row, Transaction
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from flotilla_crm.domain import normal
@@ -82,18 +82,6 @@ CustomFields = Annotated[
     Field(max_length=MAX_FIELDS),
     BeforeValidator(_fields),
 ]
-
-
-class Written(BaseModel):
-    """A body: a field it does not know is a mistake, not a wish to be ignored."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-class Shown(BaseModel):
-    """An answer, made of a domain object."""
-
-    model_config = ConfigDict(from_attributes=True)
 
 
 def moment_key(query: _PageQuery) -> tuple[datetime, UUID] | None:

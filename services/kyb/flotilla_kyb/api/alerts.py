@@ -4,12 +4,13 @@ from typing import Literal
 from uuid import UUID
 
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who
+from flotilla.http.bodies import Shown
 from flotilla.http.pages import page
 from flotilla.store.postgres import Row
 from pydantic import AwareDatetime
 
 from flotilla_kyb import commands
-from flotilla_kyb.api.values import LAST_ID, Severity, Shown
+from flotilla_kyb.api.values import LAST_ID, Severity
 from flotilla_kyb.store import alerts as store
 
 alerts = Routes("/v1/counterparty-alerts", tag="counterparty alerts")

@@ -5,13 +5,14 @@ from uuid import UUID
 
 from fastapi import Query, Response
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who
+from flotilla.http.bodies import Shown
 from flotilla.http.pages import page
 from flotilla.store.postgres import Row, Transaction
 from pydantic import AwareDatetime
 
 from flotilla_kyb import commands
 from flotilla_kyb.api import evidence
-from flotilla_kyb.api.values import LAST_ID, Level, Severity, Shown, State, Verdict, there
+from flotilla_kyb.api.values import LAST_ID, Level, Severity, State, Verdict, there
 from flotilla_kyb.store import checks as store
 from flotilla_kyb.store.checks import Check
 

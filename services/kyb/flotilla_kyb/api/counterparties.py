@@ -5,23 +5,13 @@ from uuid import UUID
 
 from fastapi import Query, Request, Response
 from flotilla.http import ConflictError, Page, PageQuery, Routes, Tx, Who, check_if_match, set_etag
+from flotilla.http.bodies import Shown, Written
 from flotilla.http.pages import page
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime
 
 from flotilla_kyb import commands
-from flotilla_kyb.api.values import (
-    LAST_ID,
-    Level,
-    Monitored,
-    Number,
-    Shown,
-    State,
-    Text,
-    Written,
-    identified,
-    there,
-)
+from flotilla_kyb.api.values import LAST_ID, Level, Monitored, Number, State, Text, identified, there
 from flotilla_kyb.domain.counterparty import Monitoring
 from flotilla_kyb.domain.identity import Identity
 from flotilla_kyb.store import counterparties as store

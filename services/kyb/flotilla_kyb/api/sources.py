@@ -4,9 +4,9 @@ from typing import Literal
 from uuid import UUID
 
 from flotilla.http import Routes, Tx, Who
+from flotilla.http.bodies import Shown
 from pydantic import AwareDatetime
 
-from flotilla_kyb.api.values import Shown
 from flotilla_kyb.store import alerts as store
 
 sources = Routes("/v1/counterparty-sources", tag="counterparty sources")

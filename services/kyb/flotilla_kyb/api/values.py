@@ -5,7 +5,7 @@ from uuid import UUID
 
 from flotilla.http import NotFoundError, UnprocessableError
 from flotilla.store.postgres import Transaction
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from flotilla_kyb.domain.counterparty import Counterparty
 from flotilla_kyb.domain.identity import Identity, IdentityError, identify
@@ -22,18 +22,6 @@ State = Literal["unchecked", "verified", "invalid", "unverified"]
 Level = Literal["low", "medium", "high"]
 Severity = Literal["low", "medium", "high", "critical"]
 Verdict = Literal["valid", "invalid", "unverified"]
-
-
-class Written(BaseModel):
-    """A body: a field it does not know is a mistake, not a wish to be ignored."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Shown(BaseModel):
-    """An answer, made of a domain object or a row."""
-
-    model_config = ConfigDict(from_attributes=True)
 
 
 def identified(values: dict[str, str | None]) -> Identity:

@@ -6,11 +6,12 @@ from uuid import UUID
 
 from fastapi import Query
 from flotilla.http import Page, PageQuery, Routes, Tx, Who
+from flotilla.http.bodies import Shown
 from flotilla.http.pages import page
 
 from flotilla_pipeline.api.deals import DealOut
 from flotilla_pipeline.api.pipelines import StageOut, there
-from flotilla_pipeline.api.values import MoneyValue, Shown
+from flotilla_pipeline.api.values import MoneyValue
 from flotilla_pipeline.store import board as store
 from flotilla_pipeline.store import pipelines
 

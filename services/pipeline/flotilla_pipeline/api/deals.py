@@ -19,6 +19,7 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
+from flotilla.http.bodies import Shown, Written
 from flotilla.http.pages import page
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime
@@ -30,9 +31,7 @@ from flotilla_pipeline.api.values import (
     MoneyValue,
     Probability,
     Reason,
-    Shown,
     State,
-    Written,
     check_known,
     refused,
 )

@@ -16,11 +16,12 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
+from flotilla.http.bodies import Shown, Written
 from flotilla.http.pages import page
 from flotilla.store.postgres import Transaction
 from pydantic import Field
 
-from flotilla_pipeline.api.values import Line, Probability, Required, Shown, StageKind, Written
+from flotilla_pipeline.api.values import Line, Probability, Required, StageKind
 from flotilla_pipeline.commands import AUDIENCE
 from flotilla_pipeline.domain.stages import Pipeline, Stage, arrange, revise
 from flotilla_pipeline.store import pipelines as store

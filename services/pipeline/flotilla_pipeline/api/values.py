@@ -7,8 +7,9 @@ from uuid import UUID
 
 from flotilla.events.base import Money
 from flotilla.http import ConflictError, UnprocessableError
+from flotilla.http.bodies import Shown
 from flotilla.store.postgres import Transaction
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from flotilla_pipeline.domain.deals import MoveRefusedError
 from flotilla_pipeline.store import people
@@ -33,18 +34,6 @@ StageKind = Literal["open", "won", "lost"]
 Required = Literal["value", "contact_id", "company_id", "owner_id", "expected_close_on"]
 LossReason = Literal["price", "competitor", "timing", "no_need", "no_answer", "other"]
 State = Literal["open", "won", "closed", "lost"]
-
-
-class Written(BaseModel):
-    """A body: a field it does not know is a mistake, not a wish to be ignored."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Shown(BaseModel):
-    """An answer, made of a domain object."""
-
-    model_config = ConfigDict(from_attributes=True)
 
 
 class MoneyValue(Shown):
