@@ -3,7 +3,7 @@
 from functools import partial
 from uuid import UUID
 
-from flotilla.events.base import Event, Moment, Personal, event
+from flotilla.events.base import Event, Internal, Moment, Personal, event
 
 _event = partial(event, owner="auth")
 
@@ -89,6 +89,35 @@ class SessionEnded(Event, frozen=True, kw_only=True):
     reason: str
     """`signed_out`, `revoked`, `refresh_reused` or `user_deactivated`."""
     ended_at: Moment
+
+
+class ApiKey(Event, frozen=True, kw_only=True):
+    """The state of an API key; the key itself is shown once, to who made it, and written nowhere."""
+
+    api_key_id: UUID
+    name: str
+    scopes: list[str]
+    """Permissions that it carries, of those its creator had."""
+    created_by: UUID
+    expires_at: Moment | None
+    """Null: until it is revoked."""
+    verifier: Internal
+    """SHA-256 of the key, lower-case hex: what the gateway finds it by. Of 256 random bits, so it tells nothing of the
+    key and opens nothing; still nobody outside the fleet is sent it."""
+
+
+@_event("api_key.created.v1", subject="api_key_id")
+class ApiKeyCreated(ApiKey, frozen=True, kw_only=True):
+    """A program may act for the organization."""
+
+
+@_event("api_key.revoked.v1", subject="api_key_id")
+class ApiKeyRevoked(ApiKey, frozen=True, kw_only=True):
+    """It may no longer: refused from now on."""
+
+    revoked_at: Moment
+    reason: str
+    """`revoked`, or `creator_deactivated`."""
 
 
 class Invitation(Event, frozen=True, kw_only=True):

@@ -19,6 +19,11 @@ erased; so it is nullable in every version."""
 
 Personal = Annotated[str | None, PERSONAL]
 
+INTERNAL: Final = msgspec.Meta(extra_json_schema={"x-internal": True})
+"""Marks a field for services of the fleet alone: null in what partners, rules and people are shown, so nullable."""
+
+Internal = Annotated[str | None, INTERNAL]
+
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """A moment with its offset, RFC 3339; one without is refused, nobody could say when it was."""
 
@@ -103,17 +108,21 @@ class Contract:
     @property
     def personal_fields(self) -> tuple[str, ...]:
         """Names of the fields of `data` that are personal."""
+        return self._marked(PERSONAL)
+
+    @property
+    def internal_fields(self) -> tuple[str, ...]:
+        """Names of the fields of `data` that only services of the fleet may see."""
+        return self._marked(INTERNAL)
+
+    def _marked(self, mark: msgspec.Meta) -> tuple[str, ...]:
         hints = get_type_hints(self.data, include_extras=True)
-        return tuple(name for name, hint in hints.items() if _is_personal(hint))
+        return tuple(name for name, hint in hints.items() if mark in getattr(hint, "__metadata__", ()))
 
     @cached_property
     def decoder(self) -> msgspec.json.Decoder[Event]:
         """Decodes `data`; unknown fields are ignored, so that a contract may grow."""
         return msgspec.json.Decoder(self.data)
-
-
-def _is_personal(hint: object) -> bool:
-    return PERSONAL in getattr(hint, "__metadata__", ())
 
 
 CONTRACTS: Final[dict[str, Contract]] = {}
