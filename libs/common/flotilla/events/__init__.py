@@ -15,6 +15,7 @@ from flotilla.events import (
     kyb,
     messaging,
     pipeline,
+    websocket,
 )
 from flotilla.events.base import CONTRACTS, Contract, Envelope, Event, Personal, contract_of
 
@@ -35,4 +36,5 @@ __all__ = [
     "kyb",
     "messaging",
     "pipeline",
+    "websocket",
 ]

@@ -3,6 +3,8 @@
 from functools import partial
 from uuid import UUID
 
+import msgspec
+
 from flotilla.events.base import Event, Internal, Moment, Personal, event
 
 _event = partial(event, owner="auth")
@@ -20,6 +22,8 @@ class Organization(Event, frozen=True, kw_only=True):
     region: str
     state: str
     """`trial`, `active` or `suspended`."""
+    onboarding: str = "done"
+    """`running`, `done`, or `failed`: what others prepare for it at its beginning is not all there."""
 
 
 @_event("organization.created.v1", subject="organization_id")
@@ -29,7 +33,14 @@ class OrganizationCreated(Organization, frozen=True, kw_only=True):
 
 @_event("organization.updated.v1", subject="organization_id")
 class OrganizationUpdated(Organization, frozen=True, kw_only=True):
-    """Its settings changed."""
+    """Its settings changed, its onboarding came to an end, or it is open again after a suspension."""
+
+
+@_event("organization.suspended.v1", subject="organization_id")
+class OrganizationSuspended(Organization, frozen=True, kw_only=True):
+    """Nobody may do anything in it until Flotilla's operators open it again."""
+
+    reason: str
 
 
 class User(Event, frozen=True, kw_only=True):
@@ -165,3 +176,105 @@ class SigningKeyRotated(Event, frozen=True, kw_only=True):
 
     key_set_id: UUID
     keys: list[PublicKey]
+
+
+class WorkingHours(msgspec.Struct, frozen=True, kw_only=True):
+    """A window of the week."""
+
+    weekday: int
+    """ISO 8601: 1 is Monday."""
+    opens: str
+    closes: str
+    """`HH:MM`, in the team's time zone."""
+
+
+class Team(Event, frozen=True, kw_only=True):
+    """The state of a team."""
+
+    team_id: UUID
+    name: str
+    skills: list[str]
+    """What its members can be asked for; a member has some of them."""
+    distribution: str
+    """How clients come to members: `round_robin`, `weighted`, `least_loaded` or `by_skill`."""
+    sticky: bool
+    """Whether a client goes back to the member who had them before."""
+    time_zone: str
+    """IANA."""
+    hours: list[WorkingHours]
+    """When it works; none: always."""
+    state: str
+    """`active` or `archived`."""
+
+
+@_event("team.created.v1", subject="team_id")
+class TeamCreated(Team, frozen=True, kw_only=True):
+    """There is a team."""
+
+
+@_event("team.updated.v1", subject="team_id")
+class TeamUpdated(Team, frozen=True, kw_only=True):
+    """Something about it changed, or it was archived."""
+
+
+class TeamMember(Event, frozen=True, kw_only=True):
+    """The state of somebody's membership of a team."""
+
+    membership_id: UUID
+    team_id: UUID
+    user_id: UUID
+    lead: bool
+    skills: list[str]
+    capacity: int
+    """How many clients they can have at once."""
+    weight: int
+    """Their share where clients are distributed by weight."""
+
+
+@_event("team.member.added.v1", subject="membership_id")
+class TeamMemberAdded(TeamMember, frozen=True, kw_only=True):
+    """A person belongs to a team, or belongs to it otherwise than before."""
+
+
+@_event("team.member.removed.v1", subject="membership_id")
+class TeamMemberRemoved(TeamMember, frozen=True, kw_only=True):
+    """They belong to it no longer."""
+
+
+@_event("client.assigned.v1", subject="contact_id")
+class ClientAssigned(Event, frozen=True, kw_only=True):
+    """Somebody of a team takes care of a client from now on; or nobody does any more."""
+
+    contact_id: UUID
+    team_id: UUID
+    user_id: UUID | None
+    """Null: released."""
+    before_user_id: UUID | None
+    reason: str
+    """`round_robin`, `weighted`, `least_loaded`, `by_skill`, `sticky`, `chosen` by a person, or `released`."""
+    skill: str | None
+    """What was asked for."""
+
+
+@_event("agent.presence.changed.v1", subject="user_id")
+class AgentPresenceChanged(Event, frozen=True, kw_only=True):
+    """Whether somebody is there."""
+
+    user_id: UUID
+    status: str
+    """`online`, `busy`, `away` or `offline`."""
+    until: Moment | None
+    """When they count as offline unless heard of again; null for `offline`."""
+
+
+@_event("role.updated.v1", subject="role_id")
+class RoleUpdated(Event, frozen=True, kw_only=True):
+    """An organization's own role came to be, changed, or was deleted."""
+
+    role_id: UUID
+    """What a person's `role` says where they have this one."""
+    name: str
+    permissions: dict[str, str]
+    """`<resource>:<action>` to whose records: `own`, `team` or `all`."""
+    state: str
+    """`active` or `deleted`."""

@@ -28,9 +28,25 @@ class Subscription(Event, frozen=True, kw_only=True):
     cancel_at_period_end: bool
 
 
+@_event("subscription.requested.v1", subject="request_id", wish=True)
+class SubscriptionRequested(Event, frozen=True, kw_only=True):
+    """An organization that begins shall have its trial. Answered by `subscription.created` or `subscription.failed`."""
+
+    request_id: UUID
+
+
 @_event("subscription.created.v1", subject="subscription_id")
 class SubscriptionCreated(Subscription, frozen=True, kw_only=True):
-    """The organization has a plan."""
+    """The organization has a plan; told again where the one that it has answers another wish."""
+
+
+@_event("subscription.failed.v1", subject="request_id")
+class SubscriptionFailed(Event, frozen=True, kw_only=True):
+    """It was not given one."""
+
+    request_id: UUID
+    reason: str
+    """`cancelled`: it had been taken back before it came."""
 
 
 @_event("subscription.updated.v1", subject="subscription_id")
@@ -41,6 +57,29 @@ class SubscriptionUpdated(Subscription, frozen=True, kw_only=True):
 @_event("subscription.cancelled.v1", subject="subscription_id")
 class SubscriptionCancelled(Subscription, frozen=True, kw_only=True):
     """It has ended."""
+
+
+@_event("subscription.cancel.requested.v1", subject="request_id", wish=True)
+class SubscriptionCancelRequested(Event, frozen=True, kw_only=True):
+    """A trial, or the wish for one, is taken back. Answered by `subscription.cancelled` or `subscription.cancel.failed`.
+
+    Where `cancels` has not come yet, it is refused when it does; what everybody has stays in any case.
+    """
+
+    request_id: UUID
+    cancels: UUID
+    """The `request_id` of the `subscription.requested` to undo."""
+    reason: str
+
+
+@_event("subscription.cancel.failed.v1", subject="request_id")
+class SubscriptionCancelFailed(Event, frozen=True, kw_only=True):
+    """It goes on."""
+
+    request_id: UUID
+    cancels: UUID
+    reason: str
+    """`in_use`: another plan was chosen meanwhile."""
 
 
 class Entitlement(Event, frozen=True, kw_only=True):

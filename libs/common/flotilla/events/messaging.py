@@ -3,6 +3,8 @@
 from functools import partial
 from uuid import UUID
 
+import msgspec
+
 from flotilla.events.base import Event, Moment, Personal, event
 from flotilla.events.integrations import Sender
 
@@ -157,3 +159,94 @@ class MessageRefused(Event, frozen=True, kw_only=True):
     conversation_id: UUID
     reason: str
     """`unknown_conversation`, `empty` or `too_long` for its channel."""
+
+
+class Hours(msgspec.Struct, frozen=True, kw_only=True):
+    """A window of the week in which somebody is there."""
+
+    weekday: int
+    """ISO 8601: 1 is Monday."""
+    opens: str
+    closes: str
+    """`HH:MM`, in the inbox's time zone."""
+
+
+class Inbox(Event, frozen=True, kw_only=True):
+    """The state of an inbox."""
+
+    inbox_id: UUID
+    name: str
+    channels: list[str]
+    """What is connected to it where nobody says otherwise: `telegram`, `email`, …"""
+    time_zone: str
+    """IANA."""
+    hours: list[Hours]
+    """None: always."""
+    ai_mode: str
+    """`off`, `draft` (a person approves) or `autopilot`."""
+    default: bool
+    """Whether accounts that name none belong to it."""
+
+
+@_event("inbox.requested.v1", subject="request_id", wish=True)
+class InboxRequested(Event, frozen=True, kw_only=True):
+    """An organization that begins shall have its first inbox. Answered by `inbox.created` or `inbox.failed`.
+
+    The inbox has the id of the request; where there is a default one already, that one answers.
+    """
+
+    request_id: UUID
+    name: str
+    time_zone: str
+
+
+@_event("inbox.created.v1", subject="inbox_id")
+class InboxCreated(Inbox, frozen=True, kw_only=True):
+    """There is a place for conversations; told again where the one that is there answers another wish."""
+
+
+@_event("inbox.updated.v1", subject="inbox_id")
+class InboxUpdated(Inbox, frozen=True, kw_only=True):
+    """Its name, channels, hours or what the AI may do changed."""
+
+
+@_event("inbox.failed.v1", subject="request_id")
+class InboxFailed(Event, frozen=True, kw_only=True):
+    """It was not made."""
+
+    request_id: UUID
+    reason: str
+    """`cancelled`: it had been taken back before it came."""
+
+
+@_event("inbox.delete.requested.v1", subject="request_id", wish=True)
+class InboxDeleteRequested(Event, frozen=True, kw_only=True):
+    """An inbox, or the wish for one, is taken back. Answered by `inbox.deleted` or `inbox.delete.failed`.
+
+    Where `cancels` has not come yet, it is refused when it does, and the answer is `inbox.deleted` as well.
+    """
+
+    request_id: UUID
+    cancels: UUID
+    """The `request_id` of the `inbox.requested` to undo."""
+    reason: str
+
+
+@_event("inbox.deleted.v1", subject="inbox_id")
+class InboxDeleted(Event, frozen=True, kw_only=True):
+    """It is gone; or it will never be."""
+
+    inbox_id: UUID
+    request_id: UUID
+    """The `inbox.delete.requested` that this answers."""
+    reason: str
+
+
+@_event("inbox.delete.failed.v1", subject="request_id")
+class InboxDeleteFailed(Event, frozen=True, kw_only=True):
+    """It stays."""
+
+    request_id: UUID
+    cancels: UUID
+    reason: str
+    """`in_use`: somebody has changed it to their needs."""
