@@ -3,7 +3,7 @@
 from functools import partial
 from uuid import UUID
 
-from flotilla.events.base import Event, Moment, event
+from flotilla.events.base import Event, Moment, Personal, event
 
 _event = partial(event, owner="campaign")
 
@@ -15,7 +15,37 @@ class Enrolment(Event, frozen=True, kw_only=True):
     sequence_id: UUID
     version: int
     contact_id: UUID
-    conversation_id: UUID
+    conversation_id: UUID | None
+    """Null while it is not known which is theirs."""
+    campaign_id: UUID | None = None
+    """The campaign that enrolled them."""
+
+
+@_event("sequence.start.requested.v1", subject="request_id", person=("contact_id",), wish=True)
+class SequenceStartRequested(Event, frozen=True, kw_only=True):
+    """A person shall be enrolled. Answered by `sequence.started` or `sequence.start.failed`.
+
+    The enrolment has the id of the request.
+    """
+
+    request_id: UUID
+    sequence_id: UUID
+    contact_id: UUID
+    conversation_id: UUID | None = None
+    """Where they are written to; null: in their newest conversation."""
+    name: Personal = None
+    """For texts: `{{ name }}`."""
+
+
+@_event("sequence.start.failed.v1", subject="request_id")
+class SequenceStartFailed(Event, frozen=True, kw_only=True):
+    """They were not enrolled; the reason says why."""
+
+    request_id: UUID
+    sequence_id: UUID
+    contact_id: UUID
+    reason: str
+    """`unknown_sequence`, `unpublished`, `unsubscribed` or `enrolled` (already)."""
 
 
 @_event("sequence.started.v1", subject="enrolment_id")

@@ -138,6 +138,30 @@ class ImportFinished(Import, frozen=True, kw_only=True):
     """Why it failed."""
 
 
+@_event("contact.update.requested.v1", subject="request_id", wish=True)
+class ContactUpdateRequested(Event, frozen=True, kw_only=True):
+    """A contact shall be given to somebody, or be tagged. Answered by `contact.updated`, also where nothing differs,
+    or by `contact.update.failed`.
+    """
+
+    request_id: UUID
+    contact_id: UUID
+    owner_id: UUID | None = None
+    """Null: whose it is stays."""
+    tags_added: list[str] = []
+    tags_removed: list[str] = []
+
+
+@_event("contact.update.failed.v1", subject="request_id")
+class ContactUpdateFailed(Event, frozen=True, kw_only=True):
+    """Nothing changed; the reason says why."""
+
+    request_id: UUID
+    contact_id: UUID
+    reason: str
+    """`unknown_contact`, `unknown_owner`, `unfit_tag` or `too_many_tags`."""
+
+
 @_event("contact.identified.v1", subject="identity_id", person=("contact_id",))
 class ContactIdentified(Event, frozen=True, kw_only=True):
     """The person behind a channel identity is this contact."""

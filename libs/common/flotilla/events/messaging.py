@@ -39,6 +39,27 @@ class ConversationAssigned(Conversation, frozen=True, kw_only=True):
     """It was given to a person, or to nobody."""
 
 
+@_event("conversation.assign.requested.v1", subject="request_id", wish=True)
+class ConversationAssignRequested(Event, frozen=True, kw_only=True):
+    """A conversation shall be given to a person, or to nobody. Answered by `conversation.assigned`, also where it is
+    theirs already, or by `conversation.assign.failed`.
+    """
+
+    request_id: UUID
+    conversation_id: UUID
+    assignee_id: UUID | None
+
+
+@_event("conversation.assign.failed.v1", subject="request_id")
+class ConversationAssignFailed(Event, frozen=True, kw_only=True):
+    """It stays whose it is; the reason says why."""
+
+    request_id: UUID
+    conversation_id: UUID
+    reason: str
+    """`unknown_conversation` or `unknown_assignee`."""
+
+
 @_event("conversation.snoozed.v1", subject="conversation_id")
 class ConversationSnoozed(Conversation, frozen=True, kw_only=True):
     """It was put aside until `snoozed_until`."""
@@ -80,6 +101,15 @@ class MessageReceived(Event, frozen=True, kw_only=True):
     """Whether it opened the conversation."""
 
 
+class Tracking(msgspec.Struct, frozen=True, kw_only=True):
+    """Addresses that belong to one message, for channels that have a place for them: mail."""
+
+    open_url: str | None = None
+    """A picture: whoever loads it has opened the message."""
+    unsubscribe_url: str | None = None
+    """Takes a POST that unsubscribes with one click (RFC 8058: `List-Unsubscribe`, `List-Unsubscribe-Post`)."""
+
+
 class OutgoingMessage(Event, frozen=True, kw_only=True):
     """The state of a message to a customer."""
 
@@ -112,6 +142,7 @@ class MessageSendRequested(OutgoingMessage, frozen=True, kw_only=True):
     text: Personal
     send_number: int | None = None
     """Counts the sends of its conversation from 1 without gaps: the channel is given them in this order."""
+    tracking: Tracking | None = None
 
 
 @_event("message.sent.v1", subject="message_id")
@@ -146,9 +177,14 @@ class MessageRequested(Event, frozen=True, kw_only=True):
     """
 
     request_id: UUID
-    conversation_id: UUID
+    conversation_id: UUID | None
+    """Null: the one in which this contact wrote or was written to last."""
     contact_id: UUID | None
     text: Personal
+    purpose: str = "service"
+    """`service` for what the person needs to be told, `promotion` for what nobody wrote to them by hand: that is
+    refused where they have unsubscribed."""
+    tracking: Tracking | None = None
 
 
 @_event("message.refused.v1", subject="request_id")
@@ -156,9 +192,9 @@ class MessageRefused(Event, frozen=True, kw_only=True):
     """No message was made of the wish; the reason says why."""
 
     request_id: UUID
-    conversation_id: UUID
+    conversation_id: UUID | None
     reason: str
-    """`unknown_conversation`, `empty` or `too_long` for its channel."""
+    """`unknown_conversation`, `unsubscribed`, `empty` or `too_long` for its channel."""
 
 
 class Hours(msgspec.Struct, frozen=True, kw_only=True):

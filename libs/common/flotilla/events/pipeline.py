@@ -148,6 +148,27 @@ class DealUpdated(Deal, frozen=True, kw_only=True):
     """Something about it changed; not its stage."""
 
 
+@_event("deal.assign.requested.v1", subject="request_id", wish=True)
+class DealAssignRequested(Event, frozen=True, kw_only=True):
+    """A deal shall be somebody's. Answered by `deal.updated`, also where it is theirs already, or by
+    `deal.assign.failed`.
+    """
+
+    request_id: UUID
+    deal_id: UUID
+    owner_id: UUID
+
+
+@_event("deal.assign.failed.v1", subject="request_id")
+class DealAssignFailed(Event, frozen=True, kw_only=True):
+    """It stays whose it is; the reason says why."""
+
+    request_id: UUID
+    deal_id: UUID
+    reason: str
+    """`not_found` or `unknown_owner`."""
+
+
 @_event("deal.stage.changed.v1", subject="deal_id", person=("contact_id", "deal_id"))
 class DealStageChanged(Deal, frozen=True, kw_only=True):
     """It moved; `actor` says who moved it. Also when a win could not be carried out and it went back."""
