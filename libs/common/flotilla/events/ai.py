@@ -70,7 +70,7 @@ class Draft(Event, frozen=True, kw_only=True):
 
 @_event("ai.draft.requested.v1", subject="request_id", person=("request_id",), wish=True)
 class DraftRequested(Event, frozen=True, kw_only=True):
-    """A reply shall be proposed. Answered by `ai.draft.generated` or `ai.draft.failed`, by the request that they carry."""
+    """A reply shall be proposed. Answered by `ai.draft.generated` or `ai.draft.failed`, which carry the request."""
 
     request_id: UUID
     conversation_id: UUID

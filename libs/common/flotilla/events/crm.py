@@ -3,6 +3,8 @@
 from functools import partial
 from uuid import UUID
 
+import msgspec
+
 from flotilla.events.base import Event, Moment, Money, Personal, event
 
 _event = partial(event, owner="crm")
@@ -148,8 +150,8 @@ class ContactUpdateRequested(Event, frozen=True, kw_only=True):
     contact_id: UUID
     owner_id: UUID | None = None
     """Null: whose it is stays."""
-    tags_added: list[str] = []
-    tags_removed: list[str] = []
+    tags_added: list[str] = msgspec.field(default_factory=list)
+    tags_removed: list[str] = msgspec.field(default_factory=list)
 
 
 @_event("contact.update.failed.v1", subject="request_id")
