@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from flotilla.app import App
-from flotilla.bus import inbox, parked
+from flotilla.bus import faults, inbox, parked
 from flotilla.bus.connection import INFRASTRUCTURE_ERRORS
 from flotilla.bus.declare import Handler, HandlerKind, RawEvent
 from flotilla.bus.envelope import Received, decode, receive
@@ -110,6 +110,7 @@ class Dispatcher:
             try:
                 if group.handler.prepare is not None:
                     prepared[group.handler.name] = await group.handler.prepare(self.app, group.events)
+                    faults.reach("prepared")
                 ready.append(group)
             except Exception as error:
                 self._let_pause(error)
@@ -122,6 +123,7 @@ class Dispatcher:
             async with self.app.db.transaction(orgs) as tx:
                 for group in ready:
                     failure = await self._run(tx, group, prepared.get(group.handler.name), alone)
+                    faults.reach("handling")
                     if failure is not None:
                         failures.append(failure)
         except Exception as error:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from flotilla.bus import faults
 from flotilla.bus.declare import Handler, HandlerKind, Job, TimerKind
 from flotilla.bus.envelope import Received
 from flotilla.cause import Cause
@@ -164,6 +165,7 @@ class SagaKind(Generic[Context]):
         if saga != held.saga:
             await store.save(tx, [(held.org, saga)])
             await self._carry_out(tx, held, saga, effects, cause)
+            faults.reach("stepping")
         return saga
 
     async def _carry_out(
