@@ -9,7 +9,7 @@ from flotilla.service import Service
 from flotilla_billing.api import invoices, payments, settings, subscription
 from flotilla_billing.api import stripe as paying
 from flotilla_billing.handlers import invoices as wishes
-from flotilla_billing.handlers import organizations, usage
+from flotilla_billing.handlers import onboarding, organizations, usage
 from flotilla_billing.settings import BillingSettings
 from flotilla_billing.stripe.checkouts import checkout_job
 from flotilla_billing.stripe.client import opened
@@ -41,7 +41,8 @@ service = Service(
         wishes.issue_requested,
         wishes.void_requested,
         organizations.keep_organizations,
-        organizations.begin_trials,
+        onboarding.begin_trials,
+        onboarding.take_back_trials,
         organizations.keep_companies,
         usage.count_ai,
         usage.count_seats,
@@ -53,6 +54,8 @@ service = Service(
         events.SubscriptionCreated,
         events.SubscriptionUpdated,
         events.SubscriptionCancelled,
+        events.SubscriptionFailed,
+        events.SubscriptionCancelFailed,
         events.EntitlementChanged,
         events.UsageLimitReached,
         events.InvoiceIssued,

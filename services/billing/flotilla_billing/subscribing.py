@@ -29,8 +29,8 @@ class TrialPayload(msgspec.Struct, frozen=True):
     subscription_id: UUID
 
 
-async def begin(tx: Transaction, orgs: Mapping[UUID, Why]) -> None:
-    """Give a trial to each organization that has no subscription yet; `orgs`: to what it goes back."""
+async def begin(tx: Transaction, orgs: Mapping[UUID, Why]) -> set[UUID]:
+    """Give a trial to each organization that has no subscription yet: those; `orgs`: to what it goes back."""
     now = datetime.now(UTC)
     known = plans()
     started = await store.start(tx, [Subscription.trial(known, org, now) for org in sorted(orgs)])
@@ -40,12 +40,30 @@ async def begin(tx: Transaction, orgs: Mapping[UUID, Why]) -> None:
     for each in started:
         org, cause = each.organization_id, orgs[each.organization_id]
         tx.emit(each.created(), org=org, sequence=each.sequence, cause=cause)
-        assert each.trial_ends_at is not None
-        payload = TrialPayload(each.id)
-        tx.set_timer(TRIAL_ENDS, str(org), each.trial_ends_at, payload, org=org, cause=cause)
+        _time_trial(tx, each, cause)
     for entitlement in granted:
         org = entitlement.organization_id
         tx.emit(entitlement.changed(None), org=org, sequence=entitlement.sequence, cause=orgs[org])
+    return {each.organization_id for each in started}
+
+
+async def begin_again(tx: Transaction, before: Subscription, cause: Why) -> None:
+    """Tell of the subscription that an organization has already; one that was taken back is a trial again."""
+    wanted = before
+    if before.state is SubscriptionState.CANCELLED and before.provider == "local":
+        fresh = Subscription.trial(plans(), before.organization_id, datetime.now(UTC))
+        wanted = replace(fresh, id=before.id, sequence=before.sequence, created_at=before.created_at)
+    saved = await store.save(tx, wanted)
+    tx.emit(saved.created(), org=saved.organization_id, sequence=saved.sequence, cause=cause)
+    if wanted is not before:
+        _time_trial(tx, saved, cause)
+        await _allow(tx, saved.organization_id, saved.plan, cause)
+
+
+def _time_trial(tx: Transaction, trial: Subscription, cause: Why) -> None:
+    assert trial.trial_ends_at is not None
+    org = trial.organization_id
+    tx.set_timer(TRIAL_ENDS, str(org), trial.trial_ends_at, TrialPayload(trial.id), org=org, cause=cause)
 
 
 def _granted(subscription: Subscription, now: datetime) -> list[Entitlement]:

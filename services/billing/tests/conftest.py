@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 from flotilla.events.auth import OrganizationCreated
 from flotilla.events.base import Money
-from flotilla.events.billing import InvoiceLine, InvoiceRequested, SubscriptionCreated
+from flotilla.events.billing import InvoiceLine, InvoiceRequested, SubscriptionCreated, SubscriptionRequested
 from flotilla.events.crm import CompanyCreated
 from flotilla.ids import new_id
 from flotilla.instance import Instance
@@ -65,6 +65,7 @@ def found(billing: Harness) -> Found:
     async def make(**fields: Any) -> Firm:
         org, company = new_id(), new_id()
         await billing.publish(organization(org, **fields), org=org, sequence=1)
+        await billing.publish(SubscriptionRequested(request_id=new_id()), org=org, sequence=1)
         customer = CompanyCreated(
             company_id=company, name="Ганна і партнери", domain=None, owner_id=None, tags=[]
         )

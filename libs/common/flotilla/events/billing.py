@@ -61,9 +61,10 @@ class SubscriptionCancelled(Subscription, frozen=True, kw_only=True):
 
 @_event("subscription.cancel.requested.v1", subject="request_id", wish=True)
 class SubscriptionCancelRequested(Event, frozen=True, kw_only=True):
-    """A trial, or the wish for one, is taken back. Answered by `subscription.cancelled` or `subscription.cancel.failed`.
+    """A trial, or the wish for one, is taken back; what everybody has stays.
 
-    Where `cancels` has not come yet, it is refused when it does; what everybody has stays in any case.
+    Answered by `subscription.cancelled` or `subscription.cancel.failed`. Where `cancels` has not come yet, it is
+    refused when it does.
     """
 
     request_id: UUID
