@@ -7,6 +7,7 @@ from typing import Any, Final
 from flotilla.events import auth as events
 from flotilla.store.postgres import Transaction
 
+from flotilla_auth.domain.api_keys import ApiKey
 from flotilla_auth.domain.entities import Invitation, Organization, Session, User
 
 ORG: Final = "org"
@@ -73,6 +74,21 @@ def session_ended(tx: Transaction, session: Session, reason: str) -> None:
         ended_at=session.ended_at or datetime.now(UTC),
     )
     tx.emit(event, org=session.organization_id, sequence=session.sequence, audience=f"user:{session.user_id}")
+
+
+def api_key(tx: Transaction, type_: type[events.ApiKey], now: ApiKey, **more: Any) -> None:
+    """Emit the state of a key: for owners and administrators only."""
+    event = type_(
+        api_key_id=now.id,
+        name=now.name,
+        scopes=now.scopes,
+        role=now.role,
+        created_by=now.created_by,
+        expires_at=now.expires_at,
+        verifier=now.verifier.hex(),
+        **more,
+    )
+    tx.emit(event, org=now.organization_id, sequence=now.sequence)
 
 
 def invitation(tx: Transaction, type_: type[events.Invitation], now: Invitation, **more: Any) -> None:

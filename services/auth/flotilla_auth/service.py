@@ -3,6 +3,7 @@
 from flotilla.events import auth
 from flotilla.service import Service
 
+from flotilla_auth import handlers
 from flotilla_auth.api import ROUTES
 from flotilla_auth.resources import open_resources
 from flotilla_auth.workers import WORKERS
@@ -11,6 +12,8 @@ service = Service(
     name="auth",
     resources=open_resources,
     routes=ROUTES,
+    lanes=(handlers.API_KEYS,),
+    handlers=(handlers.keep_key_use,),
     workers=WORKERS,
     emits=(
         auth.OrganizationCreated,
@@ -25,5 +28,7 @@ service = Service(
         auth.InvitationAccepted,
         auth.InvitationRevoked,
         auth.SigningKeyRotated,
+        auth.ApiKeyCreated,
+        auth.ApiKeyRevoked,
     ),
 )

@@ -108,7 +108,9 @@ class ApiKey(Event, frozen=True, kw_only=True):
     api_key_id: UUID
     name: str
     scopes: list[str]
-    """Permissions that it carries, of those its creator had."""
+    """Permissions that it carries, of those its creator has."""
+    role: str
+    """Its creator's, whose view of the organization it has."""
     created_by: UUID
     expires_at: Moment | None
     """Null: until it is revoked."""
@@ -128,7 +130,7 @@ class ApiKeyRevoked(ApiKey, frozen=True, kw_only=True):
 
     revoked_at: Moment
     reason: str
-    """`revoked`, or `creator_deactivated`."""
+    """`revoked`, or `creator_changed` where who made it left or lost permissions."""
 
 
 class Invitation(Event, frozen=True, kw_only=True):

@@ -58,7 +58,7 @@ class Envelope(
     requestid: UUID | None = None
     traceparent: str | None = None
     actor: str | None = None
-    """Who caused it: `user:<id>`, `contact:<id>`, `ai:<agent>`, `rule:<id>`, `service:<name>`."""
+    """Who caused it: `user:<id>`, `api_key:<id>`, `contact:<id>`, `ai:<agent>`, `rule:<id>`, `service:<name>`."""
     audience: str | None = None
     """Who may see it, space-separated: `org`, `user:<id>`, `team:<id>`. Absent: org-wide roles only."""
     dataschema: str | None = None

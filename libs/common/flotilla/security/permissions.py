@@ -55,6 +55,8 @@ _LEAD: Final = _WORK | {
 _ADMINISTER: Final = _LEAD | {
     "accounts:write",
     "ai:configure",
+    "api_keys:read",
+    "api_keys:write",
     "archive:read",
     "billing:write",
     "invitations:write",

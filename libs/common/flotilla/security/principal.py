@@ -23,14 +23,18 @@ CACHE_SIZE: Final = 20_000
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """A signed-in person (or, later, a program) acting for one organization."""
+    """A signed-in person, or a program with an API key, acting for one organization."""
 
     org: UUID
     user_id: UUID
+    """Of a program: who made its key."""
     session_id: UUID
+    """Of a program: its API key's id."""
     role: str
     expires_at: int
     """Unix seconds."""
+    scopes: tuple[str, ...] | None = None
+    """All that a program may, of what its key's maker may; None for people."""
 
     @property
     def orgs(self) -> tuple[UUID, ...]:
@@ -40,7 +44,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def actor(self) -> str:
         """As events name it."""
-        return f"user:{self.user_id}"
+        return f"user:{self.user_id}" if self.scopes is None else f"api_key:{self.session_id}"
 
     @property
     def sees_everything(self) -> bool:
@@ -48,8 +52,9 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         return self.role in ORG_WIDE_ROLES
 
     def may(self, permission: str) -> bool:
-        """Whether its role has the permission."""
-        return permission in ROLES.get(self.role, frozenset())
+        """Whether its role has the permission, and its key carries it where there is one."""
+        granted = self.scopes is None or permission in self.scopes
+        return granted and permission in ROLES.get(self.role, frozenset())
 
 
 class _Anonymous(Principal, frozen=True, kw_only=True):

@@ -1,6 +1,16 @@
 """HTTP in, domain calls, HTTP out; a file for each resource."""
 
-from flotilla_auth.api import invitations, me, organization, roles, sessions, sign_in, sign_up, users
+from flotilla_auth.api import (
+    api_keys,
+    invitations,
+    me,
+    organization,
+    roles,
+    sessions,
+    sign_in,
+    sign_up,
+    users,
+)
 
 ROUTES = (
     sign_up.routes,
@@ -11,4 +21,5 @@ ROUTES = (
     invitations.routes,
     organization.routes,
     roles.routes,
+    api_keys.routes,
 )

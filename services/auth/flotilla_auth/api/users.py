@@ -5,7 +5,7 @@ from typing import Literal
 from uuid import UUID
 
 from fastapi import Request, Response
-from flotilla.events.auth import InvitationRevoked, UserDeactivated, UserUpdated
+from flotilla.events.auth import ApiKeyRevoked, InvitationRevoked, UserDeactivated, UserUpdated
 from flotilla.http import (
     ForbiddenError,
     NotFoundError,
@@ -26,7 +26,7 @@ from flotilla_auth.api.fields import Body, Role
 from flotilla_auth.api.views import UserView
 from flotilla_auth.domain import roles
 from flotilla_auth.domain.entities import User
-from flotilla_auth.store import invitations, organizations, users
+from flotilla_auth.store import api_keys, invitations, organizations, users
 
 routes = Routes("/v1/users", tag="users")
 
@@ -93,6 +93,9 @@ async def _follow_up(tx: Transaction, before: User, now: User) -> None:
     # An invitation somebody made and kept would be their way back.
     for revoked in await invitations.revoke_by(tx, now.organization_id, now.id):
         events.invitation(tx, InvitationRevoked, revoked)
+    # So would a key that they made.
+    for key in await api_keys.revoke_by(tx, now.organization_id, now.id):
+        events.api_key(tx, ApiKeyRevoked, key, revoked_at=key.revoked_at, reason=key.revoke_reason)
 
 
 def _view(user: User, response: Response) -> UserView:
