@@ -6,7 +6,7 @@ from flotilla.bus.declare import Lane
 from flotilla.events import crm as events
 from flotilla.service import Service
 
-from flotilla_crm import handlers, wishes
+from flotilla_crm import handlers, revisions, wishes
 from flotilla_crm.api import companies, contacts, notes, tasks
 from flotilla_crm.commands import task_due
 
@@ -26,11 +26,13 @@ service = Service(
         handlers.keep_users,
         wishes.grant_tasks,
         wishes.take_back_tasks,
+        revisions.revise_contacts,
     ),
     timers=(task_due,),
     emits=(
         events.ContactCreated,
         events.ContactUpdated,
+        events.ContactUpdateFailed,
         events.ContactIdentified,
         events.CompanyCreated,
         events.CompanyUpdated,

@@ -5,6 +5,7 @@ from datetime import timedelta
 from flotilla.bus.declare import Lane
 from flotilla.events.messaging import (
     ConversationAssigned,
+    ConversationAssignFailed,
     ConversationOpened,
     ConversationReopened,
     ConversationResolved,
@@ -22,10 +23,16 @@ from flotilla.events.messaging import (
 from flotilla.service import Service
 
 from flotilla_messaging.api import conversations, messages
+from flotilla_messaging.handlers.assignments import grant_assignments
 from flotilla_messaging.handlers.deliveries import follow_deliveries
 from flotilla_messaging.handlers.drafts import queue_drafts
 from flotilla_messaging.handlers.inbound import receive
-from flotilla_messaging.handlers.people import keep_identities, keep_members, release_conversations
+from flotilla_messaging.handlers.people import (
+    keep_identities,
+    keep_members,
+    keep_opt_outs,
+    release_conversations,
+)
 from flotilla_messaging.handlers.wishes import queue_wishes
 from flotilla_messaging.snooze import snooze_ended
 from flotilla_messaging.sweep import body_sweep
@@ -49,13 +56,16 @@ service = Service(
         follow_deliveries,
         keep_identities,
         keep_members,
+        keep_opt_outs,
         release_conversations,
+        grant_assignments,
     ),
     timers=(snooze_ended,),
     workers=(body_sweep,),
     emits=(
         ConversationOpened,
         ConversationAssigned,
+        ConversationAssignFailed,
         ConversationUpdated,
         ConversationSnoozed,
         ConversationResolved,

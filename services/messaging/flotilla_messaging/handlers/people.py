@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from flotilla.bus.declare import projection, reaction
 from flotilla.bus.envelope import Received
 from flotilla.events.auth import User, UserCreated, UserDeactivated, UserUpdated
+from flotilla.events.campaign import ContactUnsubscribed
 from flotilla.events.crm import ContactIdentified
 from flotilla.events.messaging import ConversationAssigned
 from flotilla.store.postgres import Transaction
@@ -22,6 +23,17 @@ async def keep_identities(tx: Transaction, batch: Sequence[Received[ContactIdent
         [event.data.identity_id for event in batch],
         [event.data.contact_id for event in batch],
         [event.data.name for event in batch],
+        [event.sequence for event in batch],
+    )
+
+
+@projection(ContactUnsubscribed, lane="directory")
+async def keep_opt_outs(tx: Transaction, batch: Sequence[Received[ContactUnsubscribed]]) -> None:
+    """Who is sent nothing any more that nobody wrote to them by hand."""
+    await tx.execute(
+        people.KEEP_OPT_OUTS,
+        [event.org for event in batch],
+        [event.data.contact_id for event in batch],
         [event.sequence for event in batch],
     )
 
