@@ -8,7 +8,7 @@ from uuid import UUID
 
 from flotilla.bus.declare import NotYetKnown, projection, reaction
 from flotilla.bus.envelope import Received
-from flotilla.events.auth import OrganizationCreated, User, UserCreated, UserDeactivated, UserUpdated
+from flotilla.events.auth import User, UserCreated, UserDeactivated, UserUpdated
 from flotilla.events.crm import (
     Company,
     CompanyCreated,
@@ -24,10 +24,10 @@ from flotilla.store.postgres import Row, Transaction
 from flotilla_pipeline import commands
 from flotilla_pipeline.domain.deals import Deal, MoveRefusedError, lead_title
 from flotilla_pipeline.domain.ranks import between
-from flotilla_pipeline.domain.stages import DEFAULT_NAME, DEFAULT_STAGES, Pipeline, Stage
 from flotilla_pipeline.store import deals, people, pipelines
 
 DEFAULT_PIPELINE: Final = "default_pipeline"
+"""What leads wait for."""
 
 
 @projection(UserCreated, UserUpdated, UserDeactivated, lane="directory")
@@ -47,37 +47,6 @@ async def keep_contacts(tx: Transaction, batch: Sequence[Received[Contact]]) -> 
 async def keep_companies(tx: Transaction, batch: Sequence[Received[Company]]) -> None:
     """Know which company a deal may be with."""
     await people.keep_companies(tx, batch)
-
-
-@reaction(OrganizationCreated, lane="directory")
-async def begin_pipelines(tx: Transaction, batch: Sequence[Received[OrganizationCreated]]) -> None:
-    """Give each new organization a pipeline to begin with."""
-    have = await pipelines.with_default(tx, [event.org for event in batch])
-    new = {event.org: event for event in batch if event.org not in have}
-    if not new:
-        return
-    made = {org: Pipeline(id=tx.app.new_id(), name=DEFAULT_NAME, is_default=True) for org in sorted(new)}
-    stages = [
-        (
-            org,
-            Stage(
-                id=tx.app.new_id(),
-                pipeline_id=pipeline.id,
-                name=name,
-                kind=kind,
-                position=place,
-                probability=odds,
-            ),
-        )
-        for org, pipeline in made.items()
-        for place, (name, kind, odds) in enumerate(DEFAULT_STAGES, 1)
-    ]
-    await pipelines.add_pipelines(tx, list(made.items()), stages)
-    for org, pipeline in made.items():
-        tx.emit(pipeline.created(), org=org, sequence=1, cause=new[org], audience=commands.AUDIENCE)
-    for org, stage in stages:
-        tx.emit(stage.created(), org=org, sequence=1, cause=new[org], audience=commands.AUDIENCE)
-    await tx.arrived(DEFAULT_PIPELINE, list(made))
 
 
 @reaction(LeadCreated, lane="deals")
