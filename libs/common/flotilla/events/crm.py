@@ -1,4 +1,4 @@
-"""Events of crm: contacts, companies, tasks, notes."""
+"""Events of crm: contacts, companies, tasks, notes, leads, bookings."""
 
 from functools import partial
 from uuid import UUID
@@ -316,3 +316,137 @@ class LeadCreated(Event, frozen=True, kw_only=True):
     budget: Money | None
     """What they said they can spend."""
     qualified_at: Moment
+
+
+class Lead(Event, frozen=True, kw_only=True):
+    """The state of a lead."""
+
+    lead_id: UUID
+    contact_id: UUID
+    conversation_id: UUID | None
+    company_id: UUID | None
+    owner_id: UUID | None
+    status: str
+    """`new`, `working`, `unqualified` or `converted`."""
+    source: str
+    """Where it came from: `conversation`, or what a person entered."""
+    score: int
+    """From 0 to 100; `lead.scored` gives the reasons."""
+    deal_id: UUID | None
+    """The deal that it became."""
+    qualified_at: Moment
+    converted_at: Moment | None
+
+
+@_event("lead.updated.v1", subject="lead_id", person=("contact_id",))
+class LeadUpdated(Lead, frozen=True, kw_only=True):
+    """A person changed its owner, status or source."""
+
+
+@_event("lead.converted.v1", subject="lead_id", person=("contact_id",))
+class LeadConverted(Lead, frozen=True, kw_only=True):
+    """They bought: the deal with them was closed, or a person said so."""
+
+
+class ScoreReason(msgspec.Struct, frozen=True, kw_only=True):
+    """What one rule gave."""
+
+    rule: str
+    """`budget`, `authority`, `need`, `timeline`, `completeness`, `recency` or `company_size`."""
+    points: int
+    most: int
+    """The points it gives at most."""
+    because: str
+    """What it found, without anything personal: `email and phone are known`."""
+
+
+@_event("lead.scored.v1", subject="lead_id", person=("contact_id",))
+class LeadScored(Lead, frozen=True, kw_only=True):
+    """Its score is another, or its reasons are."""
+
+    reasons: list[ScoreReason]
+    """One for each rule; their points add up to the score."""
+
+
+@_event("lead.routed.v1", subject="lead_id", person=("contact_id",))
+class LeadRouted(Lead, frozen=True, kw_only=True):
+    """It was given to somebody by rule."""
+
+    rule: str
+    """`contact_owner`, `round_robin` or `least_loaded`."""
+
+
+class Slot(msgspec.Struct, frozen=True, kw_only=True):
+    """A time at which a host can be booked."""
+
+    starts_at: Moment
+    ends_at: Moment
+    host_ids: list[UUID]
+    """Those who are free then."""
+
+
+class Booking(Event, frozen=True, kw_only=True):
+    """The state of a booking."""
+
+    booking_id: UUID
+    host_id: UUID
+    contact_id: UUID | None
+    title: Personal
+    starts_at: Moment
+    ends_at: Moment
+    time_zone: str
+    """The host's, IANA."""
+    state: str
+    """`held` until all it needs is done, then `confirmed` or `failed`; `cancelled`."""
+    reason: str | None
+    """Why it failed or was cancelled."""
+
+
+@_event("booking.requested.v1", subject="request_id", person=("contact_id", "request_id"), wish=True)
+class BookingRequested(Event, frozen=True, kw_only=True):
+    """A host shall be booked. Answered by `booking.confirmed` or `booking.failed`.
+
+    The booking has the id of the request.
+    """
+
+    request_id: UUID
+    contact_id: UUID
+    host_ids: list[UUID]
+    """One, or several of whom the one who was booked longest ago is taken; none named: any who can be booked."""
+    starts_at: Moment
+    title: Personal
+
+
+@_event("booking.confirmed.v1", subject="booking_id", person=("contact_id", "booking_id"))
+class BookingConfirmed(Booking, frozen=True, kw_only=True):
+    """It stands: the slot is theirs, and it is in the host's calendar where that is connected."""
+
+
+@_event("booking.failed.v1", subject="booking_id", person=("booking_id",))
+class BookingFailed(Event, frozen=True, kw_only=True):
+    """It does not stand, and the slot is free again where it had been held."""
+
+    booking_id: UUID
+    contact_id: UUID | None
+    starts_at: Moment
+    reason: str
+    """`unknown_contact`, `unknown_host`, `not_offered`, `taken`, `cancelled`, or `calendar: <why>`."""
+    free_slots: list[Slot]
+    """What can be had instead: the next ones, where the slot was not to be had."""
+
+
+@_event("booking.rescheduled.v1", subject="booking_id", person=("contact_id", "booking_id"))
+class BookingRescheduled(Booking, frozen=True, kw_only=True):
+    """It stands at another time, maybe with another host."""
+
+
+@_event("booking.reschedule.failed.v1", subject="booking_id", person=("contact_id", "booking_id"))
+class BookingRescheduleFailed(Booking, frozen=True, kw_only=True):
+    """It was to be moved and stays where it was; `failure` says why."""
+
+    failure: str
+
+
+@_event("booking.cancelled.v1", subject="booking_id", person=("contact_id", "booking_id"))
+class BookingCancelled(Booking, frozen=True, kw_only=True):
+    """It will not take place; the slot is free again."""
