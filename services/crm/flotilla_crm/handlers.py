@@ -34,7 +34,8 @@ async def meet_senders(tx: Transaction, batch: Sequence[Received[MessageReceived
     For somebody known that is all; for a new channel identity the contact is found or made, and told of.
     """
     first = _first_of_each(batch)
-    claimed = await people.claim(tx, [_stranger(tx, event) for event in first.values()])
+    wrote = _last_of_each(batch)
+    claimed = await people.claim(tx, [_stranger(tx, event, wrote[key]) for key, event in first.items()])
     entries: list[Entry] = []
     if claimed:
         introductions = introduce(claimed, await people.contacts_reached(tx, claimed))
@@ -63,7 +64,9 @@ async def name_leads(tx: Transaction, batch: Sequence[Received[LeadQualified]]) 
     for event in batch:
         who = known.get((event.org, event.data.identity_id))
         if who is None:
-            raise NotYetKnown("identity", event.data.identity_id)
+            if await people.unknown_identities(tx, [(event.org, event.data.identity_id)]):
+                raise NotYetKnown("identity", event.data.identity_id)
+            continue  # their contact was deleted
         lead = _lead(event.data, who)
         id_ = tx.emit(lead, org=event.org, sequence=1, cause=event, audience=AUDIENCE)
         entries.append(
@@ -104,7 +107,16 @@ def _first_of_each(batch: Sequence[Received[MessageReceived]]) -> dict[Key, Rece
     return first
 
 
-def _stranger(tx: Transaction, event: Received[MessageReceived]) -> Stranger:
+def _last_of_each(batch: Sequence[Received[MessageReceived]]) -> dict[Key, datetime]:
+    """When each channel identity wrote last."""
+    last: dict[Key, datetime] = {}
+    for event in batch:
+        key = event.org, event.data.identity_id
+        last[key] = max(last.get(key, event.data.sent_at), event.data.sent_at)
+    return last
+
+
+def _stranger(tx: Transaction, event: Received[MessageReceived], wrote_at: datetime) -> Stranger:
     return stranger(
         org=event.org,
         identity_id=event.data.identity_id,
@@ -112,6 +124,7 @@ def _stranger(tx: Transaction, event: Received[MessageReceived]) -> Stranger:
         channel=event.data.channel,
         account_id=event.data.account_id,
         sender=event.data.sender,
+        wrote_at=wrote_at,
     )
 
 
@@ -139,7 +152,7 @@ def _tell(tx: Transaction, event: Received[MessageReceived], introduction: Intro
         address=who.address,
         name=who.name,
     )
-    id_ = tx.emit(identified, org=event.org, sequence=1, cause=event, audience=AUDIENCE)
+    id_ = tx.emit(identified, org=event.org, sequence=who.sequence, cause=event, audience=AUDIENCE)
     entries.append(_met(event, id_, Kind.CONTACT_IDENTIFIED, contact_id, who.identity_id))
     return entries
 

@@ -7,12 +7,12 @@ from flotilla.events import crm as events
 from flotilla.service import Service
 
 from flotilla_crm import handlers, revisions, wishes
-from flotilla_crm.api import companies, contacts, notes, tasks
+from flotilla_crm.api import companies, contact_merges, contacts, merges, notes, tasks
 from flotilla_crm.commands import task_due
 
 service = Service(
     name="crm",
-    routes=(contacts, companies, tasks, notes),
+    routes=(contacts, contact_merges, merges, companies, tasks, notes),
     lanes=(
         Lane("people", wait=timedelta(milliseconds=20)),
         Lane("timeline", wait=timedelta(milliseconds=250)),
@@ -34,6 +34,9 @@ service = Service(
         events.ContactUpdated,
         events.ContactUpdateFailed,
         events.ContactIdentified,
+        events.ContactMerged,
+        events.ContactUnmerged,
+        events.ContactDeleted,
         events.CompanyCreated,
         events.CompanyUpdated,
         events.TaskCreated,
