@@ -201,3 +201,26 @@ class CalendarEventDeleteFailed(Event, frozen=True, kw_only=True):
     request_id: UUID
     cancels: UUID
     reason: str
+
+
+@_event("partner.subscription.changed.v1", subject="subscription_id")
+class PartnerSubscriptionChanged(Event, frozen=True, kw_only=True):
+    """What a partner's program is told of was made, changed, paused, resumed, disabled or removed.
+
+    Without its address and its secrets: only people who administer partners read those.
+    """
+
+    subscription_id: UUID
+    kind: str
+    """`amqp` or `webhook`."""
+    name: str
+    types: list[str]
+    """Types of events, or `<entity>.*` for all of an entity."""
+    filters: dict[str, list[str | int | bool]]
+    """`{field: [values]}`: each of these fields has one of its values."""
+    personal_data: bool
+    """Whether fields that say something of a person are filled in."""
+    state: str
+    """`preparing`, `active`, `paused`, `disabled` or `deleted`."""
+    reason: str | None = None
+    """Why it was disabled, for people to read."""

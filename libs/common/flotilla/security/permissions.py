@@ -63,6 +63,8 @@ _ADMINISTER: Final = _LEAD | {
     "organization:write",
     "parked:read",
     "parked:write",
+    "partners:read",
+    "partners:write",
     "rules:write",
     "sagas:write",
     "users:write",
