@@ -27,3 +27,23 @@ class NotificationRequested(Event, frozen=True, kw_only=True):
     """Where it leads, in the console: `/deals/<id>`."""
     params: Annotated[dict[str, str] | None, PERSONAL] = None
     """What a translation of `kind` is filled in with."""
+
+
+@_event("notification.delivered.v1", subject="notification_id", person=("user_id",))
+class NotificationDelivered(Event, frozen=True, kw_only=True):
+    """It stands in the person's list."""
+
+    notification_id: UUID
+    user_id: UUID
+    kind: str
+
+
+@_event("notification.failed.v1", subject="notification_id", person=("user_id",))
+class NotificationFailed(Event, frozen=True, kw_only=True):
+    """The person will not be told; the reason says why."""
+
+    notification_id: UUID
+    user_id: UUID
+    kind: str
+    reason: str
+    """`unknown_user`, or what stands against it."""
