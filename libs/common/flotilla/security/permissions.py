@@ -17,6 +17,7 @@ _READ: Final = frozenset(
         "deals:read",
         "drafts:read",
         "events:subscribe",
+        "inboxes:read",
         "invoices:read",
         "knowledge:read",
         "notes:read",
@@ -27,10 +28,12 @@ _READ: Final = frozenset(
         "qualifications:read",
         "search:read",
         "tasks:read",
+        "teams:read",
         "users:read",
     }
 )
 _WORK: Final = _READ | {
+    "clients:assign",
     "companies:write",
     "contacts:write",
     "conversations:write",
@@ -59,14 +62,17 @@ _ADMINISTER: Final = _LEAD | {
     "api_keys:write",
     "archive:read",
     "billing:write",
+    "inboxes:write",
     "invitations:write",
     "organization:write",
     "parked:read",
     "parked:write",
     "partners:read",
     "partners:write",
+    "roles:write",
     "rules:write",
     "sagas:write",
+    "teams:write",
     "users:write",
 }
 
