@@ -11,6 +11,11 @@ from flotilla.events.messaging import (
     ConversationResolved,
     ConversationSnoozed,
     ConversationUpdated,
+    InboxCreated,
+    InboxDeleted,
+    InboxDeleteFailed,
+    InboxFailed,
+    InboxUpdated,
     MessageDelivered,
     MessageFailed,
     MessageRead,
@@ -22,11 +27,12 @@ from flotilla.events.messaging import (
 )
 from flotilla.service import Service
 
-from flotilla_messaging.api import conversations, messages
+from flotilla_messaging.api import conversations, inboxes, messages
 from flotilla_messaging.handlers.assignments import grant_assignments
 from flotilla_messaging.handlers.deliveries import follow_deliveries
 from flotilla_messaging.handlers.drafts import queue_drafts
 from flotilla_messaging.handlers.inbound import receive
+from flotilla_messaging.handlers.onboarding import begin_inboxes, take_back_inboxes
 from flotilla_messaging.handlers.people import (
     keep_identities,
     keep_members,
@@ -42,7 +48,7 @@ SOON = timedelta(milliseconds=20)
 service = Service(
     name="messaging",
     documents=True,
-    routes=(conversations.routes, messages.history, messages.routes),
+    routes=(conversations.routes, messages.history, messages.routes, inboxes.routes),
     lanes=(
         Lane("inbound", wait=SOON),
         Lane("drafts", wait=SOON),
@@ -58,6 +64,8 @@ service = Service(
         keep_members,
         keep_opt_outs,
         release_conversations,
+        begin_inboxes,
+        take_back_inboxes,
         grant_assignments,
     ),
     timers=(snooze_ended,),
@@ -78,5 +86,10 @@ service = Service(
         MessageUnconfirmed,
         MessageDelivered,
         MessageRead,
+        InboxCreated,
+        InboxUpdated,
+        InboxDeleted,
+        InboxFailed,
+        InboxDeleteFailed,
     ),
 )

@@ -213,7 +213,7 @@ class Inbox(Event, frozen=True, kw_only=True):
     inbox_id: UUID
     name: str
     channels: list[str]
-    """What is connected to it where nobody says otherwise: `telegram`, `email`, …"""
+    """Accounts of these belong to it where nobody says otherwise: `telegram`, `email`, …; none: of every channel."""
     time_zone: str
     """IANA."""
     hours: list[Hours]
