@@ -27,7 +27,7 @@ from flotilla_campaign.store.enrolments import Key
 Heard = Received[Event]
 
 
-@projection(OrganizationCreated, OrganizationUpdated, lane="directory")
+@projection(OrganizationCreated, OrganizationUpdated, lane="directory", tables=("organization_zones",))
 async def keep_zones(tx: Transaction, batch: Sequence[Received[Organization]]) -> None:
     """Know the zone of those whose own is not known."""
     await people.keep_zones(tx, batch)

@@ -21,7 +21,7 @@ Key = tuple[UUID, UUID]
 """(organization, channel identity)."""
 
 
-@projection(UserCreated, UserUpdated, UserDeactivated, lane="directory")
+@projection(UserCreated, UserUpdated, UserDeactivated, lane="directory", tables=("users",))
 async def keep_users(tx: Transaction, batch: Sequence[Received[User]]) -> None:
     """Know who may own a contact or be given a task."""
     await people.keep_users(tx, batch)

@@ -40,14 +40,14 @@ SECURITY: Final = Lane("security", wait=timedelta(milliseconds=20))
 """Hardly any traffic, and a revocation must not wait."""
 
 
-@projection(SigningKeyRotated, lane=SECURITY.name)
+@projection(SigningKeyRotated, lane=SECURITY.name, tables=("key_sets",))
 async def keep_signing_keys(tx: Transaction, batch: Sequence[Received[SigningKeyRotated]]) -> None:
     """The keys that tokens are checked with."""
     await store.keep_keys(tx, [(event.data.key_set_id, event.sequence, event.data.keys) for event in batch])
     await tx.notify(CHANNEL, KEYS)
 
 
-@projection(OrganizationCreated, OrganizationUpdated, lane=SECURITY.name)
+@projection(OrganizationCreated, OrganizationUpdated, lane=SECURITY.name, tables=("organization_states",))
 async def keep_organization_states(tx: Transaction, batch: Sequence[Received[Organization]]) -> None:
     """Which organizations are suspended."""
     states = [(event.data.organization_id, event.sequence, event.data.state) for event in batch]
@@ -55,7 +55,7 @@ async def keep_organization_states(tx: Transaction, batch: Sequence[Received[Org
     await tx.notify(CHANNEL, ORGANIZATIONS)
 
 
-@projection(UserUpdated, UserDeactivated, lane=SECURITY.name)
+@projection(UserUpdated, UserDeactivated, lane=SECURITY.name, tables=("memberships",), stamps=("noted_at",))
 async def keep_memberships(tx: Transaction, batch: Sequence[Received[User]]) -> None:
     """Roles that changed and people who left, for as long as tokens may say otherwise."""
     members = [

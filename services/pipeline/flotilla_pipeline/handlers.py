@@ -30,20 +30,20 @@ DEFAULT_PIPELINE: Final = "default_pipeline"
 """What leads wait for."""
 
 
-@projection(UserCreated, UserUpdated, UserDeactivated, lane="directory")
+@projection(UserCreated, UserUpdated, UserDeactivated, lane="directory", tables=("users",))
 async def keep_users(tx: Transaction, batch: Sequence[Received[User]]) -> None:
     """Know who may own a deal."""
     await people.keep_users(tx, batch)
 
 
-@projection(ContactCreated, ContactUpdated, lane="directory")
+@projection(ContactCreated, ContactUpdated, lane="directory", tables=("contacts",))
 async def keep_contacts(tx: Transaction, batch: Sequence[Received[Contact]]) -> None:
     """Know whom a deal may be with."""
     await people.keep_contacts(tx, batch)
     await tx.arrived("contact", [event.data.contact_id for event in batch])
 
 
-@projection(CompanyCreated, CompanyUpdated, lane="directory")
+@projection(CompanyCreated, CompanyUpdated, lane="directory", tables=("companies",))
 async def keep_companies(tx: Transaction, batch: Sequence[Received[Company]]) -> None:
     """Know which company a deal may be with."""
     await people.keep_companies(tx, batch)

@@ -6,6 +6,7 @@
 
 from flotilla.events import (
     ai,
+    analytics,
     auth,
     automation,
     billing,
@@ -29,6 +30,7 @@ __all__ = [
     "Event",
     "Personal",
     "ai",
+    "analytics",
     "auth",
     "automation",
     "billing",

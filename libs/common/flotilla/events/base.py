@@ -89,6 +89,8 @@ class Contract:
     """Fields that name the person whose data it is, the first that is set wins; empty: nobody's."""
     wish: bool = False
     """Whether any service may ask: then the owner is who answers, and `source` says who asked."""
+    shared: bool = False
+    """Whether any service may tell it of itself: then the owner is who asked them all, and `source` says whose it is."""
 
     @property
     def entity(self) -> str:
@@ -97,7 +99,7 @@ class Contract:
 
     @property
     def source(self) -> str:
-        """The CloudEvents source; of a wish, who answers it."""
+        """The CloudEvents source; of a wish or a shared fact, its owner's."""
         return f"/flotilla/{self.owner}"
 
     @property
@@ -130,14 +132,22 @@ _BY_CLASS: Final[dict[type[Event], Contract]] = {}
 
 
 def event(
-    type_: str, *, owner: str, subject: str, person: tuple[str, ...] = (), wish: bool = False
+    type_: str,
+    *,
+    owner: str,
+    subject: str,
+    person: tuple[str, ...] = (),
+    wish: bool = False,
+    shared: bool = False,
 ) -> Callable[[type[T]], type[T]]:
     """Register a struct as the contract of `type_` (`<entity>.<fact>.v<N>`, also its routing key)."""
 
     def register(data: type[T]) -> type[T]:
         if type_ in CONTRACTS:
             raise ValueError(f"{type_} is declared twice")
-        contract = Contract(type=type_, owner=owner, data=data, subject=subject, person=person, wish=wish)
+        contract = Contract(
+            type=type_, owner=owner, data=data, subject=subject, person=person, wish=wish, shared=shared
+        )
         CONTRACTS[type_] = _BY_CLASS[data] = contract
         return data
 

@@ -11,13 +11,13 @@ from flotilla.store.postgres import Transaction
 from flotilla_billing.store import issuers
 
 
-@projection(OrganizationCreated, OrganizationUpdated, lane="organizations")
+@projection(OrganizationCreated, OrganizationUpdated, lane="organizations", tables=("organizations",))
 async def keep_organizations(tx: Transaction, batch: Sequence[Received[Organization]]) -> None:
     """Know who issues invoices, and what day it is there."""
     await issuers.keep_organizations(tx, batch)
 
 
-@projection(CompanyCreated, CompanyUpdated, lane="companies")
+@projection(CompanyCreated, CompanyUpdated, lane="companies", tables=("companies",))
 async def keep_companies(tx: Transaction, batch: Sequence[Received[Company]]) -> None:
     """Know companies that may be sent an invoice."""
     companies = [(event.org, event.data.company_id, event.data.name, event.sequence) for event in batch]

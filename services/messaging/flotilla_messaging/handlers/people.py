@@ -14,7 +14,7 @@ from flotilla_messaging.events import AUDIENCE, conversation_event
 from flotilla_messaging.store import conversations, people
 
 
-@projection(ContactIdentified, lane="directory")
+@projection(ContactIdentified, lane="directory", tables=("identities",))
 async def keep_identities(tx: Transaction, batch: Sequence[Received[ContactIdentified]]) -> None:
     """Which contact is behind an identity."""
     await tx.execute(
@@ -27,7 +27,7 @@ async def keep_identities(tx: Transaction, batch: Sequence[Received[ContactIdent
     )
 
 
-@projection(ContactUnsubscribed, lane="directory")
+@projection(ContactUnsubscribed, lane="directory", tables=("opt_outs",))
 async def keep_opt_outs(tx: Transaction, batch: Sequence[Received[ContactUnsubscribed]]) -> None:
     """Who is sent nothing any more that nobody wrote to them by hand."""
     await tx.execute(
@@ -38,7 +38,7 @@ async def keep_opt_outs(tx: Transaction, batch: Sequence[Received[ContactUnsubsc
     )
 
 
-@projection(UserCreated, UserUpdated, UserDeactivated, lane="directory")
+@projection(UserCreated, UserUpdated, UserDeactivated, lane="directory", tables=("members",))
 async def keep_members(tx: Transaction, batch: Sequence[Received[User]]) -> None:
     """Who may be given a conversation."""
     await tx.execute(
