@@ -13,9 +13,6 @@ from flotilla.events.crm import (
     Company,
     CompanyCreated,
     CompanyUpdated,
-    Contact,
-    ContactCreated,
-    ContactUpdated,
     LeadCreated,
 )
 from flotilla.events.pipeline import DealMoveFailed, DealMoveRequested
@@ -34,13 +31,6 @@ DEFAULT_PIPELINE: Final = "default_pipeline"
 async def keep_users(tx: Transaction, batch: Sequence[Received[User]]) -> None:
     """Know who may own a deal."""
     await people.keep_users(tx, batch)
-
-
-@projection(ContactCreated, ContactUpdated, lane="directory", tables=("contacts",))
-async def keep_contacts(tx: Transaction, batch: Sequence[Received[Contact]]) -> None:
-    """Know whom a deal may be with."""
-    await people.keep_contacts(tx, batch)
-    await tx.arrived("contact", [event.data.contact_id for event in batch])
 
 
 @projection(CompanyCreated, CompanyUpdated, lane="directory", tables=("companies",))
@@ -67,9 +57,13 @@ async def open_leads(tx: Transaction, batch: Sequence[Received[LeadCreated]]) ->
     drafts: list[tuple[UUID, Deal]] = []
     # Sorted, so that two processes with the same people wait for each other in one order.
     for event in sorted(batch, key=lambda event: (event.org, event.data.contact_id, event.data.qualified_at)):
+        contact = contacts[event.org, event.data.contact_id]
+        if contact["merged_into"] is not None:
+            raise NotYetKnown("contact", contact["merged_into"])
+        if contact["gone"]:
+            continue  # deleted since: there is nobody to sell to
         ranks[event.org] = between(None, ranks[event.org])
-        name, company_id = contacts[event.org, event.data.contact_id]
-        drafts.append((event.org, _lead(tx, event, places[event.org], ranks[event.org], name, company_id)))
+        drafts.append((event.org, _lead(tx, event, places[event.org], ranks[event.org], contact)))
     by_qualification = {event.data.lead_id: event for event in batch}
     causes = {
         deal.id: by_qualification[deal.qualification_id].cause for _, deal in drafts if deal.qualification_id
@@ -104,8 +98,7 @@ def _lead(
     event: Received[LeadCreated],
     place: Row,
     rank: str,
-    name: str | None,
-    company_id: UUID | None,
+    contact: Row,
 ) -> Deal:
     now = datetime.now(UTC)
     return Deal(
@@ -114,10 +107,10 @@ def _lead(
         stage_id=place["id"],
         stage_probability=place["probability"],
         rank=rank,
-        title=lead_title(name),
+        title=lead_title(contact["name"]),
         value=event.data.budget,
-        contact_id=event.data.contact_id,
-        company_id=company_id,
+        contact_id=contact["id"],
+        company_id=contact["company_id"],
         conversation_id=event.data.conversation_id,
         source="lead",
         qualification_id=event.data.lead_id,

@@ -7,7 +7,7 @@ from flotilla.events import billing, crm
 from flotilla.events import pipeline as events
 from flotilla.service import Service
 
-from flotilla_pipeline import assignments, handlers, onboarding
+from flotilla_pipeline import assignments, contacts, handlers, onboarding
 from flotilla_pipeline.api import board, deals, pipelines
 from flotilla_pipeline.sagas import deal_won
 
@@ -21,7 +21,11 @@ service = Service(
     ),
     handlers=(
         handlers.keep_users,
-        handlers.keep_contacts,
+        contacts.keep_contacts,
+        contacts.bury_contacts,
+        contacts.follow_merges,
+        contacts.follow_unmerges,
+        contacts.follow_deletions,
         handlers.keep_companies,
         onboarding.begin_pipelines,
         onboarding.take_back_pipelines,
