@@ -24,17 +24,21 @@ from flotilla_pipeline.domain.deals import Deal
 from flotilla_pipeline.store import merged, people
 
 
-@projection(ContactCreated, ContactUpdated, ContactUnmerged, lane="directory")
-async def keep_contacts(tx: Transaction, batch: Sequence[Received[Contact]]) -> None:
-    """Know whom a deal may be with."""
-    await people.keep_contacts(tx, batch)
-    await tx.arrived("contact", [event.data.contact_id for event in batch])
-
-
-@projection(ContactMerged, ContactDeleted, lane="directory")
-async def bury_contacts(tx: Transaction, batch: Sequence[Received[Any]]) -> None:
-    """Know whom no deal may be with any more, and who they are now."""
-    await merged.bury(tx, batch)
+@projection(
+    ContactCreated,
+    ContactUpdated,
+    ContactUnmerged,
+    ContactMerged,
+    ContactDeleted,
+    lane="directory",
+    tables=("contacts",),
+)
+async def keep_contacts(tx: Transaction, batch: Sequence[Received[Any]]) -> None:
+    """Know whom a deal may be with, whom no more, and who they are now."""
+    if living := [event for event in batch if isinstance(event.data, Contact)]:
+        await people.keep_contacts(tx, living)
+    if gone := [event for event in batch if not isinstance(event.data, Contact)]:
+        await merged.bury(tx, gone)
     await tx.arrived("contact", [event.data.contact_id for event in batch])
 
 

@@ -22,7 +22,6 @@ service = Service(
     handlers=(
         handlers.keep_users,
         contacts.keep_contacts,
-        contacts.bury_contacts,
         contacts.follow_merges,
         contacts.follow_unmerges,
         contacts.follow_deletions,
