@@ -13,7 +13,7 @@ from flotilla.events.campaign import (
 from flotilla.events.messaging import MessageRequested
 from flotilla.service import Service
 
-from flotilla_campaign import own, workers
+from flotilla_campaign import contacts, own, workers
 from flotilla_campaign.api import enrolments, sequences, suppressions
 from flotilla_campaign.handlers import follow_messages, keep_zones
 from flotilla_campaign.running import step_due
@@ -25,7 +25,7 @@ service = Service(
     resources=own.opened,
     routes=(sequences.routes, enrolments.routes, suppressions.routes),
     lanes=(Lane("directory"), Lane(own.LANE, wait=timedelta(milliseconds=100))),
-    handlers=(keep_zones,),
+    handlers=(keep_zones, contacts.heed_consent, contacts.follow_merges, contacts.stop_deleted),
     tap=follow_messages,
     timers=(step_due,),
     workers=(workers.bindings,),

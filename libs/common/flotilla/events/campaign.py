@@ -74,7 +74,8 @@ class SequenceStopped(Enrolment, frozen=True, kw_only=True):
     step: int
     """The step it stopped at, from 0."""
     reason: str
-    """`replied`, `unsubscribed`, `stopped` by a person, `empty`, `unanswered` or `refused: <why>`."""
+    """`replied`, `unsubscribed`, `stopped` by a person, `merged` or `deleted` where the contact was, `empty`,
+    `unanswered` or `refused: <why>`."""
 
 
 @_event("contact.unsubscribed.v1", subject="contact_id")
