@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from flotilla.cause import Cause
 from flotilla.events import auth as events
 from flotilla.store.postgres import Transaction
 
@@ -12,7 +13,7 @@ from flotilla_auth.domain.entities import Invitation, Organization, Session, Use
 
 ORG: Final = "org"
 USER_FIELDS: Final = ("name", "role", "locale", "state")
-ORGANIZATION_FIELDS: Final = ("name", "locale", "time_zone", "currency", "state")
+ORGANIZATION_FIELDS: Final = ("name", "locale", "time_zone", "currency", "state", "onboarding")
 
 
 def changes(old: object, new: object, fields: Iterable[str]) -> dict[str, list[Any]]:
@@ -36,7 +37,12 @@ def user(tx: Transaction, type_: type[events.User], now: User, before: User | No
 
 
 def organization(
-    tx: Transaction, type_: type[events.Organization], now: Organization, before: Organization | None = None
+    tx: Transaction,
+    type_: type[events.Organization],
+    now: Organization,
+    before: Organization | None = None,
+    cause: Cause | None = None,
+    **more: Any,
 ) -> None:
     """Emit the state of an organization."""
     event = type_(
@@ -48,9 +54,11 @@ def organization(
         currency=now.currency,
         region=now.region,
         state=now.state,
+        onboarding=now.onboarding,
         changed=changes(before, now, ORGANIZATION_FIELDS) if before else {},
+        **more,
     )
-    tx.emit(event, org=now.id, sequence=now.sequence, audience=ORG)
+    tx.emit(event, org=now.id, sequence=now.sequence, cause=cause, audience=ORG)
 
 
 def logged_in(tx: Transaction, session: Session) -> None:

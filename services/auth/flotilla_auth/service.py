@@ -1,23 +1,29 @@
 """Auth's table of contents."""
 
-from flotilla.events import auth
+from flotilla.bus.declare import Lane
+from flotilla.events import auth, billing, messaging, pipeline, websocket
 from flotilla.service import Service
 
 from flotilla_auth import handlers
 from flotilla_auth.api import ROUTES
+from flotilla_auth.onboarding import onboarding
 from flotilla_auth.resources import open_resources
+from flotilla_auth.suspension import suspension
 from flotilla_auth.workers import WORKERS
 
 service = Service(
     name="auth",
     resources=open_resources,
     routes=ROUTES,
-    lanes=(handlers.API_KEYS,),
-    handlers=(handlers.keep_key_use,),
+    lanes=(handlers.API_KEYS, Lane(onboarding.lane)),
+    handlers=(handlers.keep_key_use, onboarding.facts),
+    timers=(onboarding.timer, suspension),
+    sagas=(onboarding,),
     workers=WORKERS,
     emits=(
         auth.OrganizationCreated,
         auth.OrganizationUpdated,
+        auth.OrganizationSuspended,
         auth.UserCreated,
         auth.UserUpdated,
         auth.UserDeactivated,
@@ -30,5 +36,12 @@ service = Service(
         auth.SigningKeyRotated,
         auth.ApiKeyCreated,
         auth.ApiKeyRevoked,
+        billing.SubscriptionRequested,
+        billing.SubscriptionCancelRequested,
+        pipeline.PipelineRequested,
+        pipeline.PipelineDeleteRequested,
+        messaging.InboxRequested,
+        messaging.InboxDeleteRequested,
+        websocket.NotificationRequested,
     ),
 )

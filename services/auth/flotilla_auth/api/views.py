@@ -1,7 +1,7 @@
 """What callers get to see of organizations, people and sessions."""
 
 from datetime import datetime
-from typing import Self
+from typing import Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -40,6 +40,7 @@ class OrganizationView(View):
     currency: str
     region: str
     state: str
+    onboarding: Literal["running", "done", "failed"]
     created_at: datetime
 
 
