@@ -1,4 +1,4 @@
-"""The gateway's SQL. All its tables are look-ups of ids and states (migrations/0001_trust.sql)."""
+"""The gateway's SQL. All its tables are look-ups of ids and states (migrations/*.sql)."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -7,7 +7,10 @@ from uuid import UUID
 
 import msgspec
 from flotilla.events.auth import PublicKey
-from flotilla.store.postgres import Database, Transaction
+from flotilla.features import API_REQUESTS
+from flotilla.store.postgres import Database, Row, Transaction
+
+from flotilla_gateway.trust.records import Entitled, KnownKey
 
 KEEP_KEYS: Final = """
 INSERT INTO key_sets AS kept (key_set_id, sequence, keys)
@@ -31,6 +34,43 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[
 ON CONFLICT (organization_id, user_id) DO UPDATE
 SET sequence = excluded.sequence, role = excluded.role, state = excluded.state, noted_at = now()
 WHERE kept.sequence < excluded.sequence"""
+
+# A revocation stays whatever comes late; the word of its making may come after it.
+KEEP_API_KEYS: Final = """
+INSERT INTO api_keys AS kept
+    (api_key_id, organization_id, sequence, verifier, scopes, role, created_by, expires_at, revoked)
+SELECT id, org, sequence, verifier, string_to_array(scopes, ' '), role, created_by, expires_at, revoked
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bytea[], $5::text[], $6::text[], $7::uuid[],
+            $8::timestamptz[], $9::boolean[])
+     AS t (id, org, sequence, verifier, scopes, role, created_by, expires_at, revoked)
+ON CONFLICT (api_key_id) DO UPDATE
+SET sequence = excluded.sequence, verifier = excluded.verifier, scopes = excluded.scopes, role = excluded.role,
+    expires_at = excluded.expires_at, revoked = excluded.revoked
+WHERE kept.sequence < excluded.sequence"""
+
+READ_API_KEYS: Final = """
+SELECT api_key_id, organization_id, verifier, scopes, role, created_by, expires_at, revoked FROM api_keys
+WHERE CASE WHEN $1::uuid[] IS NULL THEN NOT revoked ELSE api_key_id = ANY($1) END"""
+
+# Whichever process was called: the first to say so in an hour does, and the others need not.
+NOTE_USED: Final = """
+UPDATE api_keys k SET used_hour = t.hour FROM unnest($1::uuid[], $2::timestamptz[]) AS t (id, hour)
+WHERE k.api_key_id = t.id AND NOT k.revoked AND (k.used_hour IS NULL OR k.used_hour < t.hour)
+RETURNING k.api_key_id, k.organization_id, k.used_hour"""
+
+KEEP_ENTITLEMENTS: Final = """
+INSERT INTO entitlements AS kept
+    (organization_id, feature, sequence, enabled, usage_limit, used_up, period_ends_at)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::boolean[], $5::bigint[], $6::boolean[],
+                     $7::timestamptz[])
+ON CONFLICT (organization_id, feature) DO UPDATE
+SET sequence = excluded.sequence, enabled = excluded.enabled, usage_limit = excluded.usage_limit,
+    used_up = excluded.used_up, period_ends_at = excluded.period_ends_at
+WHERE kept.sequence < excluded.sequence"""
+
+READ_ENTITLEMENTS: Final = """
+SELECT organization_id, feature, enabled, usage_limit, used_up, period_ends_at FROM entitlements
+WHERE ($1::uuid[] IS NULL OR organization_id = ANY($1)) AND (NOT enabled OR used_up OR feature = $2)"""
 
 READ_KEYS: Final = "SELECT keys FROM key_sets"
 READ_SUSPENDED: Final = "SELECT organization_id FROM organization_states WHERE state = 'suspended'"
@@ -61,6 +101,33 @@ async def keep_organizations(tx: Transaction, states: Sequence[tuple[UUID, int, 
 async def keep_memberships(tx: Transaction, members: Sequence[tuple[UUID, UUID, int, str, str]]) -> None:
     """Newer roles and states of people in organizations."""
     await tx.execute(KEEP_MEMBERSHIPS, *_columns(members))
+
+
+async def keep_api_keys(tx: Transaction, keys: Sequence[tuple[Any, ...]]) -> None:
+    """Newer states of keys: id, organization, sequence, verifier, scopes, role, creator, expiry, revoked."""
+    await tx.execute(KEEP_API_KEYS, *_columns(keys))
+
+
+async def keep_entitlements(tx: Transaction, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Newer states: organization, feature, sequence, enabled, limit, whether it is used up, until when."""
+    await tx.execute(KEEP_ENTITLEMENTS, *_columns(rows))
+
+
+async def read_api_keys(db: Database, ids: Sequence[UUID] | None = None) -> list[KnownKey]:
+    """Those with these ids, or all that are good."""
+    rows = await db.fetch(READ_API_KEYS, None if ids is None else list(ids))
+    return [KnownKey(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
+
+
+async def read_entitlements(db: Database, orgs: Sequence[UUID] | None = None) -> list[Entitled]:
+    """What limits these organizations, or any: nothing is said of features that they may use as they like."""
+    rows = await db.fetch(READ_ENTITLEMENTS, None if orgs is None else list(orgs), API_REQUESTS)
+    return [Entitled(**row) for row in rows]
+
+
+async def note_used(tx: Transaction, uses: Sequence[tuple[UUID, datetime]]) -> list[Row]:
+    """Keys and hours: (api_key_id, organization_id, used_hour) of those that nobody noted yet."""
+    return await tx.fetch(NOTE_USED, *_columns(uses))
 
 
 async def read_keys(db: Database) -> list[PublicKey]:

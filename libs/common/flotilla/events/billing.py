@@ -95,6 +95,8 @@ class Entitlement(Event, frozen=True, kw_only=True):
     """In this period, up to now."""
     beyond: str
     """`block` or `overage`: what happens past the limit."""
+    resets: bool = True
+    """Whether use is counted anew in each period; false: it counts for as long as it is there."""
     period_started_at: Moment
     period_ends_at: Moment
 
