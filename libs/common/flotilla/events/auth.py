@@ -264,9 +264,7 @@ class AgentPresenceChanged(Event, frozen=True, kw_only=True):
 
     user_id: UUID
     status: str
-    """`online`, `busy`, `away` or `offline`."""
-    until: Moment | None
-    """When they count as offline unless heard of again; null for `offline`."""
+    """`online`, `busy`, `away` or `offline`, also where nothing was heard of them for a while."""
 
 
 @_event("role.updated.v1", subject="role_id")
