@@ -72,7 +72,7 @@ async def keep_memberships(tx: Transaction, batch: Sequence[Received[User]]) -> 
     await tx.notify(CHANNEL, MEMBERSHIPS)
 
 
-@projection(ApiKeyCreated, ApiKeyRevoked, lane=SECURITY.name)
+@projection(ApiKeyCreated, ApiKeyRevoked, lane=SECURITY.name, tables=("api_keys",))
 async def keep_api_keys(tx: Transaction, batch: Sequence[Received[ApiKey]]) -> None:
     """The keys that programs may call with. A batch has at most 200, so their ids fit one notification."""
     await store.keep_api_keys(
@@ -95,7 +95,7 @@ async def keep_api_keys(tx: Transaction, batch: Sequence[Received[ApiKey]]) -> N
     await tx.notify(CHANNEL, _topic(API_KEYS, {event.data.api_key_id for event in batch}))
 
 
-@projection(EntitlementChanged, UsageLimitReached, lane=SECURITY.name)
+@projection(EntitlementChanged, UsageLimitReached, lane=SECURITY.name, tables=("entitlements",))
 async def keep_entitlements(tx: Transaction, batch: Sequence[Received[Entitlement]]) -> None:
     """What plans allow, and what of it is used up."""
     rows = [

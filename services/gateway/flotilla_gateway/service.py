@@ -43,7 +43,7 @@ async def note_used_keys(app: "App") -> None:
     if not used:
         return
     async with app.db.transaction({org for org, _, _ in used}, cause=Cause.fresh(ACTOR)) as tx:
-        for row in await store.note_used(tx, [(key, hour) for _, key, hour in sorted(used)]):
+        for row in await store.note_used(tx, used):
             event = ApiKeyUsed(api_key_id=row["api_key_id"], used_at=row["used_hour"])
             hours = int(row["used_hour"].timestamp()) // HOUR
             tx.emit(event, org=row["organization_id"], sequence=hours)

@@ -54,9 +54,10 @@ WHERE CASE WHEN $1::uuid[] IS NULL THEN NOT revoked ELSE api_key_id = ANY($1) EN
 
 # Whichever process was called: the first to say so in an hour does, and the others need not.
 NOTE_USED: Final = """
-UPDATE api_keys k SET used_hour = t.hour FROM unnest($1::uuid[], $2::timestamptz[]) AS t (id, hour)
-WHERE k.api_key_id = t.id AND NOT k.revoked AND (k.used_hour IS NULL OR k.used_hour < t.hour)
-RETURNING k.api_key_id, k.organization_id, k.used_hour"""
+INSERT INTO api_key_uses AS kept (api_key_id, organization_id, used_hour)
+SELECT id, org, hour FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS t (org, id, hour) ORDER BY id
+ON CONFLICT (api_key_id) DO UPDATE SET used_hour = excluded.used_hour WHERE kept.used_hour < excluded.used_hour
+RETURNING api_key_id, organization_id, used_hour"""
 
 KEEP_ENTITLEMENTS: Final = """
 INSERT INTO entitlements AS kept
@@ -125,8 +126,8 @@ async def read_entitlements(db: Database, orgs: Sequence[UUID] | None = None) ->
     return [Entitled(**row) for row in rows]
 
 
-async def note_used(tx: Transaction, uses: Sequence[tuple[UUID, datetime]]) -> list[Row]:
-    """Keys and hours: (api_key_id, organization_id, used_hour) of those that nobody noted yet."""
+async def note_used(tx: Transaction, uses: Sequence[tuple[UUID, UUID, datetime]]) -> list[Row]:
+    """(organization, key, hour): those rows that nobody noted yet."""
     return await tx.fetch(NOTE_USED, *_columns(uses))
 
 

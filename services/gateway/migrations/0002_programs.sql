@@ -9,11 +9,17 @@ CREATE TABLE api_keys (
     role text NOT NULL,
     created_by uuid NOT NULL,
     expires_at timestamptz,
-    revoked boolean NOT NULL,
-    used_hour timestamptz
+    revoked boolean NOT NULL
 );
 COMMENT ON TABLE api_keys IS
     'exempt: SHA-256 of keys, looked up before the tenant is known; a revoked one stays, so that a late word of its making changes nothing';
+
+CREATE TABLE api_key_uses (
+    api_key_id uuid PRIMARY KEY,
+    organization_id uuid NOT NULL,
+    used_hour timestamptz NOT NULL
+);
+COMMENT ON TABLE api_key_uses IS 'exempt: the last hour that was told of for each key, by whichever process was called';
 
 CREATE TABLE entitlements (
     organization_id uuid NOT NULL,

@@ -1,122 +1,25 @@
 """The whole service on its stores: what events teach it, its own pages, its own part of the API."""
 
 import gzip
-import hashlib
-import json
-import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 from uuid import UUID
 
-import pytest
 from flotilla.events.auth import (
-    ApiKeyCreated,
-    ApiKeyRevoked,
     OrganizationUpdated,
     SessionEnded,
-    SigningKeyRotated,
     UserDeactivated,
     UserUpdated,
 )
-from flotilla.events.billing import EntitlementChanged, UsageLimitReached
-from flotilla.events.gateway import ApiKeyUsed
-from flotilla.ids import PLATFORM_ORG, new_id
-from flotilla.testing import Harness, eventually
+from flotilla.ids import new_id
+from flotilla.testing import eventually
 from flotilla.testing.plugin import StartService
 from flotilla_gateway.limits.limiter import revocation_key
-from flotilla_gateway.service import forget_ended_sessions, note_used_keys
+from flotilla_gateway.service import forget_ended_sessions
 from flotilla_gateway.settings import GatewaySettings
 
-from services.gateway.tests.raw import Answer, ask
-from services.gateway.tests.scripted import ScriptedService, scripted
-from services.gateway.tests.test_programs import new_key
-from services.gateway.tests.world import DOCUMENT, SigningKey
-
-KEY_SET = UUID("0199d4e2-0000-7000-8000-000000000001")
-
-
-REVOKED: dict[str, Any] = {"revoked_at": datetime.now(UTC), "reason": "revoked"}
-
-
-def api_key(key: str) -> dict[str, Any]:
-    """What auth tells of a key."""
-    return {
-        "api_key_id": new_id(),
-        "name": "ERP",
-        "scopes": ["things:read", "things:write"],
-        "role": "admin",
-        "created_by": new_id(),
-        "expires_at": None,
-        "verifier": hashlib.sha256(key.encode()).hexdigest(),
-    }
-
-
-def entitlement(feature: str, **fields: Any) -> dict[str, Any]:
-    """What billing tells of a feature."""
-    now = datetime.now(UTC)
-    given = {"limit": None, "used": 0, "beyond": "block", "enabled": True, **fields}
-    period = {"period_started_at": now, "period_ends_at": now + timedelta(days=30)}
-    return {"entitlement_id": new_id(), "feature": feature, **given, **period}
-
-
-class Fleet:
-    """A gateway service, one service behind it, and auth's key."""
-
-    def __init__(self, gateway: Harness, things: ScriptedService, key: SigningKey) -> None:
-        self.gateway = gateway
-        self.things = things
-        self.key = key
-        self.port = int(gateway.base_url.rpartition(":")[2])
-
-    async def ask(self, token: str, path: str = "/v1/things") -> Answer:
-        """One request."""
-        return await ask(self.port, "GET", path, token=token)
-
-    async def rotated(self, *keys: SigningKey, sequence: int) -> None:
-        """Auth tells its keys, and the gateway has heard."""
-        told = SigningKeyRotated(key_set_id=KEY_SET, keys=[key.public() for key in keys])
-        await self.gateway.publish(told, org=PLATFORM_ORG, sequence=sequence)
-
-    async def posts(self, status: int, token: str) -> None:
-        """Wait until what takes a feature is answered with that."""
-
-        async def asked() -> bool:
-            return (await ask(self.port, "POST", "/v1/metered", token=token, body=b"{}")).status == status
-
-        await eventually(asked)
-
-    async def becomes(self, status: int, token: str) -> None:
-        """Wait until the gateway answers that."""
-
-        async def asked() -> bool:
-            answer = await self.ask(token)
-            assert answer.status == status, answer.body
-            return True
-
-        await eventually(asked)
-
-
-@pytest.fixture(scope="session")
-async def fleet(
-    start_service: StartService, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Fleet]:
-    """One for all tests here: each has people and organizations of its own."""
-    document: Path = tmp_path_factory.mktemp("gateway") / "openapi.json"
-    own: dict[str, Any] = {"x-service": "gateway", "x-permission": "parked:read", "x-rate-limit": "session"}
-    paths = {**DOCUMENT["paths"], "/v1/parked/gateway": {"get": own}}
-    document.write_text(json.dumps({**DOCUMENT, "paths": paths}))
-    key = SigningKey("first")
-    async with scripted() as things:
-        upstreams = f"things=http://127.0.0.1:{things.port}"
-        settings = {"openapi_file": document, "upstreams": upstreams, "limit_open": "1000000/1"}
-        async with start_service("gateway", **settings) as gateway:
-            started = Fleet(gateway, things, key)
-            assert (await ask(started.port, "GET", "/readyz")).status == 503, "auth has told no key yet"
-            await started.rotated(key, sequence=1)
-            await started.becomes(200, key.token())
-            yield started
+from services.gateway.tests.fleet import Fleet
+from services.gateway.tests.raw import ask
+from services.gateway.tests.world import SigningKey
 
 
 async def test_keys_come_by_event_and_rotate(fleet: Fleet) -> None:
@@ -210,64 +113,6 @@ async def test_another_process_knows_it_all_from_the_tables(
         await fleet.gateway.publish(ended, org=org)
         await replica.becomes(401, token)
         await fleet.becomes(401, token)
-
-
-async def test_a_key_comes_and_goes_by_event_in_every_process(
-    fleet: Fleet, start_service: StartService
-) -> None:
-    org, key, other = new_id(), new_key(), new_key()
-    created, unwanted = api_key(key), api_key(other)
-    settings = fleet.gateway.app.settings
-    assert isinstance(settings, GatewaySettings)
-    shared = {"openapi_file": settings.openapi_file, "upstreams": settings.upstreams}
-    async with start_service("gateway", instance=fleet.gateway.instance, **shared) as second:
-        replica = Fleet(second, fleet.things, fleet.key)
-        await fleet.gateway.publish(ApiKeyRevoked(**unwanted, **REVOKED), org=org, sequence=2)
-        await fleet.gateway.publish(ApiKeyCreated(**unwanted), org=org, sequence=1)  # late
-        await fleet.gateway.publish(ApiKeyCreated(**created), org=org, sequence=1)
-        await fleet.becomes(200, key)
-        await replica.becomes(200, key)
-        assert (await fleet.ask(other)).status == 401
-
-        await note_used_keys(second.app)
-        await note_used_keys(fleet.gateway.app)
-        used = await fleet.gateway.spy.expect(ApiKeyUsed, lambda event: event.org == org)
-        assert (used.data.api_key_id, used.data.used_at.minute) == (created["api_key_id"], 0)
-        assert used.sequence == int(used.data.used_at.timestamp()) // 3600
-
-        began = time.monotonic()
-        await fleet.gateway.publish(ApiKeyRevoked(**created, **REVOKED), org=org, sequence=2)
-        await replica.becomes(401, key)
-        await fleet.becomes(401, key)
-        assert time.monotonic() - began < 1
-    app = fleet.gateway.app
-    assert app.redis is not None
-    assert await app.redis.ttl(revocation_key(str(created["api_key_id"]))) > 0
-    assert len(fleet.gateway.spy.of(ApiKeyUsed, org)) == 1, "two processes told of it once"
-
-
-async def test_plans_come_by_event(fleet: Fleet) -> None:
-    org, key = new_id(), new_key()
-    await fleet.gateway.publish(ApiKeyCreated(**api_key(key)), org=org, sequence=1)
-    person = fleet.key.token(org=str(org))
-    requests, campaigns = entitlement("api_requests", limit=1000), entitlement("campaigns", limit=10)
-    await fleet.gateway.publish(EntitlementChanged(**requests), org=org, sequence=2)
-    await fleet.gateway.publish(
-        EntitlementChanged(**requests | {"limit": 100}), org=org, sequence=1
-    )  # of an earlier plan, late
-    full = campaigns | {"used": 10, "percent": 100, "blocked": True, "resets": False}
-    await fleet.gateway.publish(UsageLimitReached(**full), org=org, sequence=3)
-
-    async def allowed() -> bool:
-        answer = await fleet.ask(key)
-        return answer.header("ratelimit-policy") == '"api";q=1000;w=3600'
-
-    await eventually(allowed, what="the plan's budget")
-    await fleet.posts(402, person)
-    await fleet.gateway.publish(EntitlementChanged(**campaigns | {"used": 9}), org=org, sequence=4)
-    await fleet.posts(200, person)
-    await fleet.gateway.publish(EntitlementChanged(**campaigns | {"enabled": False}), org=org, sequence=5)
-    await fleet.posts(403, person)
 
 
 async def test_ended_sessions_are_forgotten_once_no_token_is_good(fleet: Fleet) -> None:
