@@ -10,6 +10,7 @@ from flotilla.problems import GoneError
 from flotilla.security.principal import Principal
 from flotilla.store.postgres import Row, Transaction
 
+from flotilla_crm import consents
 from flotilla_crm.commands import AUDIENCE
 from flotilla_crm.domain.contacts import Contact
 from flotilla_crm.domain.merging import Merge, as_json, combined, given_back, restored, snapshot
@@ -38,6 +39,7 @@ async def merge(
     )
     done = await merges.add_merge(tx, org, draft)
     tasks, identities = await merges.move(tx, org, loser_id, winner_id, merge_id)
+    await consents.follow_merge(tx, org, loser_id, winner_id, merge_id)
     sequence = await merges.bury(tx, org, loser_id, winner_id)
     gone = ContactMerged(
         contact_id=loser_id,
@@ -67,6 +69,7 @@ async def unmerge(tx: Transaction, who: Principal, merge_id: UUID) -> Merge:
         raise ConflictError("The contact that stayed was merged into another since: undo that first.")
     loser = await merges.restore(tx, org, restored(merged.loser))
     tasks, identities = await merges.move_back(tx, org, loser.id, winner.id, merge_id)
+    await consents.follow_unmerge(tx, org, loser.id, winner.id, merge_id)
     done = await merges.end_merge(tx, org, merge_id)
     back = ContactUnmerged(
         **loser.state(),

@@ -3,16 +3,44 @@
 from datetime import timedelta
 
 from flotilla.bus.declare import Lane
+from flotilla.events import bookings as booking_events
 from flotilla.events import crm as events
+from flotilla.events.integrations import CalendarEventDeleteRequested, CalendarEventRequested
+from flotilla.events.messaging import MessageRequested
+from flotilla.events.websocket import NotificationRequested
 from flotilla.service import Service
 
-from flotilla_crm import handlers, revisions, wishes
-from flotilla_crm.api import companies, contact_merges, contacts, merges, notes, tasks
+from flotilla_crm import booking_wishes, handlers, revisions, wishes
+from flotilla_crm.api import (
+    booking_hosts,
+    bookings,
+    companies,
+    consent_records,
+    consents,
+    contact_merges,
+    contacts,
+    merges,
+    notes,
+    tasks,
+)
+from flotilla_crm.booking_saga import booking_moved, booking_saga
 from flotilla_crm.commands import task_due
+from flotilla_crm.reminders import booking_reminder
 
 service = Service(
     name="crm",
-    routes=(contacts, contact_merges, merges, companies, tasks, notes),
+    routes=(
+        contacts,
+        contact_merges,
+        merges,
+        consents,
+        consent_records,
+        companies,
+        tasks,
+        notes,
+        booking_hosts,
+        bookings,
+    ),
     lanes=(
         Lane("people", wait=timedelta(milliseconds=20)),
         Lane("timeline", wait=timedelta(milliseconds=250)),
@@ -27,8 +55,12 @@ service = Service(
         wishes.grant_tasks,
         wishes.take_back_tasks,
         revisions.revise_contacts,
+        booking_wishes.keep_calendars,
+        booking_wishes.grant_bookings,
+        booking_saga.facts,
     ),
-    timers=(task_due,),
+    timers=(task_due, booking_saga.timer, booking_moved, booking_reminder),
+    sagas=(booking_saga,),
     emits=(
         events.ContactCreated,
         events.ContactUpdated,
@@ -37,6 +69,7 @@ service = Service(
         events.ContactMerged,
         events.ContactUnmerged,
         events.ContactDeleted,
+        events.ConsentChanged,
         events.CompanyCreated,
         events.CompanyUpdated,
         events.TaskCreated,
@@ -48,5 +81,14 @@ service = Service(
         events.TaskDeleteFailed,
         events.NoteCreated,
         events.LeadCreated,
+        booking_events.BookingConfirmed,
+        booking_events.BookingFailed,
+        booking_events.BookingRescheduled,
+        booking_events.BookingRescheduleFailed,
+        booking_events.BookingCancelled,
+        CalendarEventRequested,
+        CalendarEventDeleteRequested,
+        MessageRequested,
+        NotificationRequested,
     ),
 )
