@@ -30,7 +30,7 @@ PLAUSIBLE: Final = ("request_id", "task_id", "message_id", "notification_id", "e
 """Fields that name the wish in an answer which carries no `requestid`."""
 
 
-@projection(ContactUnsubscribed, lane="directory")
+@projection(ContactUnsubscribed, lane="directory", tables=("opt_outs",))
 async def keep_opt_outs(tx: Transaction, batch: Sequence[Received[ContactUnsubscribed]]) -> None:
     """Who is written to no more by rules."""
     await opt_outs.keep(tx, batch)

@@ -26,7 +26,7 @@ async def heed_consent(tx: Transaction, batch: Sequence[Received[ConsentChanged]
     ]
     await people.hold(tx, [(event.org, event.data.contact_id) for event in withdrawn])
     for event in _in_order(withdrawn):
-        await suppress(tx, event.org, event.data.contact_id, "requested", event)
+        await suppress(tx, event.org, event.data.contact_id, "withdrawn", event)
 
 
 @reaction(ContactMerged, lane="directory")

@@ -6,6 +6,7 @@ Messages may be repeated: an answer finds its step over, a reply its enrolment e
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from flotilla.bus.declare import RawEvent, projection, tap
@@ -80,34 +81,38 @@ async def _concerned(
 
 
 async def _replies(tx: Transaction, messages: Sequence[Heard]) -> list[Reply]:
-    by_conversation: dict[Key, list[Received[MessageReceived]]] = {}
+    said: dict[UUID, Received[MessageReceived]] = {}
     for event in messages:
         if isinstance(event.data, MessageReceived):
-            key = event.org, event.data.conversation_id
-            by_conversation.setdefault(key, []).append(event)  # type: ignore[arg-type]
-    if not by_conversation:
+            said[event.data.message_id] = cast("Received[MessageReceived]", event)
+    if not said:
         return []
+    texts = [
+        (event.org, id_, event.data.conversation_id, event.data.contact_id) for id_, event in said.items()
+    ]
     return [
         Reply(
             (row["organization_id"], row["id"]),
             (row["organization_id"], row["contact_id"]),
             row["live"],
-            event,
+            said[row["message_id"]],
         )
-        for row in await enrolments.of_conversations(tx, by_conversation)
-        for event in by_conversation[row["organization_id"], row["conversation_id"]]
+        for row in await enrolments.answered_by(tx, texts)
     ]
 
 
 async def _take_answer(tx: Transaction, enrolment_id: UUID, key: Key, event: Heard, now: datetime) -> None:
     """A step is over, well or ill; a person who was stopped or paused meanwhile stays so."""
     org, request_id = key
-    sent = isinstance(event.data, MessageSent)
+    answer = event.data
+    sent = isinstance(answer, MessageSent)
     reason = None if sent else str(getattr(event.data, "reason", None) or "no reason given")
     step = await enrolments.end_effect(tx, org, request_id, "done" if sent else "failed", reason)
     enrolment = await enrolments.read(tx, org, enrolment_id)
     if step is None or enrolment is None:
         return
+    if isinstance(answer, MessageSent) and enrolment.conversation_id is None:
+        enrolment = replace(enrolment, conversation_id=answer.conversation_id)
     saved = await write(tx, _answered(enrolment, step, reason, now), event) if enrolment.live else enrolment
     if sent:
         fact = SequenceStepSent(**saved.what(), step=step, message_id=request_id)

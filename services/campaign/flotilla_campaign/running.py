@@ -112,6 +112,7 @@ async def _enter(tx: Transaction, enrolment: Enrolment, taken: Sequence[Taken], 
                 conversation_id=enrolment.conversation_id,
                 contact_id=enrolment.contact_id,
                 text=step.text,
+                purpose="promotion",
             )
             asked = replace(cause, request_id=step.request_id)
             tx.emit(wish, org=enrolment.organization_id, sequence=1, cause=asked, audience=AUDIENCE)

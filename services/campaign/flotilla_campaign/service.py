@@ -7,13 +7,14 @@ from flotilla.events.campaign import (
     ContactUnsubscribed,
     SequenceFinished,
     SequenceStarted,
+    SequenceStartFailed,
     SequenceStepSent,
     SequenceStopped,
 )
 from flotilla.events.messaging import MessageRequested
 from flotilla.service import Service
 
-from flotilla_campaign import contacts, own, workers
+from flotilla_campaign import audiences, contacts, own, workers
 from flotilla_campaign.api import enrolments, sequences, suppressions
 from flotilla_campaign.handlers import follow_messages, keep_zones
 from flotilla_campaign.running import step_due
@@ -24,13 +25,23 @@ service = Service(
     settings=CampaignSettings,
     resources=own.opened,
     routes=(sequences.routes, enrolments.routes, suppressions.routes),
-    lanes=(Lane("directory"), Lane(own.LANE, wait=timedelta(milliseconds=100))),
-    handlers=(keep_zones, contacts.heed_consent, contacts.follow_merges, contacts.stop_deleted),
+    lanes=(Lane("directory"), Lane("audiences"), Lane(own.LANE, wait=timedelta(milliseconds=100))),
+    handlers=(
+        keep_zones,
+        contacts.heed_consent,
+        contacts.follow_merges,
+        contacts.stop_deleted,
+        audiences.keep_segments,
+        audiences.enrol_entrants,
+        audiences.stop_leavers,
+        audiences.grant_enrolments,
+    ),
     tap=follow_messages,
     timers=(step_due,),
     workers=(workers.bindings,),
     emits=(
         SequenceStarted,
+        SequenceStartFailed,
         SequenceStepSent,
         SequenceFinished,
         SequenceStopped,

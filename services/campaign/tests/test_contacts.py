@@ -45,7 +45,11 @@ async def test_consent_withdrawn_closes_sending(campaign: Harness, org: UUID, st
     await campaign.publish(event, org=org, event_id=cause)
     await stands(made["id"], state="stopped", reason="unsubscribed")
     told = await campaign.spy.expect(ContactUnsubscribed, lambda event: event.org == org)
-    assert (told.data.contact_id, told.envelope.causationid) == (person, cause)
+    assert (told.data.contact_id, told.data.reason, told.envelope.causationid) == (
+        person,
+        "withdrawn",
+        cause,
+    )
     await stands(kept["id"], state="active")
     body = {"contact_id": str(person), "conversation_id": str(new_id())}
     again = await campaign.client(org).post(f"/v1/sequences/{sequence}/enrolments", body)

@@ -74,8 +74,8 @@ class SequenceStopped(Enrolment, frozen=True, kw_only=True):
     step: int
     """The step it stopped at, from 0."""
     reason: str
-    """`replied`, `unsubscribed`, `stopped` by a person, `merged` or `deleted` where the contact was, `empty`,
-    `unanswered` or `refused: <why>`."""
+    """`replied`, `unsubscribed`, `bounced`, `left_segment`, `stopped` by a person, `merged` or `deleted` where the
+    contact was, `empty`, `unanswered` or `refused: <why>`."""
 
 
 @_event("contact.unsubscribed.v1", subject="contact_id")
@@ -84,5 +84,6 @@ class ContactUnsubscribed(Event, frozen=True, kw_only=True):
 
     contact_id: UUID
     reason: str
-    """`replied` where they asked for it in a message, `requested` where somebody entered it."""
+    """`replied` where they asked for it in a message, `link` by the link in one, `withdrawn` where they withdrew
+    consent in crm, `requested` where somebody entered it."""
     unsubscribed_at: Moment

@@ -109,7 +109,7 @@ async def enrol(sequence_id: UUID, wanted: EnrolmentIn, work: Work, response: Re
         ) from None
     tx = await work.begin()
     draft = _there(await store.read(tx, work.who.org, sequence_id, lock=True))
-    enrolment = await commands.enrol(tx, work.who.org, draft, wanted.model_dump())
+    enrolment = await commands.enrol(tx, work.who.org, draft.id, wanted.model_dump())
     response.headers["Location"] = f"/v1/enrolments/{enrolment.id}"
     return EnrolmentOut.of(enrolment)
 

@@ -60,7 +60,8 @@ class Enrolment:
     sequence_id: UUID
     version: int
     contact_id: UUID
-    conversation_id: UUID
+    conversation_id: UUID | None = None
+    """Where they are written to; none until the first message has found its way."""
     fields: Mapping[str, str] = field(default_factory=dict)
     """What is known of the person, for texts and branches; forgotten at the end."""
     time_zone: str | None = None

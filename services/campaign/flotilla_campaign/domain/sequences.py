@@ -87,6 +87,10 @@ class SequenceDraft:
     steps: list[dict[str, Any]]
     stop_on_reply: bool = True
     version: int = 0
+    segment_id: UUID | None = None
+    """Who enters this segment of crm is enrolled."""
+    leaves_with_segment: bool = False
+    """Whether who leaves it goes no further."""
     created_at: datetime
     updated_at: datetime
 
