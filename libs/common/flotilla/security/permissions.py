@@ -9,6 +9,7 @@ _READ: Final = frozenset(
     {
         "accounts:read",
         "analytics:read",
+        "bookings:read",
         "campaigns:read",
         "companies:read",
         "contacts:read",
@@ -20,6 +21,7 @@ _READ: Final = frozenset(
         "inboxes:read",
         "invoices:read",
         "knowledge:read",
+        "leads:read",
         "notes:read",
         "organization:read",
         "pipelines:read",
@@ -33,6 +35,7 @@ _READ: Final = frozenset(
     }
 )
 _WORK: Final = _READ | {
+    "bookings:write",
     "clients:assign",
     "companies:write",
     "contacts:write",
@@ -40,17 +43,20 @@ _WORK: Final = _READ | {
     "counterparties:write",
     "deals:write",
     "drafts:decide",
+    "leads:write",
     "messages:send",
     "notes:write",
     "qualifications:write",
     "tasks:write",
 }
 _LEAD: Final = _WORK | {
+    "bookings:configure",
     "billing:read",
     "campaigns:write",
     "invoices:write",
     "journeys:read",
     "knowledge:write",
+    "leads:configure",
     "pipelines:write",
     "rules:read",
     "sagas:read",

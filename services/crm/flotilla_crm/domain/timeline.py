@@ -23,6 +23,9 @@ class Kind(StrEnum):
     NOTE_CREATED = "note.created"
     LEAD_CREATED = "lead.created"
     """`reference_id`: the lead, which is ai's qualification."""
+    LEAD_CONVERTED = "lead.converted"
+    BOOKING_CONFIRMED = "booking.confirmed"
+    BOOKING_CANCELLED = "booking.cancelled"
 
 
 @dataclass(frozen=True, kw_only=True)

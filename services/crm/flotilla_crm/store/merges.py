@@ -10,6 +10,7 @@ from flotilla_crm.domain.contacts import Contact
 from flotilla_crm.domain.merging import Merge
 from flotilla_crm.domain.normal import folded
 from flotilla_crm.domain.tasks import Task
+from flotilla_crm.store import bookings
 from flotilla_crm.store.contacts import CONTACT_COLUMNS
 from flotilla_crm.store.tasks import TASK_COLUMNS
 
@@ -23,6 +24,7 @@ ORDER BY id FOR UPDATE"""  # noqa: S608
 
 # What names the contact in each table; a table that gets such a column is added here.
 QUIET: Final = ("notes", "timeline_entries")
+MOVED_QUIETLY: Final = (*QUIET, "bookings", "leads")
 _MOVE: Final = """
 WITH moved AS (
     UPDATE {table} SET contact_id = $3{count} WHERE organization_id = $1 AND contact_id = $2 RETURNING {columns}
@@ -82,7 +84,7 @@ async def move(
     tx: Transaction, org: UUID, loser: UUID, winner: UUID, merge_id: UUID
 ) -> tuple[list[Task], list[Row]]:
     """Give everything of the loser to the winner, and remember it: the tasks and identities that moved."""
-    for table in QUIET:
+    for table in MOVED_QUIETLY:
         await tx.execute(_sql(_MOVE, table, "id"), org, loser, winner, merge_id)
     return await _tasks_and_identities(tx, _MOVE, org, loser, winner, merge_id)
 
@@ -91,7 +93,7 @@ async def move_back(
     tx: Transaction, org: UUID, loser: UUID, winner: UUID, merge_id: UUID
 ) -> tuple[list[Task], list[Row]]:
     """Give back what the merge moved and is still the winner's."""
-    for table in QUIET:
+    for table in MOVED_QUIETLY:
         await tx.execute(_sql(_MOVE_BACK, table, f"{table}.id"), org, loser, winner, merge_id)
     return await _tasks_and_identities(tx, _MOVE_BACK, org, loser, winner, merge_id)
 
@@ -167,6 +169,8 @@ async def let_go(tx: Transaction, org: UUID, contact_id: UUID) -> tuple[list[Tas
     for table in QUIET:
         await tx.execute(FREE.format(table=table), org, contact_id)
         await tx.execute(DROP.format(table=table), org, contact_id)
+    # Leads go with the contact, by their foreign key.
+    await bookings.forget_contact(tx, org, contact_id)
     await tx.execute(FORGET_MERGES, org, contact_id)
     return tasks, identities
 
