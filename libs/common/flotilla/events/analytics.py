@@ -20,13 +20,13 @@ class ReplayRequested(Event, frozen=True, kw_only=True):
     request_id: UUID
     replay_id: UUID
     service: str
-    projections: list[str] = []
+    projections: tuple[str, ...] = ()
     """Names of its projections; none: all of them."""
-    organizations: list[UUID] = []
+    organizations: tuple[UUID, ...] = ()
     """None: all of the region. Read only where the wish is the platform's; else it is the organization's own."""
-    types: list[str] = []
+    types: tuple[str, ...] = ()
     """Exact types; none: all that the projections take."""
-    subjects: list[str] = []
+    subjects: tuple[str, ...] = ()
     """Ids of entities; none: all."""
     since: Moment | None = None
     """Events of this time and later."""
@@ -42,6 +42,8 @@ class ReplayStarted(Event, frozen=True, kw_only=True):
     replay_id: UUID
     service: str
     projections: list[str]
+    types: list[list[str]]
+    """Of each projection, in this order: the types that it is to be given."""
 
 
 @_event("replay.finished.v1", subject="replay_id", shared=True)
@@ -86,9 +88,9 @@ class ArchiveReadRequested(Event, frozen=True, kw_only=True):
     """A queue of the asking service, `<service>.<name>`."""
     after: int = 0
     """The cursor: the position of the last event that is known."""
-    types: list[str] = []
+    types: tuple[str, ...] = ()
     """Exact types; none: all."""
-    subjects: list[str] = []
+    subjects: tuple[str, ...] = ()
     """Ids of entities; none: all."""
     since: Moment | None = None
     personal: bool = False

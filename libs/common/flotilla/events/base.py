@@ -90,7 +90,7 @@ class Contract:
     wish: bool = False
     """Whether any service may ask: then the owner is who answers, and `source` says who asked."""
     shared: bool = False
-    """Whether any service may tell it of itself: then the owner is who asked them all, and `source` says whose it is."""
+    """Whether any service may tell it of itself: the owner is who asked, and `source` says who tells."""
 
     @property
     def entity(self) -> str:

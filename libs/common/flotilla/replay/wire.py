@@ -2,8 +2,8 @@
 
 A stretch is one message on a quorum queue, `application/json`. It covers the positions after `after` up to `upto`,
 without gaps: who keeps `upto` in the transaction in which it does the events has had each of them exactly once,
-whatever is delivered twice. The archive sends a stretch again where it died before it knew that it had been
-confirmed; one whose `upto` is not beyond what is kept has been done. A stretch may be without events.
+whatever is delivered twice. The archive sends from `after` again where it died before it knew that a stretch had been
+confirmed, and may go further then: events at positions that are kept have been done. A stretch may be without events.
 
 The first message of a replay is its `Opening`; what reads the archive for itself (`archive.read.requested`) has none.
 """
@@ -53,6 +53,8 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     events: list[msgspec.Raw] = []
     """Whole CloudEvents as they were published, by position; personal fields are null where they were erased or not
     asked for."""
+    positions: list[int] = []
+    """Of these events, one each."""
     organizations: list[UUID] = []
     """All that have an event in this stretch, wanted or not."""
     caught_up: bool = False
