@@ -6,6 +6,7 @@ from flotilla.bus.declare import Lane
 from flotilla.events import billing as events
 from flotilla.service import Service
 
+from flotilla_billing.allowing import agreed
 from flotilla_billing.api import invoices, payments, settings, subscription
 from flotilla_billing.api import stripe as paying
 from flotilla_billing.handlers import invoices as wishes
@@ -49,7 +50,7 @@ service = Service(
         usage.count_channels,
     ),
     jobs=(checkout_job, meter_job, cancel_job, refresh_job),
-    timers=(trial_ends,),
+    timers=(trial_ends, agreed),
     emits=(
         events.SubscriptionCreated,
         events.SubscriptionUpdated,
