@@ -10,10 +10,12 @@ from flotilla.store.postgres import Transaction
 
 from flotilla_auth.domain.api_keys import ApiKey
 from flotilla_auth.domain.entities import Invitation, Organization, Session, User
+from flotilla_auth.domain.teams import Team
 
 ORG: Final = "org"
 USER_FIELDS: Final = ("name", "role", "locale", "state")
 ORGANIZATION_FIELDS: Final = ("name", "locale", "time_zone", "currency", "state", "onboarding")
+TEAM_FIELDS: Final = ("name", "skills", "distribution", "sticky", "time_zone", "hours", "state")
 
 
 def changes(old: object, new: object, fields: Iterable[str]) -> dict[str, list[Any]]:
@@ -111,3 +113,19 @@ def invitation(tx: Transaction, type_: type[events.Invitation], now: Invitation,
         **more,
     )
     tx.emit(event, org=now.organization_id, sequence=now.sequence)
+
+
+def team(tx: Transaction, type_: type[events.Team], now: Team, before: Team | None = None) -> None:
+    """Emit the state of a team."""
+    event = type_(
+        team_id=now.id,
+        name=now.name,
+        skills=now.skills,
+        distribution=now.distribution,
+        sticky=now.sticky,
+        time_zone=now.time_zone,
+        hours=now.hours,
+        state=now.state,
+        changed=changes(before, now, TEAM_FIELDS) if before else {},
+    )
+    tx.emit(event, org=now.organization_id, sequence=now.sequence, audience=ORG)

@@ -7,6 +7,7 @@ from flotilla.service import Service
 from flotilla_auth import handlers
 from flotilla_auth.api import ROUTES
 from flotilla_auth.onboarding import onboarding
+from flotilla_auth.presence import expiry
 from flotilla_auth.resources import open_resources
 from flotilla_auth.suspension import suspension
 from flotilla_auth.workers import WORKERS
@@ -17,7 +18,7 @@ service = Service(
     routes=ROUTES,
     lanes=(handlers.API_KEYS, Lane(onboarding.lane)),
     handlers=(handlers.keep_key_use, onboarding.facts),
-    timers=(onboarding.timer, suspension),
+    timers=(onboarding.timer, suspension, expiry),
     sagas=(onboarding,),
     workers=WORKERS,
     emits=(
@@ -36,6 +37,12 @@ service = Service(
         auth.SigningKeyRotated,
         auth.ApiKeyCreated,
         auth.ApiKeyRevoked,
+        auth.TeamCreated,
+        auth.TeamUpdated,
+        auth.TeamMemberAdded,
+        auth.TeamMemberRemoved,
+        auth.ClientAssigned,
+        auth.AgentPresenceChanged,
         billing.SubscriptionRequested,
         billing.SubscriptionCancelRequested,
         pipeline.PipelineRequested,

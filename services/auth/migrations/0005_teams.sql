@@ -63,9 +63,11 @@ CREATE TABLE presences (
     status text NOT NULL CHECK (status IN ('online', 'busy', 'away', 'offline')),
     until timestamptz,
     changed_at timestamptz NOT NULL DEFAULT now(),
+    spell bigint NOT NULL DEFAULT 1,
     sequence bigint NOT NULL DEFAULT 1,
     PRIMARY KEY (organization_id, user_id),
     CHECK ((status = 'offline') = (until IS NULL)),
     FOREIGN KEY (organization_id, user_id) REFERENCES users (organization_id, id)
 );
+COMMENT ON COLUMN presences.spell IS 'The sequence with which they came last: each time of being there has one timer.';
 SELECT protect_tenant_table('presences');

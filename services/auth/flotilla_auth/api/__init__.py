@@ -2,13 +2,16 @@
 
 from flotilla_auth.api import (
     api_keys,
+    assignments,
     invitations,
     me,
     organization,
+    presences,
     roles,
     sessions,
     sign_in,
     sign_up,
+    teams,
     users,
 )
 
@@ -22,4 +25,8 @@ ROUTES = (
     organization.routes,
     roles.routes,
     api_keys.routes,
+    teams.routes,
+    assignments.routes,
+    presences.own_routes,
+    presences.routes,
 )

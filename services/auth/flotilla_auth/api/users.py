@@ -21,7 +21,7 @@ from flotilla.http.pages import page
 from flotilla.security.principal import Principal
 from flotilla.store.postgres import Transaction
 
-from flotilla_auth import events, sessions
+from flotilla_auth import events, sessions, teams
 from flotilla_auth.api.fields import Body, Role
 from flotilla_auth.api.views import UserView
 from flotilla_auth.domain import roles
@@ -89,6 +89,8 @@ async def _follow_up(tx: Transaction, before: User, now: User) -> None:
     events.user(tx, UserDeactivated if leaves else UserUpdated, now, before)
     if not leaves and not roles.loses_permissions(before.role, now.role):
         return
+    if leaves:
+        await teams.leave(tx, now.organization_id, now.id, None)
     await sessions.end_all(tx, now, "user_deactivated" if leaves else "revoked")
     # An invitation somebody made and kept would be their way back.
     for revoked in await invitations.revoke_by(tx, now.organization_id, now.id):
