@@ -21,11 +21,13 @@ from flotilla_crm.api import (
     contacts,
     merges,
     notes,
+    segments,
     tasks,
 )
 from flotilla_crm.booking_saga import booking_moved, booking_saga
 from flotilla_crm.commands import task_due
 from flotilla_crm.reminders import booking_reminder
+from flotilla_crm.segments import keep_segments
 
 service = Service(
     name="crm",
@@ -35,6 +37,7 @@ service = Service(
         merges,
         consents,
         consent_records,
+        segments,
         companies,
         tasks,
         notes,
@@ -60,6 +63,7 @@ service = Service(
         booking_saga.facts,
     ),
     timers=(task_due, booking_saga.timer, booking_moved, booking_reminder),
+    workers=(keep_segments,),
     sagas=(booking_saga,),
     emits=(
         events.ContactCreated,
@@ -70,6 +74,8 @@ service = Service(
         events.ContactUnmerged,
         events.ContactDeleted,
         events.ConsentChanged,
+        events.SegmentEntered,
+        events.SegmentLeft,
         events.CompanyCreated,
         events.CompanyUpdated,
         events.TaskCreated,

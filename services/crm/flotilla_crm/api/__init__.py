@@ -9,6 +9,7 @@ from flotilla_crm.api.hosts import booking_hosts
 from flotilla_crm.api.merges import merges
 from flotilla_crm.api.merges import of_contact as contact_merges
 from flotilla_crm.api.notes import notes
+from flotilla_crm.api.segments import segments
 from flotilla_crm.api.tasks import tasks
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "contacts",
     "merges",
     "notes",
+    "segments",
     "tasks",
 ]
