@@ -105,8 +105,6 @@ class ArchiveReadFinished(Event, frozen=True, kw_only=True):
     reading_id: UUID
     position: int
     """Ask again from here."""
-    events: int
-    """How many were brought."""
 
 
 @_event("archive.read.failed.v1", subject="reading_id")
