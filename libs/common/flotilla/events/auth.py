@@ -51,6 +51,8 @@ class User(Event, frozen=True, kw_only=True):
     name: Personal
     role: str
     """A role of AUTH-6: `owner`, `admin`, `team_owner`, `team_member`, `client`, `viewer`."""
+    role_id: UUID | None = None
+    """Their organization's own role, where they have one: `role` is then the smallest that may all of it."""
     locale: str
     state: str
     """`active` or `deactivated`."""
@@ -272,9 +274,11 @@ class RoleUpdated(Event, frozen=True, kw_only=True):
     """An organization's own role came to be, changed, or was deleted."""
 
     role_id: UUID
-    """What a person's `role` says where they have this one."""
+    """What a person's `role_id` says where they have this one."""
     name: str
+    base: str
+    """The smallest built-in role that may all of it: what a person's `role` says."""
     permissions: dict[str, str]
-    """`<resource>:<action>` to whose records: `own`, `team` or `all`."""
+    """`<resource>:<action>` to what it is for: `team`, the person's own teams, or `all`."""
     state: str
     """`active` or `deleted`."""
