@@ -15,6 +15,12 @@ COLUMNS: Final[dict[tuple[str, str, str], str]] = {
     ("gateway", "memberships", "role"): "one of six words; the gateway asks by organization and person",
     ("gateway", "memberships", "state"): "one of two words",
     ("gateway", "organization_states", "state"): "one of three words",
+    ("integrations", "partner_bound_types", "type"): "names of contracts, which are published",
+    (
+        "integrations",
+        "partner_wants",
+        "pattern",
+    ): "names of contracts; the lane is bound for all organizations",
     ("messaging", "body_sweep", "one"): "the key of a table of one row",
 }
 """(service, table, column) → why it may be seen without a tenant."""
