@@ -29,7 +29,8 @@ def offered() -> Mapping[str, Contract]:
 
 def _is_offered(contract: Contract) -> bool:
     fact = contract.type.rsplit(".", 2)[1]
-    return not contract.wish and fact != "requested" and contract.entity not in INTERNAL
+    internal = contract.entity in INTERNAL or contract.internal_fields
+    return not contract.wish and fact != "requested" and not internal
 
 
 def needs_whole_view(type_: str) -> bool:

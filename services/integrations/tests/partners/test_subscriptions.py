@@ -113,7 +113,9 @@ async def test_an_owner_may_have_what_is_for_owners(
     found = {each["type"]: each for each in offered}
     assert found["user.logged_in.v1"]["restricted"]
     assert found["user.logged_in.v1"]["personal_fields"] == ["address", "user_agent"]
-    assert not any("requested" in type_ or type_.startswith("signing_key") for type_ in found)
+    assert not any(
+        "requested" in type_ or type_.startswith(("signing_key", "api_key.created")) for type_ in found
+    )
 
 
 async def test_replay_says_what_it_cannot(
