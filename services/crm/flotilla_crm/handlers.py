@@ -6,11 +6,10 @@ from uuid import UUID
 
 from flotilla.bus.declare import NotYetKnown, projection, reaction
 from flotilla.bus.envelope import Received
-from flotilla.events.ai import LeadQualified
 from flotilla.events.auth import User, UserCreated, UserDeactivated, UserUpdated
-from flotilla.events.crm import ContactCreated, ContactIdentified, LeadCreated
+from flotilla.events.crm import ContactCreated, ContactIdentified
 from flotilla.events.messaging import MessageReceived, MessageSent
-from flotilla.store.postgres import Row, Transaction
+from flotilla.store.postgres import Transaction
 
 from flotilla_crm.commands import AUDIENCE
 from flotilla_crm.domain.people import Introduction, Stranger, introduce, stranger
@@ -54,49 +53,6 @@ async def note_replies(tx: Transaction, batch: Sequence[Received[MessageSent]]) 
     if unknown:
         raise NotYetKnown("identity", unknown[0])
     await timeline.append(tx, [_message(event, Kind.MESSAGE_SENT, event.data.occurred_at) for event in batch])
-
-
-@reaction(LeadQualified, lane="timeline")
-async def name_leads(tx: Transaction, batch: Sequence[Received[LeadQualified]]) -> None:
-    """Say who each qualified lead is: ai may know no more than the channel identity. Held until that is known."""
-    known = await people.who_they_are(tx, [(event.org, event.data.identity_id) for event in batch])
-    entries: list[Entry] = []
-    for event in batch:
-        who = known.get((event.org, event.data.identity_id))
-        if who is None:
-            if await people.unknown_identities(tx, [(event.org, event.data.identity_id)]):
-                raise NotYetKnown("identity", event.data.identity_id)
-            continue  # their contact was deleted
-        lead = _lead(event.data, who)
-        id_ = tx.emit(lead, org=event.org, sequence=1, cause=event, audience=AUDIENCE)
-        entries.append(
-            Entry(
-                id=id_,
-                org=event.org,
-                kind=Kind.LEAD_CREATED,
-                at=lead.qualified_at,
-                reference_id=lead.lead_id,
-                contact_id=lead.contact_id,
-                conversation_id=lead.conversation_id,
-                actor=event.envelope.actor,
-            )
-        )
-    await timeline.append(tx, entries)
-
-
-def _lead(qualified: LeadQualified, who: Row) -> LeadCreated:
-    return LeadCreated(
-        lead_id=qualified.qualification_id,
-        contact_id=who["contact_id"],
-        identity_id=qualified.identity_id,
-        conversation_id=qualified.conversation_id,
-        name=who["name"],
-        company_id=who["company_id"],
-        score=qualified.score,
-        confidence=qualified.confidence,
-        budget=qualified.budget,
-        qualified_at=qualified.qualified_at,
-    )
 
 
 def _first_of_each(batch: Sequence[Received[MessageReceived]]) -> dict[Key, Received[MessageReceived]]:

@@ -5,12 +5,13 @@ from datetime import timedelta
 from flotilla.bus.declare import Lane
 from flotilla.events import bookings as booking_events
 from flotilla.events import crm as events
+from flotilla.events import leads as lead_events
 from flotilla.events.integrations import CalendarEventDeleteRequested, CalendarEventRequested
 from flotilla.events.messaging import MessageRequested
 from flotilla.events.websocket import NotificationRequested
 from flotilla.service import Service
 
-from flotilla_crm import booking_wishes, handlers, revisions, wishes
+from flotilla_crm import booking_wishes, handlers, lead_handlers, revisions, wishes
 from flotilla_crm.api import (
     booking_hosts,
     bookings,
@@ -19,6 +20,7 @@ from flotilla_crm.api import (
     consents,
     contact_merges,
     contacts,
+    leads,
     merges,
     notes,
     segments,
@@ -26,6 +28,7 @@ from flotilla_crm.api import (
 )
 from flotilla_crm.booking_saga import booking_moved, booking_saga
 from flotilla_crm.commands import task_due
+from flotilla_crm.leads import leads_age
 from flotilla_crm.reminders import booking_reminder
 from flotilla_crm.segments import keep_segments
 
@@ -41,6 +44,7 @@ service = Service(
         companies,
         tasks,
         notes,
+        leads,
         booking_hosts,
         bookings,
     ),
@@ -53,7 +57,11 @@ service = Service(
     handlers=(
         handlers.meet_senders,
         handlers.note_replies,
-        handlers.name_leads,
+        lead_handlers.name_leads,
+        lead_handlers.rescore_contacts,
+        lead_handlers.rescore_companies,
+        lead_handlers.rescore_conversations,
+        lead_handlers.convert_leads,
         handlers.keep_users,
         wishes.grant_tasks,
         wishes.take_back_tasks,
@@ -62,7 +70,7 @@ service = Service(
         booking_wishes.grant_bookings,
         booking_saga.facts,
     ),
-    timers=(task_due, booking_saga.timer, booking_moved, booking_reminder),
+    timers=(task_due, leads_age, booking_saga.timer, booking_moved, booking_reminder),
     workers=(keep_segments,),
     sagas=(booking_saga,),
     emits=(
@@ -87,6 +95,10 @@ service = Service(
         events.TaskDeleteFailed,
         events.NoteCreated,
         events.LeadCreated,
+        lead_events.LeadUpdated,
+        lead_events.LeadConverted,
+        lead_events.LeadScored,
+        lead_events.LeadRouted,
         booking_events.BookingConfirmed,
         booking_events.BookingFailed,
         booking_events.BookingRescheduled,

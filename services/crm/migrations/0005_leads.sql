@@ -20,10 +20,10 @@ CREATE TABLE leads (
     FOREIGN KEY (organization_id, contact_id) REFERENCES contacts (organization_id, id) ON DELETE CASCADE,
     FOREIGN KEY (organization_id, owner_id) REFERENCES users (organization_id, id)
 );
-CREATE INDEX leads_score ON leads (organization_id, score DESC, id);
-CREATE INDEX leads_owner ON leads (organization_id, owner_id, score DESC, id);
-CREATE INDEX leads_status ON leads (organization_id, status, score DESC, id);
-CREATE INDEX leads_contact ON leads (organization_id, contact_id, id);
+CREATE INDEX leads_score ON leads (organization_id, score DESC, id DESC);
+CREATE INDEX leads_owner ON leads (organization_id, owner_id, score DESC, id DESC);
+CREATE INDEX leads_status ON leads (organization_id, status, score DESC, id DESC);
+CREATE INDEX leads_contact ON leads (organization_id, contact_id, score DESC, id DESC);
 CREATE INDEX leads_open ON leads (organization_id, id) WHERE status IN ('new', 'working');
 CREATE INDEX leads_open_of_owner ON leads (organization_id, owner_id) WHERE status IN ('new', 'working');
 SELECT protect_tenant_table('leads');

@@ -134,7 +134,7 @@ async def test_people_set_their_own_hours_and_leaders_everybodys(
     assert (await me.put(f"/v1/bookings/hosts/{other}", body)).status == 403
     leader = crm.client(org, role="team_owner")
     assert (await leader.put(f"/v1/bookings/hosts/{other}", body)).status == 200
-    assert (await leader.put(f"/v1/bookings/hosts/{new_id()}", body)).status == 422
+    assert (await leader.put(f"/v1/bookings/hosts/{new_id()}", body)).status == 404
     stale = await me.put(f"/v1/bookings/hosts/{mine}", body, headers={"If-Match": '"7"'})
     assert stale.status == 412
     listed = (await me.get("/v1/bookings/hosts?limit=1")).json()

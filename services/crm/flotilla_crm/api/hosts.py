@@ -23,9 +23,10 @@ from flotilla.security.principal import Principal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from flotilla_crm.api.values import FIRST_ID, check_known
+from flotilla_crm.api.values import FIRST_ID
 from flotilla_crm.domain.availability import Host, Window
 from flotilla_crm.store import hosts as store
+from flotilla_crm.store import routing
 
 booking_hosts = Routes("/v1/bookings/hosts", tag="bookings")
 
@@ -127,8 +128,8 @@ async def set_booking_host(
     """Set when somebody can be booked; one's own, or with `bookings:configure` anybody's. Bookings made stay."""
     _check_may_set(who, user_id)
     host = await store.read(tx, who.org, user_id, lock=True)
-    if host is None:
-        await check_known(tx, who.org, {"owner_id": user_id})
+    if host is None and await routing.cannot_take(tx, who.org, [user_id]):
+        raise NotFoundError("Nobody with this id works here with a role that takes work.")
     check_if_match(request, host.sequence if host else 0)
     given: dict[str, Any] = body.model_dump(exclude={"hours"})
     hours = tuple(Window(**each.model_dump()) for each in body.hours)
