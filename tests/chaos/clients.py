@@ -13,7 +13,7 @@ from flotilla.testing import Client
 
 from tests.chaos.history import History
 
-PACE = 0.02
+PACE = 0.05
 """Seconds between two requests of one client."""
 AGAIN = 0.25
 """Of the requests whose answer was lost, so many are asked again, as a caller with an idempotency key would."""

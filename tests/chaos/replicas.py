@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
-from flotilla.instance import Instance
+from flotilla.instance import Instance, project_root
 from flotilla.testing import Client, eventually
 from flotilla.testing.ports import free_port
 
@@ -50,12 +50,13 @@ class Replica:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *command,
-                env={**environment, "PYTHONPATH": str(self._instance.root)},
-                cwd=self._instance.root,
+                env={**environment, "PYTHONPATH": str(project_root())},
+                cwd=project_root(),
                 stdout=output,
                 stderr=output,
             )
         await eventually(self._ready_or_dead, seconds=READY_SECONDS, what=f"replica {self.name} is ready")
+        assert self.ready or fault, f"it ended while it was starting: {self._log.read_text()[-2000:]}"
 
     async def died(self, seconds: float = 60) -> int:
         """Wait for its end: the exit status."""
