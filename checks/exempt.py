@@ -12,6 +12,7 @@ COLUMNS: Final[dict[tuple[str, str, str], str]] = {
     ("auth", "credentials", "password_hash"): "Argon2id",
     ("auth", "sign_in_attempts", "failures"): "how many, since the last success",
     ("gateway", "key_sets", "keys"): "public keys of the platform, published to all",
+    ("gateway", "roles", "grants"): "names of permissions, of roles by their ids",
     ("gateway", "memberships", "role"): "one of six words; the gateway asks by organization and person",
     ("gateway", "memberships", "state"): "one of two words",
     ("gateway", "organization_states", "state"): "one of three words",

@@ -13,7 +13,7 @@ from flotilla_auth.domain.entities import Invitation, Organization, Session, Use
 from flotilla_auth.domain.teams import Team
 
 ORG: Final = "org"
-USER_FIELDS: Final = ("name", "role", "locale", "state")
+USER_FIELDS: Final = ("name", "role", "role_id", "locale", "state")
 ORGANIZATION_FIELDS: Final = ("name", "locale", "time_zone", "currency", "state", "onboarding")
 TEAM_FIELDS: Final = ("name", "skills", "distribution", "sticky", "time_zone", "hours", "state")
 
@@ -31,6 +31,7 @@ def user(tx: Transaction, type_: type[events.User], now: User, before: User | No
         email=now.email,
         name=now.name,
         role=now.role,
+        role_id=now.role_id,
         locale=now.locale,
         state=now.state,
         changed=changes(before, now, USER_FIELDS) if before else {},

@@ -43,6 +43,7 @@ service = Service(
         auth.TeamMemberRemoved,
         auth.ClientAssigned,
         auth.AgentPresenceChanged,
+        auth.RoleUpdated,
         billing.SubscriptionRequested,
         billing.SubscriptionCancelRequested,
         pipeline.PipelineRequested,

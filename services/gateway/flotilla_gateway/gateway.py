@@ -29,7 +29,7 @@ from flotilla_gateway.trust.api_keys import ApiKeys
 from flotilla_gateway.trust.entitlements import API, Entitlements
 from flotilla_gateway.trust.keys import KeySet
 from flotilla_gateway.trust.sessions import Sessions
-from flotilla_gateway.trust.standing import API_KEYS, ENTITLEMENTS, Standing, StandingFeed
+from flotilla_gateway.trust.standing import API_KEYS, ENTITLEMENTS, ROLES, Standing, StandingFeed
 from flotilla_gateway.trust.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -156,6 +156,7 @@ async def resources(app: "App") -> AsyncIterator[Gateway]:
             app.db,
             {
                 API_KEYS: partial(_read_keys, gateway.api_keys),
+                ROLES: standing.read_roles,
                 ENTITLEMENTS: partial(_read_entitlements, gateway.entitlements),
             },
         )

@@ -14,7 +14,9 @@ from flotilla.events.auth import (
     ApiKeyRevoked,
     Organization,
     OrganizationCreated,
+    OrganizationSuspended,
     OrganizationUpdated,
+    RoleUpdated,
     SessionEnded,
     SigningKeyRotated,
     User,
@@ -35,6 +37,7 @@ from flotilla_gateway.trust.standing import (
     MEMBERSHIPS,
     ORGANIZATIONS,
     REMEMBERED,
+    ROLES,
     SESSIONS,
 )
 
@@ -54,7 +57,13 @@ async def keep_signing_keys(tx: Transaction, batch: Sequence[Received[SigningKey
     await tx.notify(CHANNEL, KEYS)
 
 
-@projection(OrganizationCreated, OrganizationUpdated, lane=SECURITY.name, tables=("organization_states",))
+@projection(
+    OrganizationCreated,
+    OrganizationUpdated,
+    OrganizationSuspended,
+    lane=SECURITY.name,
+    tables=("organization_states",),
+)
 async def keep_organization_states(tx: Transaction, batch: Sequence[Received[Organization]]) -> None:
     """Which organizations are suspended."""
     states = [(event.data.organization_id, event.sequence, event.data.state) for event in batch]
@@ -66,10 +75,34 @@ async def keep_organization_states(tx: Transaction, batch: Sequence[Received[Org
 async def keep_memberships(tx: Transaction, batch: Sequence[Received[User]]) -> None:
     """Roles that changed and people who left, for as long as tokens may say otherwise."""
     members = [
-        (event.org, event.data.user_id, event.sequence, event.data.role, event.data.state) for event in batch
+        (
+            event.org,
+            event.data.user_id,
+            event.sequence,
+            event.data.role,
+            event.data.state,
+            event.data.role_id,
+        )
+        for event in batch
     ]
     await store.keep_memberships(tx, members)
     await tx.notify(CHANNEL, MEMBERSHIPS)
+
+
+@projection(RoleUpdated, lane=SECURITY.name, tables=("roles",))
+async def keep_roles(tx: Transaction, batch: Sequence[Received[RoleUpdated]]) -> None:
+    """What organizations' own roles may; nothing, once they are deleted."""
+    roles = [
+        (
+            event.org,
+            event.data.role_id,
+            event.sequence,
+            event.data.permissions if event.data.state == "active" else {},
+        )
+        for event in batch
+    ]
+    await store.keep_roles(tx, roles)
+    await tx.notify(CHANNEL, _topic(ROLES, {event.data.role_id for event in batch}))
 
 
 @projection(ApiKeyCreated, ApiKeyRevoked, lane=SECURITY.name, tables=("api_keys",))

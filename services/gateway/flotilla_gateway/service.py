@@ -73,6 +73,7 @@ service = Service(
         handlers.keep_signing_keys,
         handlers.keep_organization_states,
         handlers.keep_memberships,
+        handlers.keep_roles,
         handlers.keep_ended_sessions,
         handlers.keep_api_keys,
         handlers.tell_revoked_keys,

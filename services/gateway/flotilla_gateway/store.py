@@ -10,7 +10,7 @@ from flotilla.events.auth import PublicKey
 from flotilla.features import API_REQUESTS
 from flotilla.store.postgres import Database, Row, Transaction
 
-from flotilla_gateway.trust.records import Entitled, KnownKey
+from flotilla_gateway.trust.records import Entitled, KnownKey, Membership, OwnRole
 
 KEEP_KEYS: Final = """
 INSERT INTO key_sets AS kept (key_set_id, sequence, keys)
@@ -29,11 +29,22 @@ ON CONFLICT (organization_id) DO UPDATE SET sequence = excluded.sequence, state 
 WHERE kept.sequence < excluded.sequence"""
 
 KEEP_MEMBERSHIPS: Final = """
-INSERT INTO memberships AS kept (organization_id, user_id, sequence, role, state)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[])
+INSERT INTO memberships AS kept (organization_id, user_id, sequence, role, state, role_id)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::uuid[])
 ON CONFLICT (organization_id, user_id) DO UPDATE
-SET sequence = excluded.sequence, role = excluded.role, state = excluded.state, noted_at = now()
+SET sequence = excluded.sequence, role = excluded.role, state = excluded.state, role_id = excluded.role_id,
+    noted_at = now()
 WHERE kept.sequence < excluded.sequence"""
+
+KEEP_ROLES: Final = """
+INSERT INTO roles AS kept (organization_id, role_id, sequence, grants)
+SELECT org, role, sequence, string_to_array(grants, ' ')
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[]) AS t (org, role, sequence, grants)
+ON CONFLICT (organization_id, role_id) DO UPDATE SET sequence = excluded.sequence, grants = excluded.grants
+WHERE kept.sequence < excluded.sequence"""
+
+READ_ROLES: Final = """
+SELECT organization_id, role_id, grants FROM roles WHERE $1::uuid[] IS NULL OR role_id = ANY($1)"""
 
 # A revocation stays whatever comes late; the word of its making may come after it.
 KEEP_API_KEYS: Final = """
@@ -77,7 +88,7 @@ READ_KEYS: Final = "SELECT keys FROM key_sets"
 READ_SUSPENDED: Final = "SELECT organization_id FROM organization_states WHERE state = 'suspended'"
 READ_ENDED: Final = "SELECT session_id FROM ended_sessions WHERE noted_at > now() - $1::interval"
 READ_CHANGED: Final = """
-SELECT organization_id, user_id, role, state FROM memberships WHERE noted_at > now() - $1::interval"""
+SELECT organization_id, user_id, role, role_id, state FROM memberships WHERE noted_at > now() - $1::interval"""
 FORGET_ENDED: Final = "DELETE FROM ended_sessions WHERE noted_at < now() - $1::interval"
 
 
@@ -99,9 +110,30 @@ async def keep_organizations(tx: Transaction, states: Sequence[tuple[UUID, int, 
     await tx.execute(KEEP_ORGANIZATIONS, *_columns(states))
 
 
-async def keep_memberships(tx: Transaction, members: Sequence[tuple[UUID, UUID, int, str, str]]) -> None:
+async def keep_memberships(
+    tx: Transaction, members: Sequence[tuple[UUID, UUID, int, str, str, UUID | None]]
+) -> None:
     """Newer roles and states of people in organizations."""
     await tx.execute(KEEP_MEMBERSHIPS, *_columns(members))
+
+
+async def keep_roles(tx: Transaction, roles: Sequence[tuple[UUID, UUID, int, dict[str, str]]]) -> None:
+    """Newer grants of organizations' own roles."""
+    rows = [(*row[:3], " ".join(f"{name}={scope}" for name, scope in row[3].items())) for row in roles]
+    await tx.execute(KEEP_ROLES, *_columns(rows))
+
+
+async def read_roles(db: Database, ids: Sequence[UUID] | None = None) -> list[OwnRole]:
+    """Those with these ids, or all."""
+    rows = await db.fetch(READ_ROLES, None if ids is None else list(ids))
+    return [
+        OwnRole(
+            row["organization_id"],
+            row["role_id"],
+            {name: scope for name, _, scope in (grant.partition("=") for grant in row["grants"])},
+        )
+        for row in rows
+    ]
 
 
 async def keep_api_keys(tx: Transaction, keys: Sequence[tuple[Any, ...]]) -> None:
@@ -147,10 +179,13 @@ async def read_ended(db: Database, within: timedelta) -> set[UUID]:
     return {row["session_id"] for row in await db.fetch(READ_ENDED, within)}
 
 
-async def read_changed(db: Database, within: timedelta) -> dict[tuple[UUID, UUID], tuple[str, str]]:
-    """Role and state, by (organization, user), of people for whom they changed lately."""
+async def read_changed(db: Database, within: timedelta) -> dict[tuple[UUID, UUID], Membership]:
+    """By (organization, user): those that changed lately."""
     rows = await db.fetch(READ_CHANGED, within)
-    return {(row["organization_id"], row["user_id"]): (row["role"], row["state"]) for row in rows}
+    return {
+        (row["organization_id"], row["user_id"]): Membership(row["role"], row["role_id"], row["state"])
+        for row in rows
+    }
 
 
 async def forget_ended(db: Database, older: timedelta) -> None:

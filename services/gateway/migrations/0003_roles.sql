@@ -6,6 +6,7 @@ CREATE TABLE roles (
     grants text[] NOT NULL,
     PRIMARY KEY (organization_id, role_id)
 );
+CREATE INDEX roles_role_id ON roles (role_id);
 COMMENT ON TABLE roles IS 'exempt: names of permissions by ids, looked up before the tenant is known';
 
 ALTER TABLE memberships ADD COLUMN role_id uuid;

@@ -2,10 +2,13 @@
 
 import gzip
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from flotilla.events.auth import (
+    OrganizationSuspended,
     OrganizationUpdated,
+    RoleUpdated,
     SessionEnded,
     UserDeactivated,
     UserUpdated,
@@ -59,10 +62,13 @@ async def test_a_suspended_organization_and_its_return(fleet: Fleet) -> None:
     org = new_id()
     token, other = fleet.key.token(org=str(org)), fleet.key.token()
     for sequence, state, status in ((2, "suspended", 403), (3, "active", 200)):
-        await fleet.gateway.publish(organization(org, state), org=org, sequence=sequence)
+        await fleet.gateway.publish(
+            OrganizationUpdated(**organization(org, state)), org=org, sequence=sequence
+        )
         await fleet.becomes(status, token)
         assert (await fleet.ask(other)).status == 200
-    await fleet.gateway.publish(organization(org, "suspended"), org=org, sequence=4)
+    closed = OrganizationSuspended(**organization(org, "suspended"), reason="Sends what nobody asked for")
+    await fleet.gateway.publish(closed, org=org, sequence=4)
     await fleet.becomes(403, token)
     assert (await fleet.ask(token)).json()["type"] == "/problems/organization-suspended"
     assert (await fleet.ask(fleet.key.token(org=str(org)))).status == 403, "new tokens too"
@@ -81,6 +87,51 @@ async def test_a_role_that_changed_counts_at_once(fleet: Fleet) -> None:
         return fleet.gateway.app.principals.verify(header or "").role == "viewer"
 
     await eventually(demoted)
+
+
+async def test_an_own_role_that_changed_counts_at_once(fleet: Fleet) -> None:
+    org, user, role_id = new_id(), new_id(), new_id()
+    token = fleet.key.token(org=str(org), sub=str(user), role="team_member", rid=str(role_id))
+
+    async def may(permission: str) -> bool:
+        await fleet.ask(token)
+        header = fleet.things.requests[-1].header("flotilla-principal")
+        return fleet.gateway.app.principals.verify(header or "").may(permission)
+
+    async def told(sequence: int, state: str = "active", **permissions: str) -> None:
+        role = RoleUpdated(
+            role_id=role_id, name="Support", base="team_member", permissions=permissions, state=state
+        )
+        await fleet.gateway.publish(role, org=org, sequence=sequence)
+
+    assert not await may("conversations:read"), "nothing is known of the role yet"
+    await told(1, **{"conversations:read": "all"})
+    await eventually(lambda: may("conversations:read"))
+    assert not await may("deals:read"), "whatever the built-in role may that it is taken for"
+    await told(3, **{"deals:read": "all"})
+    await eventually(lambda: may("deals:read"))
+    await told(2, **{"conversations:read": "all"})
+    given = UserUpdated(
+        user_id=user, email=None, name=None, role="viewer", role_id=None, locale="en", state="active"
+    )
+    await fleet.gateway.publish(given, org=org, sequence=2)
+    await eventually(lambda: may("tasks:read"))
+    again = UserUpdated(
+        user_id=user, email=None, name=None, role="viewer", role_id=role_id, locale="en", state="active"
+    )
+    await fleet.gateway.publish(again, org=org, sequence=3)
+
+    async def narrowed() -> bool:
+        return not await may("tasks:read")
+
+    await eventually(narrowed)
+    assert await may("deals:read")
+    await told(4, state="deleted")
+
+    async def gone() -> bool:
+        return not await may("deals:read")
+
+    await eventually(gone)
 
 
 async def test_somebody_who_left(fleet: Fleet) -> None:
@@ -192,15 +243,15 @@ async def test_probes(fleet: Fleet) -> None:
     assert b"flotilla_gateway_requests_total{" in metrics
 
 
-def organization(org: UUID, state: str) -> OrganizationUpdated:
+def organization(org: UUID, state: str) -> dict[str, Any]:
     """Its state."""
-    return OrganizationUpdated(
-        organization_id=org,
-        name="Acme",
-        slug="acme",
-        locale="en",
-        time_zone="UTC",
-        currency="EUR",
-        region="eu",
-        state=state,
-    )
+    return {
+        "organization_id": org,
+        "name": "Acme",
+        "slug": "acme",
+        "locale": "en",
+        "time_zone": "UTC",
+        "currency": "EUR",
+        "region": "eu",
+        "state": state,
+    }

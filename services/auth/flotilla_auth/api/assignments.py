@@ -10,7 +10,7 @@ from flotilla.http.pages import page
 
 from flotilla_auth import teams
 from flotilla_auth.api.fields import Body
-from flotilla_auth.api.teams import Skill, active, there
+from flotilla_auth.api.teams import Skill, active, check_own, there
 from flotilla_auth.api.views import View
 from flotilla_auth.store import assignments as store
 from flotilla_auth.store import teams as team_store
@@ -46,6 +46,7 @@ async def assign_client(
     Whoever takes care of them already goes on, unless `user_id` names somebody else: so a request sent twice
     changes nothing. 409 where nobody who could has room, or the team is archived.
     """
+    await check_own(tx, who, team_id, "clients:assign")
     team = active(there(await team_store.lock(tx, who.org, team_id)))
     given = await teams.assign(tx, team, body.contact_id, skill=body.skill, user_id=body.user_id)
     set_etag(response, given.sequence)
@@ -67,6 +68,7 @@ async def list_assignments(
 @routes.delete("/{contact_id}", permission="clients:assign", status_code=204)
 async def release_client(team_id: UUID, contact_id: UUID, tx: Tx, who: Who) -> None:
     """Nobody takes care of them any more; in a sticky team they go back to the same person next time."""
+    await check_own(tx, who, team_id, "clients:assign")
     there(await team_store.lock(tx, who.org, team_id))
     held = await store.read(tx, who.org, contact_id, lock=True)
     if held is None or held.user_id is None or held.team_id != team_id:

@@ -10,7 +10,9 @@ from fastapi import Request, Response
 from flotilla.events.auth import TeamCreated, TeamMemberAdded, TeamUpdated, WorkingHours
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who, check_if_match, set_etag
 from flotilla.http.pages import page
-from flotilla.problems import ConflictError, UnprocessableError
+from flotilla.problems import ConflictError, ForbiddenError, UnprocessableError
+from flotilla.security.principal import Principal
+from flotilla.store.postgres import Transaction
 from pydantic import Field, model_validator
 
 from flotilla_auth import events, teams
@@ -125,7 +127,9 @@ async def list_teams(tx: Tx, who: Who, query: PageQuery) -> Page[TeamView]:
 
 @routes.post("", permission="teams:write", status_code=201)
 async def create_team(body: NewTeam, tx: Tx, who: Who, response: Response) -> TeamView:
-    """Make a team."""
+    """Make a team; not with a permission that is for one's own teams alone."""
+    if who.is_for_own_teams("teams:write"):
+        raise ForbiddenError("Your role is for your own teams alone: ask an administrator to make one.")
     team = await store.insert(tx, who.org, tx.app.new_id(), _fields(body.model_dump()))
     events.team(tx, TeamCreated, team)
     response.headers["Location"] = f"/v1/teams/{team.id}"
@@ -143,6 +147,7 @@ async def change_team(
     team_id: UUID, body: TeamChange, tx: Tx, who: Who, request: Request, response: Response
 ) -> TeamView:
     """Change or archive it: an archived one is given no clients, and keeps those it has."""
+    await check_own(tx, who, team_id, "teams:write")
     before = there(await store.lock(tx, who.org, team_id))
     check_if_match(request, before.sequence)
     wanted = replace(before, **_fields(body.model_dump(exclude_unset=True)))
@@ -168,6 +173,7 @@ async def put_member(
     team_id: UUID, user_id: UUID, body: Membership, tx: Tx, who: Who, response: Response
 ) -> MemberView:
     """Add somebody, or change how they belong to the team; their skills are some of the team's."""
+    await check_own(tx, who, team_id, "teams:write")
     # The person first, then the team, as whoever ends their access does; and who leaves meanwhile leaves the team.
     user = await users.hold(tx, who.org, user_id)
     team = active(there(await store.lock(tx, who.org, team_id)))
@@ -192,6 +198,7 @@ async def put_member(
 @routes.delete("/{team_id}/members/{user_id}", permission="teams:write", status_code=204)
 async def remove_member(team_id: UUID, user_id: UUID, tx: Tx, who: Who) -> None:
     """Somebody belongs to it no longer; the clients they took care of in it are nobody's."""
+    await check_own(tx, who, team_id, "teams:write")
     there(await store.lock(tx, who.org, team_id))
     if not await teams.leave(tx, who.org, user_id, team_id):
         raise NotFoundError("They are no member of this team.")
@@ -202,6 +209,14 @@ def there(team: Team | None) -> Team:
     if team is None:
         raise NotFoundError("There is no such team in your organization.")
     return team
+
+
+async def check_own(tx: Transaction, who: Principal, team_id: UUID, permission: str) -> None:
+    """A 403 problem where the permission is for the caller's own teams alone, and this is none of them."""
+    if who.is_for_own_teams(permission):
+        there(await store.read(tx, who.org, team_id))
+        if await store.read_member(tx, who.org, team_id, who.user_id) is None:
+            raise ForbiddenError("Your role is for your own teams alone, and you are no member of this one.")
 
 
 def active(team: Team) -> Team:

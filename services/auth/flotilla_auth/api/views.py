@@ -24,6 +24,8 @@ class UserView(View):
     email: str
     name: str
     role: str
+    role_id: UUID | None
+    """The organization's own role that they have; `role` is then what they are taken for."""
     locale: str
     state: str
     created_at: datetime

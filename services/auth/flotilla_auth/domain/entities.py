@@ -50,6 +50,8 @@ class User:
     email: str
     name: str
     role: str
+    role_id: UUID | None
+    """Their organization's own role; `role` is then what they are taken for."""
     locale: str
     state: str
     sequence: int

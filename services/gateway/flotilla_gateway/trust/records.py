@@ -25,6 +25,25 @@ class KnownKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Membership:
+    """What changed lately of a person in an organization."""
+
+    role: str
+    role_id: UUID | None
+    """The organization's own role, where they have one."""
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRole:
+    """What an organization's own role may: nothing, once it is deleted."""
+
+    organization_id: UUID
+    role_id: UUID
+    grants: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Entitled:
     """What the table says of one feature of one organization."""
 

@@ -16,6 +16,7 @@ from flotilla.store.postgres import Database
 
 from flotilla_gateway import store
 from flotilla_gateway.trust.keys import KeySet
+from flotilla_gateway.trust.records import Membership
 
 log = structlog.get_logger()
 
@@ -27,6 +28,7 @@ MEMBERSHIPS: Final = "memberships"
 EVERYTHING: Final = (KEYS, ORGANIZATIONS, SESSIONS, MEMBERSHIPS)
 API_KEYS: Final = "api_keys"
 ENTITLEMENTS: Final = "entitlements"
+ROLES: Final = "roles"
 """Told with the ids that changed, `api_keys:<id>,<id>`: there are too many to read them all each time."""
 
 TOKEN_LIFETIME: Final = timedelta(minutes=15)
@@ -48,7 +50,8 @@ class Standing:
         self.epoch = 1
         self._ended: set[UUID] = set()
         self._suspended: set[UUID] = set()
-        self._changed: dict[tuple[UUID, UUID], tuple[str, str]] = {}
+        self._changed: dict[tuple[UUID, UUID], Membership] = {}
+        self._roles: dict[tuple[UUID, UUID], dict[str, str]] = {}
 
     def has_ended(self, session: UUID) -> bool:
         """The session was signed out or revoked."""
@@ -58,9 +61,21 @@ class Standing:
         """The organization may do nothing."""
         return org in self._suspended
 
-    def membership(self, org: UUID, user: UUID) -> tuple[str, str] | None:
+    def membership(self, org: UUID, user: UUID) -> Membership | None:
         """Role and state where they changed lately."""
         return self._changed.get((org, user))
+
+    def grants(self, org: UUID, role: UUID) -> dict[str, str]:
+        """What an organization's own role may, and for what; nothing where it is not known."""
+        return self._roles.get((org, role), {})
+
+    async def read_roles(self, db: Database, ids: Sequence[UUID] | None) -> None:
+        """Read these roles again, or all."""
+        found = {
+            (role.organization_id, role.role_id): role.grants for role in await store.read_roles(db, ids)
+        }
+        self._roles = found if ids is None else self._roles | found
+        self.epoch += 1
 
     async def read(self, db: Database, topic: str) -> None:
         """Read one topic again."""

@@ -1,7 +1,7 @@
 """Access tokens: Ed25519-signed JWTs of auth (RFC 7519, RFC 8037), each verified once.
 
-Claims: `iss` "flotilla", `sub` the person, `org`, `sid` the session, `role`, `iat`, `exp` at most 15 minutes
-later; `kid` in the header.
+Claims: `iss` "flotilla", `sub` the person, `org`, `sid` the session, `role`, `rid` where it is the
+organization's own, `iat`, `exp` at most 15 minutes later; `kid` in the header.
 """
 
 import time
@@ -46,6 +46,8 @@ class Claims(msgspec.Struct, frozen=True):
     iat: float
     exp: float
     nbf: float = 0.0
+    rid: UUID | None = None
+    """Their organization's own role, where they have one."""
 
 
 class PersonSession(Session):
@@ -119,7 +121,7 @@ class Tokens:
         if session.epoch and self._key_is_gone(token):
             ended = True
         else:
-            ended = self._standing.has_ended(claims.sid) or (member is not None and member[1] != "active")
+            ended = self._standing.has_ended(claims.sid) or (member is not None and member.state != "active")
         if ended:
             self._known.pop(token, None)
             raise UnauthorizedError(f"This session has ended. {_SIGN_IN}")
@@ -134,11 +136,13 @@ class Tokens:
     def _sign(self, session: PersonSession, now: float) -> None:
         claims = session.claims
         member = self._standing.membership(claims.org, claims.sub)
+        role, role_id = (claims.role, claims.rid) if member is None else (member.role, member.role_id)
         principal = Principal(
             org=claims.org,
             user_id=claims.sub,
             session_id=claims.sid,
-            role=member[0] if member is not None else claims.role,
+            role=role,
+            grants=None if role_id is None else self._standing.grants(claims.org, role_id),
             expires_at=int(now + LIFETIME_SECONDS),
         )
         session.principal = self._signer.sign(principal).encode()
