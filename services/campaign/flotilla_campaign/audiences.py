@@ -14,7 +14,8 @@ from flotilla.store.postgres import Transaction
 
 from flotilla_campaign.enrolling import Candidate, enrol
 from flotilla_campaign.own import bound
-from flotilla_campaign.running import AUDIENCE, write
+from flotilla_campaign.running import write
+from flotilla_campaign.sending import AUDIENCE
 from flotilla_campaign.store import enrolments, segments, sequences
 
 

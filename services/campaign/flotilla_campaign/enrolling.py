@@ -10,7 +10,8 @@ from flotilla.events.campaign import SequenceStarted
 from flotilla.store.postgres import Transaction
 
 from flotilla_campaign.domain.enrolments import Enrolment
-from flotilla_campaign.running import AUDIENCE, set_due
+from flotilla_campaign.running import set_due
+from flotilla_campaign.sending import AUDIENCE
 from flotilla_campaign.store import enrolments, listening, people, sequences
 
 

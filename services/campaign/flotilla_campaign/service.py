@@ -5,9 +5,13 @@ from datetime import timedelta
 from flotilla.bus.declare import Lane
 from flotilla.events.campaign import (
     ContactUnsubscribed,
+    MailBounced,
+    MailClicked,
+    MailOpened,
     SequenceFinished,
     SequenceStarted,
     SequenceStartFailed,
+    SequenceStepDue,
     SequenceStepSent,
     SequenceStopped,
 )
@@ -15,7 +19,7 @@ from flotilla.events.messaging import MessageRequested
 from flotilla.service import Service
 
 from flotilla_campaign import audiences, contacts, own, workers
-from flotilla_campaign.api import enrolments, sequences, suppressions
+from flotilla_campaign.api import enrolments, sequences, suppressions, tracking
 from flotilla_campaign.handlers import follow_messages, keep_zones
 from flotilla_campaign.running import step_due
 from flotilla_campaign.settings import CampaignSettings
@@ -24,7 +28,7 @@ service = Service(
     name="campaign",
     settings=CampaignSettings,
     resources=own.opened,
-    routes=(sequences.routes, enrolments.routes, suppressions.routes),
+    routes=(sequences.routes, enrolments.routes, suppressions.routes, tracking.routes),
     lanes=(Lane("directory"), Lane("audiences"), Lane(own.LANE, wait=timedelta(milliseconds=100))),
     handlers=(
         keep_zones,
@@ -42,10 +46,14 @@ service = Service(
     emits=(
         SequenceStarted,
         SequenceStartFailed,
+        SequenceStepDue,
         SequenceStepSent,
         SequenceFinished,
         SequenceStopped,
         ContactUnsubscribed,
+        MailOpened,
+        MailClicked,
+        MailBounced,
         MessageRequested,
     ),
 )

@@ -53,6 +53,17 @@ class SequenceStarted(Enrolment, frozen=True, kw_only=True):
     """The person was enrolled; the first step begins."""
 
 
+@_event("sequence.step.due.v1", subject="enrolment_id")
+class SequenceStepDue(Enrolment, frozen=True, kw_only=True):
+    """A step's message is asked for now."""
+
+    step: int
+    """From 0."""
+    variant: str | None
+    """Which text of a step that has several."""
+    message_id: UUID
+
+
 @_event("sequence.step.sent.v1", subject="enrolment_id")
 class SequenceStepSent(Enrolment, frozen=True, kw_only=True):
     """The channel took the message of a step."""
@@ -87,3 +98,41 @@ class ContactUnsubscribed(Event, frozen=True, kw_only=True):
     """`replied` where they asked for it in a message, `link` by the link in one, `withdrawn` where they withdrew
     consent in crm, `requested` where somebody entered it."""
     unsubscribed_at: Moment
+
+
+class Mail(Event, frozen=True, kw_only=True):
+    """A message of a step, on whichever channel, and somebody's doing with it."""
+
+    message_id: UUID
+    enrolment_id: UUID
+    sequence_id: UUID
+    version: int
+    step: int
+    variant: str | None
+    campaign_id: UUID | None
+    contact_id: UUID
+    occurred_at: Moment
+
+
+@_event("mail.opened.v1", subject="message_id")
+class MailOpened(Mail, frozen=True, kw_only=True):
+    """It was opened; told once for the person, and once for programs."""
+
+    automated: bool
+    """Whether it was rather a program that fetches ahead: a scanner, a preview. A guess."""
+
+
+@_event("mail.clicked.v1", subject="message_id")
+class MailClicked(Mail, frozen=True, kw_only=True):
+    """A link in it was followed; told once a link for the person, and once for programs."""
+
+    automated: bool
+    url: str
+    """Where the link leads."""
+
+
+@_event("mail.bounced.v1", subject="message_id")
+class MailBounced(Mail, frozen=True, kw_only=True):
+    """It reached nobody, and nothing will: nothing more is sent to this person."""
+
+    reason: str | None

@@ -88,6 +88,9 @@ class Delivery(Event, frozen=True, kw_only=True):
     reason: str | None = None
     """Why it failed or is not known, for people to read."""
     occurred_at: Moment
+    permanent: bool = False
+    """Of a failure: the person can't be reached there, now or later. They blocked the sender, or there is no such
+    address."""
 
 
 @_event("channel.message.sent.v1", subject="message_id")

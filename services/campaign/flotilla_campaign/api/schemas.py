@@ -124,6 +124,8 @@ class EnrolmentOut(BaseModel):
     phase: Literal["due", "wait", "window", "answer"] = Field(description="What that step waits for.")
     due_at: datetime = Field(description="When that is over, if nothing comes before.")
     replied_at: datetime | None
+    opened_at: datetime | None = Field(description="Programs that fetch ahead do not count.")
+    clicked_at: datetime | None
     started_at: datetime
     ended_at: datetime | None
 

@@ -11,7 +11,7 @@ from flotilla.store.postgres import Row, Transaction
 from flotilla_campaign.domain.enrolments import Enrolment, EnrolmentState, Phase, Taken
 
 COLUMNS: Final = """organization_id, id, sequence, sequence_id, version, contact_id, conversation_id, fields, time_zone,
-state, reason, step, phase, due_at, replied_at, started_at, ended_at"""
+state, reason, step, phase, due_at, replied_at, opened_at, clicked_at, started_at, ended_at, campaign_id"""
 
 NOW: Final = "SELECT now()"
 # Whoever is in the sequence already, or was enrolled by the same wish, is left out.
