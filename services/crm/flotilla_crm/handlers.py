@@ -37,7 +37,8 @@ async def meet_senders(tx: Transaction, batch: Sequence[Received[MessageReceived
     claimed = await people.claim(tx, [_stranger(tx, event, wrote[key]) for key, event in first.items()])
     entries: list[Entry] = []
     if claimed:
-        introductions = introduce(claimed, await people.contacts_reached(tx, claimed))
+        reaches = [reach for each in claimed for reach in each.reaches]
+        introductions = introduce(claimed, await people.contacts_reached(tx, reaches))
         await people.keep_introductions(tx, introductions)
         for each in introductions:
             entries += _tell(tx, first[each.stranger.org, each.stranger.identity_id], each)

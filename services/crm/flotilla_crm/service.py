@@ -20,6 +20,7 @@ from flotilla_crm.api import (
     consents,
     contact_merges,
     contacts,
+    imports,
     leads,
     merges,
     notes,
@@ -28,6 +29,7 @@ from flotilla_crm.api import (
 )
 from flotilla_crm.booking_saga import booking_moved, booking_saga
 from flotilla_crm.commands import task_due
+from flotilla_crm.importing import import_rows
 from flotilla_crm.leads import leads_age
 from flotilla_crm.reminders import booking_reminder
 from flotilla_crm.segments import keep_segments
@@ -41,6 +43,7 @@ service = Service(
         consents,
         consent_records,
         segments,
+        imports,
         companies,
         tasks,
         notes,
@@ -71,6 +74,7 @@ service = Service(
         booking_saga.facts,
     ),
     timers=(task_due, leads_age, booking_saga.timer, booking_moved, booking_reminder),
+    jobs=(import_rows,),
     workers=(keep_segments,),
     sagas=(booking_saga,),
     emits=(
@@ -84,6 +88,8 @@ service = Service(
         events.ConsentChanged,
         events.SegmentEntered,
         events.SegmentLeft,
+        events.ImportProgressed,
+        events.ImportFinished,
         events.CompanyCreated,
         events.CompanyUpdated,
         events.TaskCreated,

@@ -119,7 +119,9 @@ class Import(Event, frozen=True, kw_only=True):
 
     import_id: UUID
     state: str
-    """`running`, `done` or `failed`."""
+    """`running`, `checked` after a dry run, `done` or `failed`."""
+    dry_run: bool
+    """Whether nothing is written."""
     rows_read: int
     created: int
     updated: int

@@ -6,6 +6,7 @@ from flotilla_crm.api.consents import consents
 from flotilla_crm.api.consents import records as consent_records
 from flotilla_crm.api.contacts import contacts
 from flotilla_crm.api.hosts import booking_hosts
+from flotilla_crm.api.imports import imports
 from flotilla_crm.api.leads import leads
 from flotilla_crm.api.merges import merges
 from flotilla_crm.api.merges import of_contact as contact_merges
@@ -21,6 +22,7 @@ __all__ = [
     "consents",
     "contact_merges",
     "contacts",
+    "imports",
     "leads",
     "merges",
     "notes",

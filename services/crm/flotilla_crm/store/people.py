@@ -1,6 +1,6 @@
 """People behind channel identities, and the people who work here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 from uuid import UUID
@@ -101,9 +101,9 @@ async def claim(tx: Transaction, strangers: Sequence[Stranger]) -> list[Stranger
     ]
 
 
-async def contacts_reached(tx: Transaction, strangers: Sequence[Stranger]) -> list[tuple[Reach, UUID]]:
-    """The contacts that the strangers' phone numbers and e-mail addresses lead to, held against others."""
-    reaches = list(dict.fromkeys(reach for each in strangers for reach in each.reaches))
+async def contacts_reached(tx: Transaction, wanted: Iterable[Reach]) -> list[tuple[Reach, UUID]]:
+    """The contacts that phone numbers and e-mail addresses lead to, held against others until the commit."""
+    reaches = list(dict.fromkeys(wanted))
     if not reaches:
         return []
     await tx.execute(LOCK_REACHES, [f"{each.org} {each.email or each.phone}" for each in reaches])
