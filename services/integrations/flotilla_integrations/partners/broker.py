@@ -18,13 +18,14 @@ from flotilla.bus.connection import BROKER_ERRORS, close, connect
 from flotilla.native.vhost import PARTNERS
 from flotilla.outside_http import OutsideHttp
 
+from flotilla_integrations.partners.domain import WINDOW
+
 CONTENT_TYPE: Final = "application/cloudevents+json"
 NOTHING: Final = "^$"
 CONNECTIONS: Final = 10
 """That a partner may have open at a time."""
 MOST_MESSAGES: Final = 10_000
 MOST_BYTES: Final = 64 << 20
-MESSAGE_DAYS: Final = 7
 CONFIRM_SECONDS: Final = 10.0
 POLICY: Final = {
     "pattern": r"^partner\.",
@@ -32,7 +33,7 @@ POLICY: Final = {
     "definition": {
         "max-length": MOST_MESSAGES,
         "max-length-bytes": MOST_BYTES,
-        "message-ttl": MESSAGE_DAYS * 24 * 3600 * 1000,
+        "message-ttl": int(WINDOW.total_seconds()) * 1000,
         "overflow": "reject-publish",
     },
 }

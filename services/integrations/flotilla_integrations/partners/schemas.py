@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from flotilla.http.bodies import Shown, Written
-from pydantic import Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from flotilla_integrations.adapters.addresses import WebAddress
 
@@ -92,7 +92,7 @@ class ReplayIn(Written):
     """From where to deliver again: one of the two."""
 
     from_position: int | None = Field(default=None, ge=1, le=2**53)
-    from_time: datetime | None = Field(default=None, description="With its offset.")
+    from_time: AwareDatetime | None = None
 
 
 class ReplayOut(Shown):

@@ -52,15 +52,17 @@ class Done:
 
 
 async def perform(app: App, job: Job) -> Done | None:
-    """Send what is due; None where the subscription is not active."""
+    """Send what is due, unless it rests; None where the subscription is not active."""
     turn: Turn = job.payload
     async with app.db.transaction(job.org) as tx:
         subscription = await subscriptions.one(tx, subscriptions.READ, job.org, turn.subscription_id)
         if subscription is None or subscription.state is not State.ACTIVE:
             return None
+        health = await _health(tx, subscription)
+        if health.rest_until is not None and health.rest_until > datetime.now(UTC):
+            return Done(subscription, (), ())
         # After a failure one letter is enough to find out whether it would take more.
-        failing = (await _health(tx, subscription)).failures > 0
-        limit = 1 if failing else LETTERS[subscription.kind]
+        limit = 1 if health.failures else LETTERS[subscription.kind]
         await deliveries.hasten(tx, subscription)
         due = await deliveries.due(tx, job.org, subscription.id, limit)
     letters = [(each, _body(subscription, each.body)) for each in due if each.body is not None]

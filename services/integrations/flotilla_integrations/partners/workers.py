@@ -27,6 +27,7 @@ async def _sweep(app: App) -> None:
         more = True
         while more and not app.stopping.is_set():
             async with app.db.transaction(orgs) as tx:
+                await window.sweep(tx, orgs)
                 more = await deliveries.sweep(tx, orgs, LOG, SWEPT_AT_ONCE)
         after = orgs[-1]
 

@@ -151,14 +151,6 @@ async def send_test(subscription_id: UUID, work: Work) -> DeliveryOut:
 @routes.post("/{subscription_id}/replay", permission="partners:write", status_code=202)
 async def replay(subscription_id: UUID, wanted: ReplayIn, work: Work) -> ReplayOut:
     """Deliver again, under the same ids, what it wants from a position or a moment on."""
-    if (wanted.from_position is None) == (wanted.from_time is None):
-        raise UnprocessableError(
-            "Say from where.", errors=[{"pointer": "", "detail": "from_position or from_time, not both"}]
-        )
-    if wanted.from_time is not None and wanted.from_time.tzinfo is None:
-        raise UnprocessableError(
-            "Say when.", errors=[{"pointer": "/from_time", "detail": "a moment has its offset"}]
-        )
     tx = await work.begin()
     to = await showing.lock(tx, work.who.org, subscription_id)
     asked = await commands.replay(tx, to, await _first(tx, to, wanted))
@@ -166,6 +158,10 @@ async def replay(subscription_id: UUID, wanted: ReplayIn, work: Work) -> ReplayO
 
 
 async def _first(tx: Transaction, to: Subscription, wanted: ReplayIn) -> int:
+    if (wanted.from_position is None) == (wanted.from_time is None):
+        raise UnprocessableError(
+            "Say from where.", errors=[{"pointer": "", "detail": "from_position or from_time, not both"}]
+        )
     extent = await window.extent(tx, to.organization_id)
     if wanted.from_time is not None:
         first = await window.kept_since(tx, to.organization_id, wanted.from_time)

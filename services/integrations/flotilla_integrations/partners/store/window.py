@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
 from flotilla.store.postgres import Database, Row, Transaction
+
+from flotilla_integrations.partners.domain import WINDOW
 
 ADD_WINDOWS: Final = """
 INSERT INTO partner_windows (organization_id) SELECT org FROM unnest($1::uuid[]) AS org ORDER BY org
@@ -38,6 +40,8 @@ SELECT position FROM partner_events WHERE organization_id = $1 ORDER BY position
 KEPT_SINCE: Final = """
 SELECT position FROM partner_events WHERE organization_id = $1 AND kept_at >= $2
 ORDER BY kept_at, position LIMIT 1"""
+# What came before its day had a partition.
+SWEEP: Final = "DELETE FROM partner_events WHERE organization_id = ANY($1) AND kept_on < $2"
 KEEP_PARTITIONS: Final = "SELECT keep_partner_partitions()"
 
 
@@ -100,3 +104,8 @@ async def page(
 async def keep_partitions(db: Database) -> None:
     """Make the partitions of the next days, drop those past the window."""
     await db.execute(KEEP_PARTITIONS)
+
+
+async def sweep(tx: Transaction, orgs: Sequence[UUID]) -> None:
+    """Drop what is past the window in no partition of its own."""
+    await tx.execute(SWEEP, list(orgs), datetime.now(UTC).date() - WINDOW)
