@@ -5,6 +5,7 @@ from datetime import timedelta
 from flotilla.bus.declare import Lane
 from flotilla.events.ai import DraftRequested
 from flotilla.events.automation import RuleCreated, RuleTriggered, RuleUpdated, TriggerExecuted, TriggerFailed
+from flotilla.events.bookings import BookingRequested
 from flotilla.events.campaign import SequenceStartRequested
 from flotilla.events.crm import ContactUpdateRequested, TaskRequested
 from flotilla.events.messaging import ConversationAssignRequested, MessageRequested
@@ -47,5 +48,6 @@ service = Service(
         SequenceStartRequested,
         DraftRequested,
         NotificationRequested,
+        BookingRequested,
     ),
 )

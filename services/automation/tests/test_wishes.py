@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from flotilla.events.ai import DraftFailed, DraftRequested, Verdict
 from flotilla.events.base import Event
+from flotilla.events.bookings import BookingConfirmed, BookingFailed, BookingRequested
 from flotilla.events.campaign import (
     ContactUnsubscribed,
     SequenceStarted,
@@ -102,6 +103,30 @@ def refused(type_: Any, *names: str) -> Callable[[Any], Event]:
     return lambda wish: type_(**{name: getattr(wish, name) for name in names}, reason="no")
 
 
+def booked(wish: BookingRequested) -> BookingConfirmed:
+    return BookingConfirmed(
+        booking_id=wish.request_id,
+        host_id=SOMEBODY,
+        contact_id=wish.contact_id,
+        title=wish.title,
+        starts_at=wish.starts_at,
+        ends_at=wish.starts_at,
+        time_zone="UTC",
+        state="confirmed",
+        reason=None,
+    )
+
+
+def not_booked(wish: BookingRequested) -> BookingFailed:
+    return BookingFailed(
+        booking_id=wish.request_id,
+        contact_id=wish.contact_id,
+        starts_at=wish.starts_at,
+        reason="taken",
+        free_slots=[],
+    )
+
+
 CASES: list[tuple[dict[str, Any], Any, dict[str, Any], Callable[[Any], Event], str]] = [
     (
         {"type": "assign_conversation", "assignee_id": str(SOMEBODY)},
@@ -175,6 +200,20 @@ CASES: list[tuple[dict[str, Any], Any, dict[str, Any], Callable[[Any], Event], s
         NotificationRequested,
         {"kind": "rule.notified", "params": {"rule": "Follow up"}},
         refused(NotificationFailed, "notification_id", "user_id", "kind"),
+        "failed",
+    ),
+    (
+        {"type": "book_host", "title": "Demo for {{ data.sender.name }}", "host_ids": [str(SOMEBODY)]},
+        BookingRequested,
+        {"title": "Demo for Zoë Groß", "host_ids": [SOMEBODY], "first_free": True},
+        booked,
+        "done",
+    ),
+    (
+        {"type": "book_host", "title": "Demo", "in_seconds": 3600},
+        BookingRequested,
+        {"host_ids": [], "title": "Demo"},
+        not_booked,
         "failed",
     ),
 ]

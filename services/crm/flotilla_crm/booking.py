@@ -1,6 +1,6 @@
 """What is done with bookings: made, moved, cancelled, by people and for other services alike."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -14,11 +14,13 @@ from flotilla.store.postgres import Row, Transaction
 from flotilla_crm import reminders
 from flotilla_crm.booking_saga import BookingHold, booking_saga, entry
 from flotilla_crm.commands import AUDIENCE
-from flotilla_crm.domain.availability import Host, Offer, by_turns, free
+from flotilla_crm.domain.availability import Busy, Host, Offer, by_turns, free
 from flotilla_crm.domain.bookings import DEFAULT_TITLE, Asked, Booking, BookingState, Held, Refusal
 from flotilla_crm.domain.timeline import Kind
 from flotilla_crm.store import bookings, hosts, timeline
 
+ATTEMPTS: Final = 5
+"""How often the first free slot is looked for, where others are faster."""
 LOOK_AHEAD: Final = timedelta(days=14)
 OFFERS: Final = 5
 """How many free slots are named where one was not to be had."""
@@ -123,6 +125,51 @@ async def _hold(tx: Transaction, asked: Sequence[Asked]) -> tuple[list[Held], di
     known: Hosts = await hosts.bookable(tx, [each.org for each in asked])
     held: list[Held] = []
     refused: dict[UUID, Refusal] = {}
+    pending = list(asked)
+    for _ in range(ATTEMPTS):
+        found = await _found(tx, known, pending, now)
+        won, lost = await _claimed(tx, known, found, now)
+        held += won
+        refused = {id_: why for id_, why in refused.items() if id_ not in lost} | lost
+        # Somebody was faster: what is the first that is free is to be looked up again.
+        pending = [each for each in pending if each.first_free and lost.get(each.booking_id) is Refusal.TAKEN]
+        if not pending:
+            break
+    refused = {
+        id_: why for id_, why in refused.items() if id_ not in {each.asked.booking_id for each in held}
+    }
+    return held, await _with_offers(tx, known, asked, refused, now)
+
+
+async def _found(tx: Transaction, known: Hosts, asked: Sequence[Asked], now: datetime) -> list[Asked]:
+    """With the slot and the host of each that wants the first that is free; where there is none, as it was."""
+    wanted = [each for each in asked if each.first_free]
+    if not wanted:
+        return list(asked)
+    windows = [(each.org, begin := max(each.starts_at, now), begin + LOOK_AHEAD) for each in wanted]
+    found: dict[UUID, Asked] = {}
+    given: dict[UUID, list[Busy]] = defaultdict(list)
+    for each, window, busy in zip(wanted, windows, await hosts.busy(tx, windows), strict=True):
+        taken = {host: sorted([*busy[host], *given[host]]) for host in {*busy, *given}}
+        named = by_turns(_named(known, each))
+        offers = free(named, taken, window[1], window[2], now)
+        if offers:
+            first = offers[0]
+            # Whose turn it is, where some have had one in this batch; the next of it looks past this.
+            host = min(
+                (host for host in named if host.id in first.host_ids), key=lambda host: len(given[host.id])
+            )
+            given[host.id].append((first.starts_at, first.starts_at + host.taken))
+            found[each.booking_id] = replace(each, starts_at=first.starts_at, host_ids=(host.id,))
+    return [found.get(each.booking_id, each) for each in asked]
+
+
+async def _claimed(
+    tx: Transaction, known: Hosts, asked: Sequence[Asked], now: datetime
+) -> tuple[list[Held], dict[UUID, Refusal]]:
+    """What of these could be held, and why the others could not."""
+    held: list[Held] = []
+    refused: dict[UUID, Refusal] = {}
     left: dict[UUID, list[Host]] = {}
     for each in asked:
         named = _named(known, each)
@@ -139,7 +186,7 @@ async def _hold(tx: Transaction, asked: Sequence[Asked]) -> tuple[list[Held], di
         lost = [each.asked for each in tries if each.hold_id not in won]
         pending = [each for each in lost if left[each.booking_id]]
         refused |= {each.booking_id: Refusal.TAKEN for each in lost if not left[each.booking_id]}
-    return held, await _with_offers(tx, known, asked, refused, now)
+    return held, refused
 
 
 def _next(left: list[Host], turns: Counter[UUID]) -> Host:
@@ -178,7 +225,7 @@ def _booking(want: Wanted, held: Held) -> Booking:
         host_id=held.host.id,
         contact_id=want.contact_id,
         title=want.title or DEFAULT_TITLE,
-        starts_at=want.starts_at,
+        starts_at=held.asked.starts_at,
         ends_at=held.ends_at,
         time_zone=held.host.time_zone,
         created_at=datetime.now(UTC),

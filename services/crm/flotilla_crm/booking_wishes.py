@@ -54,6 +54,7 @@ def _wanted(event: Received[BookingRequested]) -> Wanted:
         booking_id=wish.request_id,
         host_ids=tuple(wish.host_ids[:MAX_HOSTS]),
         starts_at=wish.starts_at,
+        first_free=wish.first_free,
         contact_id=wish.contact_id,
         title=(wish.title or "").strip()[:MAX_TITLE] or DEFAULT_TITLE,
         request_id=wish.request_id,

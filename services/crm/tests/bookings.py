@@ -162,13 +162,16 @@ def deleted(wish: CalendarEventDeleteRequested) -> CalendarEventDeleted:
     return CalendarEventDeleted(event_id=wish.cancels, request_id=wish.request_id, reason=wish.reason)
 
 
-async def wish(crm: Harness, org: UUID, contact: str, starts_at: datetime, *hosts: str) -> BookingRequested:
+async def wish(
+    crm: Harness, org: UUID, contact: str, starts_at: datetime, *hosts: str, first_free: bool = False
+) -> BookingRequested:
     """Ask for a booking as another service does."""
     wanted = BookingRequested(
         request_id=new_id(),
         contact_id=UUID(contact),
         host_ids=[UUID(host) for host in hosts],
         starts_at=starts_at,
+        first_free=first_free,
         title="Demo",
     )
     cause = replace(Cause.fresh("service:automation"), request_id=wanted.request_id)

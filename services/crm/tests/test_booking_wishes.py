@@ -64,6 +64,28 @@ async def test_of_wishes_for_one_slot_as_many_are_granted_as_there_are_hosts(
     assert (offered[0].starts_at, [str(id_) for id_ in offered[0].host_ids]) == (tomorrow(10), sorted(hosts))
 
 
+async def test_who_wants_the_first_that_is_free_gets_it(
+    crm: Harness, org: UUID, colleague: Colleague
+) -> None:
+    hosts = [await a_host(crm, org, colleague) for _ in range(2)]
+    contact = await a_contact(crm, org)
+    for host in hosts:
+        await booked(crm, org, contact, tomorrow(10), host)
+    wishes = await asyncio.gather(
+        *(wish(crm, org, contact, tomorrow(9), *hosts, first_free=True) for _ in range(7))
+    )
+    for each in wishes:
+        await heard(crm, org, BookingConfirmed, lambda data, each=each: data.booking_id == each.request_id)
+    asked = {each.request_id for each in wishes}
+    confirmed = [each.data for each in crm.spy.of(BookingConfirmed, org) if each.data.booking_id in asked]
+    starts = sorted(each.starts_at.hour for each in confirmed)
+    # 10 is taken; two hosts have two slots each at 9, 11 and 12.
+    assert starts == [9, 9, 11, 11, 12, 12, 13]
+    gone = await wish(crm, org, contact, tomorrow(9), str(new_id()), first_free=True)
+    failed = await heard(crm, org, BookingFailed)
+    assert (failed.data.booking_id, failed.data.reason) == (gone.request_id, "unknown_host")
+
+
 @pytest.mark.parametrize("what", ["unknown_contact", "unknown_host", "not_offered"])
 async def test_what_cannot_be_booked_is_refused(
     crm: Harness, org: UUID, colleague: Colleague, what: str

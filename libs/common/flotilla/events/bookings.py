@@ -48,6 +48,8 @@ class BookingRequested(Event, frozen=True, kw_only=True):
     host_ids: list[UUID]
     """One, or several of whom the one who was booked longest ago is taken; none named: any who can be booked."""
     starts_at: Moment
+    first_free: bool = False
+    """Take the first slot that is free from `starts_at` on, within two weeks; else the one that begins then."""
     title: Personal
 
 

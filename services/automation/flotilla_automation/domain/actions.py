@@ -114,6 +114,17 @@ class Notify(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Where it leads, in the console: `/conversations`."""
 
 
+class BookHost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="book_host"):
+    """Ask crm to book a contact in, at the first time that is free of those who can be booked."""
+
+    title: Annotated[str, msgspec.Meta(min_length=1, max_length=TITLE)]
+    host_ids: Annotated[tuple[UUID, ...], msgspec.Meta(max_length=20)] = ()
+    """One of these; anybody without one."""
+    in_seconds: Seconds | None = None
+    """Not before so long from now."""
+    contact_id: Id = "{{ data.contact_id }}"
+
+
 class CallWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="call_webhook"):
     """Tell another program, signed."""
 
@@ -145,6 +156,7 @@ Wish: TypeAlias = (
     | StartSequence
     | AskAi
     | Notify
+    | BookHost
 )
 Action: TypeAlias = Wish | CallWebhook | Wait | NoReply
 
@@ -162,6 +174,7 @@ _IDS: Final[Mapping[type[Action], tuple[str, ...]]] = {
     StartSequence: ("sequence_id", "contact_id", "conversation_id"),
     AskAi: ("conversation_id",),
     Notify: ("user_id",),
+    BookHost: ("contact_id",),
     NoReply: ("conversation_id",),
 }
 _TEXTS: Final[Mapping[type[Action], tuple[str, ...]]] = {
@@ -170,6 +183,7 @@ _TEXTS: Final[Mapping[type[Action], tuple[str, ...]]] = {
     StartSequence: ("name",),
     AskAi: ("instruction",),
     Notify: ("title", "text"),
+    BookHost: ("title",),
 }
 _PATH: Final = re.compile(r" - at `\$(.*)`$")
 

@@ -7,7 +7,7 @@ from functools import singledispatch
 from typing import Final
 from uuid import UUID
 
-from flotilla.events import ai, crm, messaging, pipeline, websocket
+from flotilla.events import ai, bookings, crm, messaging, pipeline, websocket
 from flotilla.events.base import Event, contract_of
 from flotilla.events.campaign import SequenceStarted, SequenceStartFailed, SequenceStartRequested
 
@@ -19,6 +19,7 @@ from flotilla_automation.domain.actions import (
     AssignContact,
     AssignConversation,
     AssignDeal,
+    BookHost,
     CreateTask,
     Id,
     MoveDeal,
@@ -61,6 +62,7 @@ ANSWERS: Final[Mapping[type[Action], Answers]] = {
     StartSequence: Answers(SequenceStarted, (SequenceStartFailed,)),
     AskAi: Answers(ai.DraftGenerated, (ai.DraftFailed,)),
     Notify: Answers(websocket.NotificationDelivered, (websocket.NotificationFailed,)),
+    BookHost: Answers(bookings.BookingConfirmed, (bookings.BookingFailed,)),
 }
 
 REPLIES: Final[Mapping[str, type[Event]]] = {
@@ -208,6 +210,18 @@ def _(action: Notify, asked: Asked) -> Event:
         text=render(action.text, asked.event, limit=TEXT).strip(),
         link=action.link,
         params={"rule": asked.rule},
+    )
+
+
+@_wish.register
+def _(action: BookHost, asked: Asked) -> Event:
+    return bookings.BookingRequested(
+        request_id=asked.request_id,
+        contact_id=needed_id(action.contact_id, asked.event),
+        host_ids=list(action.host_ids),
+        starts_at=asked.now + timedelta(seconds=action.in_seconds or 0),
+        first_free=True,
+        title=_line(action.title, asked.event, "title"),
     )
 
 

@@ -114,6 +114,8 @@ class Asked:
     host_ids: tuple[UUID, ...]
     """One of these; none named: any."""
     starts_at: datetime
+    first_free: bool = False
+    """The first from `starts_at` on that is free, instead of the one that begins then."""
 
 
 @dataclass(frozen=True)
