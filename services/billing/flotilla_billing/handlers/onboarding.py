@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
+from uuid import UUID
 
 from flotilla.bus.declare import reaction
 from flotilla.bus.envelope import Received
@@ -30,10 +31,10 @@ async def begin_trials(tx: Transaction, batch: Sequence[Received[SubscriptionReq
     for event in cancelled:
         failed = SubscriptionFailed(request_id=event.data.request_id, reason="cancelled")
         tx.emit(failed, org=event.org, sequence=1, cause=_answer(event))
-    begun = await begin(tx, {event.org: _answer(event) for event in granted})
+    new = await _begun(tx, granted)
     # Only where an onboarding that had failed is tried again: hardly ever, and one at a time.
     for event in sorted(granted, key=lambda event: event.org):
-        subscription = await store.read(tx, event.org, lock=True) if event.org not in begun else None
+        subscription = await store.read(tx, event.org, lock=True) if event.org not in new else None
         if subscription is not None:
             await begin_again(tx, subscription, _answer(event))
 
@@ -62,6 +63,11 @@ async def take_back_trials(tx: Transaction, batch: Sequence[Received[Subscriptio
                 request_id=wish.request_id, cancels=wish.cancels, reason="in_use"
             )
             tx.emit(failed, org=event.org, sequence=1, cause=_answer(event))
+
+
+async def _begun(tx: Transaction, granted: Sequence[Received[SubscriptionRequested]]) -> set[UUID]:
+    """Those organizations that had no subscription yet."""
+    return await begin(tx, {event.org: _answer(event) for event in granted})
 
 
 def _answer(event: Received[SubscriptionRequested] | Received[SubscriptionCancelRequested]) -> Cause:
