@@ -62,8 +62,7 @@ class Route(APIRoute):
                 await work.roll_back(error)
                 raise
             except Exception as error:
-                await work.roll_back(error)
-                return unexpected(request, error)
+                return unexpected(request, await work.roll_back(error))
             return response
 
         return self._measured(handle)
