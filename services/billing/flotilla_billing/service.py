@@ -7,11 +7,12 @@ from flotilla.events import billing as events
 from flotilla.service import Service
 
 from flotilla_billing.allowing import agreed
-from flotilla_billing.api import invoices, payments, settings, subscription
+from flotilla_billing.api import invoices, payments, settings, subscription, wallet
 from flotilla_billing.api import stripe as paying
 from flotilla_billing.handlers import invoices as wishes
-from flotilla_billing.handlers import onboarding, organizations, usage
+from flotilla_billing.handlers import onboarding, organizations, purchases, usage
 from flotilla_billing.settings import BillingSettings
+from flotilla_billing.stripe.charges import charge_job, give_back_job
 from flotilla_billing.stripe.checkouts import checkout_job
 from flotilla_billing.stripe.client import opened
 from flotilla_billing.stripe.subscriptions import cancel_job, meter_job, refresh_job
@@ -28,12 +29,15 @@ service = Service(
         subscription.plan_routes,
         subscription.routes,
         subscription.usage_routes,
+        wallet.wallet,
+        wallet.bought,
         paying.accounts,
         paying.paying,
         paying.hooks,
     ),
     lanes=(
         Lane("invoices"),
+        Lane("purchases"),
         Lane("organizations"),
         Lane("companies", wait=timedelta(milliseconds=250)),
         Lane("usage", wait=timedelta(milliseconds=250)),
@@ -41,6 +45,8 @@ service = Service(
     handlers=(
         wishes.issue_requested,
         wishes.void_requested,
+        purchases.pay_requested,
+        purchases.refund_requested,
         organizations.keep_organizations,
         onboarding.begin_trials,
         onboarding.take_back_trials,
@@ -49,7 +55,7 @@ service = Service(
         usage.count_seats,
         usage.count_channels,
     ),
-    jobs=(checkout_job, meter_job, cancel_job, refresh_job),
+    jobs=(checkout_job, meter_job, cancel_job, refresh_job, charge_job, give_back_job),
     timers=(trial_ends, agreed),
     emits=(
         events.SubscriptionCreated,
@@ -68,5 +74,6 @@ service = Service(
         events.PaymentSucceeded,
         events.PaymentFailed,
         events.PaymentRefunded,
+        events.PaymentRefundFailed,
     ),
 )

@@ -18,7 +18,6 @@ from flotilla_billing.stripe import applying
 from flotilla_billing.stripe.client import keys
 from flotilla_billing.stripe.subscriptions import REFRESH, Asked
 
-ACTOR: Final = "service:stripe"
 TOLERANCE_SECONDS: Final = 300
 """A signature older than that is a repetition by somebody else."""
 
@@ -68,7 +67,7 @@ async def take(app: App, owner: UUID, body: bytes, signature: str | None) -> str
     readers = _OF_PLANS if owner == PLATFORM_ORG else _OF_INVOICES
     if event.type not in readers:
         return "ignored"
-    async with app.db.transaction(org, cause=Cause.fresh(ACTOR)) as tx:
+    async with app.db.transaction(org, cause=Cause.fresh(applying.ACTOR)) as tx:
         if not await store.take_event(tx, org, event.id, event.type):
             return "known"
         shape, apply = readers[event.type]
@@ -101,6 +100,12 @@ async def _failure(
     await applying.apply_failure(tx, org, told, event.id, event.at)
 
 
+async def _purchase(
+    tx: Transaction, org: UUID, event: StripeEvent, told: applying.StripePaymentIntent
+) -> None:
+    await applying.apply_purchase(tx, org, told, failed=event.type.endswith("failed"))
+
+
 async def _refund(tx: Transaction, org: UUID, _: StripeEvent, told: applying.StripeCharge) -> None:
     await applying.apply_refund(tx, org, told)
 
@@ -125,6 +130,8 @@ _OF_PLANS: Final[dict[str, Reader]] = {
         (applying.StripeSubscription, _subscription),
     ),
     "checkout.session.completed": (applying.StripeSession, _plan_session),
+    "payment_intent.succeeded": (applying.StripePaymentIntent, _purchase),
+    "payment_intent.payment_failed": (applying.StripePaymentIntent, _purchase),
 }
 _OF_INVOICES: Final[dict[str, Reader]] = {
     "checkout.session.completed": (applying.StripeSession, _invoice_session),
