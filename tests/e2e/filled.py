@@ -123,14 +123,19 @@ async def _leads(office: Office) -> dict[str, str]:
 
 
 async def _campaigns(owner: Person, ids: dict[str, str]) -> dict[str, str]:
-    """A sequence, and somebody on their way through it."""
+    """A sequence, somebody on their way through it, and a campaign that waits."""
     steps = [{"type": "wait", "amount": 2, "unit": "days"}, {"type": "send", "text": "Still there?"}]
     sequence = await owner.ok("POST", "/v1/sequences", {"name": "Later", "steps": steps})
     path = f"/v1/sequences/{sequence['id']}"
     await owner.ok("POST", f"{path}/versions")
     who = {name: ids[name] for name in ("contact_id", "conversation_id")}
     enrolment = await owner.ok("POST", f"{path}/enrolments", who)
-    return {"sequence_id": sequence["id"], "enrolment_id": enrolment["id"]}
+    campaign = await owner.ok("POST", "/v1/campaigns", {"name": "Later", "message": {"text": "Our sale!"}})
+    return {
+        "sequence_id": sequence["id"],
+        "enrolment_id": enrolment["id"],
+        "campaign_id": campaign["id"],
+    }
 
 
 async def _sales(owner: Person) -> dict[str, str]:

@@ -16,10 +16,13 @@ from flotilla.store.postgres import Transaction
 from flotilla_campaign.domain.enrolments import Enrolment, EnrolmentState, Phase, Surroundings, begin_step
 from flotilla_campaign.own import bound, settings
 from flotilla_campaign.sending import AUDIENCE, take
-from flotilla_campaign.store import enrolments, listening, people, sequences
+from flotilla_campaign.store import campaigns, enrolments, listening, people, sequences
 
 BOUNCED: Final = "bounced"
 STEP_DUE: Final = "step_due"
+CAMPAIGN_END: Final = "campaign_end"
+SOON: Final = timedelta(seconds=1)
+"""How long after an end a campaign is looked at: when many end at once, once for all."""
 DEFAULT_ZONE: Final = "UTC"
 ACTOR: Final = "service:campaign"
 """Who writes the messages of steps."""
@@ -36,6 +39,12 @@ class StepPayload(msgspec.Struct, frozen=True):
     phase: str
 
 
+class CampaignPayload(msgspec.Struct, frozen=True):
+    """Whose people are to be enrolled, or may have come to their end."""
+
+    campaign_id: UUID
+
+
 async def write(tx: Transaction, enrolment: Enrolment, cause: Why = None) -> Enrolment:
     """Save how it stands, set its timer, and tell of its end."""
     saved = await enrolments.save(tx, enrolment)
@@ -45,6 +54,9 @@ async def write(tx: Transaction, enrolment: Enrolment, cause: Why = None) -> Enr
     fact = saved.told()
     if fact is not None:
         await listening.end(tx, org, saved.id)
+        if saved.campaign_id is not None:
+            at, payload = await enrolments.now(tx) + SOON, CampaignPayload(saved.campaign_id)
+            tx.set_timer(CAMPAIGN_END, str(saved.campaign_id), at, payload, org=org, cause=cause)
         tx.emit(fact, org=org, sequence=saved.sequence, cause=cause, audience=AUDIENCE)
     return saved
 
@@ -94,6 +106,11 @@ async def _begin(tx: Transaction, enrolment: Enrolment, now: datetime, cause: Ca
     # The transaction holds the person: whoever suppresses them waits, or has committed and is seen here.
     if await people.is_suppressed(tx, org, enrolment.contact_id):
         await write(tx, enrolment.stopped(now, "unsubscribed"))
+        return
+    campaign_id = enrolment.campaign_id
+    if campaign_id is not None and await campaigns.is_paused(tx, org, campaign_id):
+        # What it went on to must not be lost; whoever resumes the campaign has it begun.
+        await enrolments.save(tx, replace(enrolment, due_at=now))
         return
     plan = await sequences.plan(tx, org, enrolment.sequence_id, enrolment.version)
     zone = ZoneInfo(enrolment.time_zone or await people.zone(tx, org) or DEFAULT_ZONE)

@@ -4,6 +4,10 @@ from datetime import timedelta
 
 from flotilla.bus.declare import Lane
 from flotilla.events.campaign import (
+    CampaignCreated,
+    CampaignFinished,
+    CampaignPaused,
+    CampaignStarted,
     ContactUnsubscribed,
     MailBounced,
     MailClicked,
@@ -19,7 +23,8 @@ from flotilla.events.messaging import MessageRequested
 from flotilla.service import Service
 
 from flotilla_campaign import audiences, contacts, own, workers
-from flotilla_campaign.api import enrolments, sequences, suppressions, tracking
+from flotilla_campaign.api import campaigns, enrolments, sequences, suppressions, tracking
+from flotilla_campaign.campaigns import campaign_due, campaign_end
 from flotilla_campaign.handlers import follow_messages, keep_zones
 from flotilla_campaign.running import step_due
 from flotilla_campaign.settings import CampaignSettings
@@ -28,7 +33,7 @@ service = Service(
     name="campaign",
     settings=CampaignSettings,
     resources=own.opened,
-    routes=(sequences.routes, enrolments.routes, suppressions.routes, tracking.routes),
+    routes=(campaigns.routes, sequences.routes, enrolments.routes, suppressions.routes, tracking.routes),
     lanes=(Lane("directory"), Lane("audiences"), Lane(own.LANE, wait=timedelta(milliseconds=100))),
     handlers=(
         keep_zones,
@@ -41,9 +46,13 @@ service = Service(
         audiences.grant_enrolments,
     ),
     tap=follow_messages,
-    timers=(step_due,),
+    timers=(step_due, campaign_due, campaign_end),
     workers=(workers.bindings,),
     emits=(
+        CampaignCreated,
+        CampaignStarted,
+        CampaignPaused,
+        CampaignFinished,
         SequenceStarted,
         SequenceStartFailed,
         SequenceStepDue,

@@ -136,3 +136,43 @@ class MailBounced(Mail, frozen=True, kw_only=True):
     """It reached nobody, and nothing will: nothing more is sent to this person."""
 
     reason: str | None
+
+
+class Campaign(Event, frozen=True, kw_only=True):
+    """The state of a campaign."""
+
+    campaign_id: UUID
+    name: str
+    goal: str | None
+    state: str
+    """`draft`, `scheduled`, `running`, `paused` or `finished`."""
+    segment_id: UUID | None
+    """Its audience: who is in it when it starts; null: a list of its own."""
+    sequence_id: UUID
+    bulk: bool
+    """Whether its sequence is one message."""
+    people: int
+    """How many are on its list."""
+    starts_at: Moment | None
+    started_at: Moment | None
+    finished_at: Moment | None
+
+
+@_event("campaign.created.v1", subject="campaign_id")
+class CampaignCreated(Campaign, frozen=True, kw_only=True):
+    """Somebody drafted it."""
+
+
+@_event("campaign.started.v1", subject="campaign_id")
+class CampaignStarted(Campaign, frozen=True, kw_only=True):
+    """Its people are enrolled from here on, for the first time or again after a pause."""
+
+
+@_event("campaign.paused.v1", subject="campaign_id")
+class CampaignPaused(Campaign, frozen=True, kw_only=True):
+    """Nobody is enrolled, and no step begins."""
+
+
+@_event("campaign.finished.v1", subject="campaign_id")
+class CampaignFinished(Campaign, frozen=True, kw_only=True):
+    """Everybody was enrolled or refused, and has come to their end."""

@@ -91,6 +91,8 @@ class SequenceDraft:
     version: int = 0
     segment_id: UUID | None = None
     """Who enters this segment of crm is enrolled."""
+    is_bulk: bool = False
+    """Whether it is the one message of a campaign, and stands in no list."""
     leaves_with_segment: bool = False
     """Whether who leaves it goes no further."""
     created_at: datetime
