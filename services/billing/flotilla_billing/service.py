@@ -4,17 +4,20 @@ from datetime import timedelta
 
 from flotilla.bus.declare import Lane
 from flotilla.events import billing as events
+from flotilla.events.websocket import NotificationRequested
 from flotilla.service import Service
 
 from flotilla_billing.allowing import agreed
 from flotilla_billing.api import invoices, payments, settings, subscription, wallet
 from flotilla_billing.api import stripe as paying
+from flotilla_billing.dunning import dunning_step, renewal
 from flotilla_billing.handlers import invoices as wishes
 from flotilla_billing.handlers import onboarding, organizations, purchases, usage
 from flotilla_billing.settings import BillingSettings
 from flotilla_billing.stripe.charges import charge_job, give_back_job
 from flotilla_billing.stripe.checkouts import checkout_job
 from flotilla_billing.stripe.client import opened
+from flotilla_billing.stripe.dues import end_job
 from flotilla_billing.stripe.subscriptions import cancel_job, meter_job, refresh_job
 from flotilla_billing.subscribing import trial_ends
 
@@ -53,10 +56,11 @@ service = Service(
         organizations.keep_companies,
         usage.count_ai,
         usage.count_seats,
+        usage.keep_owners,
         usage.count_channels,
     ),
-    jobs=(checkout_job, meter_job, cancel_job, refresh_job, charge_job, give_back_job),
-    timers=(trial_ends, agreed),
+    jobs=(checkout_job, meter_job, cancel_job, refresh_job, end_job, charge_job, give_back_job),
+    timers=(trial_ends, agreed, dunning_step, renewal),
     emits=(
         events.SubscriptionCreated,
         events.SubscriptionUpdated,
@@ -75,5 +79,6 @@ service = Service(
         events.PaymentFailed,
         events.PaymentRefunded,
         events.PaymentRefundFailed,
+        NotificationRequested,
     ),
 )

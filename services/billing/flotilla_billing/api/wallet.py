@@ -10,6 +10,7 @@ from flotilla.http.pages import page
 from flotilla.store.postgres import Row
 from pydantic import AwareDatetime, Field
 
+from flotilla_billing import dunning
 from flotilla_billing.api.payments import Amount
 from flotilla_billing.api.values import MoneyOut, Text
 from flotilla_billing.domain.purchases import Purchase
@@ -79,7 +80,7 @@ async def list_wallet_entries(tx: Tx, who: Who, query: PageQuery) -> Page[EntryO
 
 @wallet.post("/top-ups", permission="billing:write", status_code=201)
 async def top_up_wallet(body: TopUpIn, tx: Tx, who: Who, response: Response) -> EntryOut:
-    """Note money that came for the balance; send an Idempotency-Key to note it once.
+    """Note money that came for the balance, and pay from it what is owed; an Idempotency-Key notes it once.
 
     409 where plans are paid through Stripe: what is bought there is charged to the subscription's card.
     """
@@ -94,6 +95,7 @@ async def top_up_wallet(body: TopUpIn, tx: Tx, who: Who, response: Response) -> 
         text=body.text,
     )
     await store.move(tx, [movement])
+    await dunning.collect(tx, who.org)
     rows = await store.entries(tx, who.org, None, 100)
     response.headers["Location"] = "/v1/wallet/entries"
     return next(_entry(row) for row in rows if row["id"] == movement.id)

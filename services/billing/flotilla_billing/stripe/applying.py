@@ -116,8 +116,8 @@ async def apply_subscription(
     before = await subscriptions.read(tx, org, lock=True)
     assert before is not None
     known = await store.customer(tx, org)
-    if ended and known["subscription_id"] not in (None, told.id):
-        return False  # an earlier one has ended; another is in force
+    if ended and (known["subscription_id"] not in (None, told.id) or before.provider == "local"):
+        return False  # one that is not in force has ended
     plan = _plan(told)
     item = told.items.data[0] if told.items.data else None
     after = replace(

@@ -14,7 +14,7 @@ from flotilla.problems import BadRequestError, NotFoundError, UnauthorizedError
 from flotilla.store.postgres import Transaction
 
 from flotilla_billing.store import stripe as store
-from flotilla_billing.stripe import applying
+from flotilla_billing.stripe import applying, dues
 from flotilla_billing.stripe.client import keys
 from flotilla_billing.stripe.subscriptions import REFRESH, Asked
 
@@ -100,6 +100,10 @@ async def _failure(
     await applying.apply_failure(tx, org, told, event.id, event.at)
 
 
+async def _due(tx: Transaction, org: UUID, event: StripeEvent, told: dues.StripeInvoice) -> None:
+    await dues.apply_due(tx, org, told, event.at, paid=event.type == "invoice.paid")
+
+
 async def _purchase(
     tx: Transaction, org: UUID, event: StripeEvent, told: applying.StripePaymentIntent
 ) -> None:
@@ -112,8 +116,10 @@ async def _refund(tx: Transaction, org: UUID, _: StripeEvent, told: applying.Str
 
 def _organization(told: Mapping[str, Any]) -> UUID | None:
     """For which organization it was made in the platform's account."""
-    metadata = told.get("metadata")
-    return applying.named(metadata, "organization_id") if isinstance(metadata, dict) else None
+    for metadata in (told.get("metadata"), dues.metadata_of(told)):
+        if isinstance(metadata, dict) and (found := applying.named(metadata, "organization_id")) is not None:
+            return found
+    return None
 
 
 Reader = tuple[Any, Callable[[Transaction, UUID, StripeEvent, Any], Awaitable[None]]]
@@ -130,6 +136,8 @@ _OF_PLANS: Final[dict[str, Reader]] = {
         (applying.StripeSubscription, _subscription),
     ),
     "checkout.session.completed": (applying.StripeSession, _plan_session),
+    "invoice.payment_failed": (dues.StripeInvoice, _due),
+    "invoice.paid": (dues.StripeInvoice, _due),
     "payment_intent.succeeded": (applying.StripePaymentIntent, _purchase),
     "payment_intent.payment_failed": (applying.StripePaymentIntent, _purchase),
 }
