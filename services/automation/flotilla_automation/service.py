@@ -4,7 +4,14 @@ from datetime import timedelta
 
 from flotilla.bus.declare import Lane
 from flotilla.events.ai import DraftRequested
-from flotilla.events.automation import RuleCreated, RuleTriggered, RuleUpdated, TriggerExecuted, TriggerFailed
+from flotilla.events.automation import (
+    RuleCreated,
+    RuleTriggered,
+    RuleUpdated,
+    ScheduleDue,
+    TriggerExecuted,
+    TriggerFailed,
+)
 from flotilla.events.bookings import BookingRequested
 from flotilla.events.campaign import SequenceStartRequested
 from flotilla.events.crm import ContactUpdateRequested, TaskRequested
@@ -16,6 +23,7 @@ from flotilla.service import Service
 from flotilla_automation import own, workers
 from flotilla_automation.api import dry_run, rules, runs, triggers
 from flotilla_automation.handlers import keep_opt_outs, run_rules
+from flotilla_automation.schedules import schedule_due
 from flotilla_automation.settings import AutomationSettings
 from flotilla_automation.steps import step_due, webhook
 
@@ -31,7 +39,7 @@ service = Service(
     handlers=(keep_opt_outs,),
     tap=run_rules,
     jobs=(webhook,),
-    timers=(step_due,),
+    timers=(step_due, schedule_due),
     workers=(workers.bindings, workers.sweep),
     emits=(
         RuleCreated,
@@ -39,6 +47,7 @@ service = Service(
         RuleTriggered,
         TriggerExecuted,
         TriggerFailed,
+        ScheduleDue,
         TaskRequested,
         DealMoveRequested,
         DealAssignRequested,
