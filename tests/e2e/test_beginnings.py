@@ -89,13 +89,13 @@ async def test_an_own_role_that_changes_counts_at_once_everywhere(nobody: Person
     invited = await owner.ok("POST", "/v1/invitations", {"email": email, "role": "viewer"})
     joining = {"token": invited["token"], "name": "Max", "password": PASSWORD}
     member = nobody.signed_in(await nobody.ok("POST", "/v1/invitations/accept", joining))
-    reads = {"contacts:read": "all", "deals:read": "all"}
-    body = {"name": "Reader", "permissions": {**reads, **_viewers(await owner.ok("GET", "/v1/roles"))}}
-    role = await owner.ok("POST", "/v1/roles", body)
+    reads: dict[str, str] = {"contacts:read": "all", "deals:read": "all"}
+    permissions = {**reads, **_viewers(await owner.ok("GET", "/v1/roles"))}
+    role = await owner.ok("POST", "/v1/roles", {"name": "Reader", "permissions": permissions})
     await owner.ok("PATCH", f"/v1/users/{member.user['id']}", {"role_id": role["id"]})
     contact = {"name": "Iryna"}
     assert (await member.call("POST", "/v1/contacts", contact)).status == 403
-    wider = {"permissions": {**body["permissions"], "contacts:write": "all"}}
+    wider = {"permissions": {**permissions, "contacts:write": "all"}}
 
     await owner.ok("PATCH", f"/v1/roles/{role['id']}", wider)
     began = time.monotonic()
