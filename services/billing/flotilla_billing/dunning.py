@@ -22,7 +22,7 @@ from flotilla_billing.domain.subscriptions import Subscription, SubscriptionStat
 from flotilla_billing.grace import DUNNING, Step
 from flotilla_billing.settings import settings_of
 from flotilla_billing.store import dunning as store
-from flotilla_billing.store import subscriptions, wallets
+from flotilla_billing.store import stripe, subscriptions, wallets
 from flotilla_billing.store.wallets import Movement
 from flotilla_billing.subscribing import RENEW, Renewal, change
 
@@ -31,9 +31,9 @@ OWED_FOR: Final = (SubscriptionState.ACTIVE, SubscriptionState.PAST_DUE)
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """The subscription that Stripe shall end."""
+    """The subscription that Stripe shall end; another that began meanwhile goes on."""
 
-    subscription_id: str
+    subscription_id: str | None
 
 
 async def fall_due(
@@ -92,9 +92,8 @@ async def _step(tx: Transaction, job: Job) -> None:
 
 async def _downgrade(tx: Transaction, before: Subscription, job: Job) -> None:
     if before.provider == "stripe":
-        tx.enqueue(
-            END, f"{before.organization_id}:{job.key}", Ended(before.plan), org=job.org, cause=job.cause
-        )
+        known = await stripe.customer(tx, job.org)
+        tx.enqueue(END, f"{job.org}:{job.id}", Ended(known["subscription_id"]), org=job.org, cause=job.cause)
     lost = plans().plans[before.plan].title
     free = before.on(plans().trial.then, datetime.now(UTC))
     after = await change(tx, before, replace(free, provider="local"), job.cause)

@@ -8,7 +8,7 @@ from flotilla.events.websocket import NotificationRequested
 from flotilla.service import Service
 
 from flotilla_billing.allowing import agreed
-from flotilla_billing.api import invoices, payments, settings, subscription, wallet
+from flotilla_billing.api import invoices, payments, settings, stripe_requests, subscription, wallet
 from flotilla_billing.api import stripe as paying
 from flotilla_billing.dunning import dunning_step, renewal
 from flotilla_billing.handlers import invoices as wishes
@@ -18,6 +18,7 @@ from flotilla_billing.stripe.charges import charge_job, give_back_job
 from flotilla_billing.stripe.checkouts import checkout_job
 from flotilla_billing.stripe.client import opened
 from flotilla_billing.stripe.dues import end_job
+from flotilla_billing.stripe.requests import request_job
 from flotilla_billing.stripe.subscriptions import cancel_job, meter_job, refresh_job
 from flotilla_billing.subscribing import trial_ends
 
@@ -37,6 +38,7 @@ service = Service(
         paying.accounts,
         paying.paying,
         paying.hooks,
+        stripe_requests.routes,
     ),
     lanes=(
         Lane("invoices"),
@@ -59,7 +61,7 @@ service = Service(
         usage.keep_owners,
         usage.count_channels,
     ),
-    jobs=(checkout_job, meter_job, cancel_job, refresh_job, end_job, charge_job, give_back_job),
+    jobs=(checkout_job, meter_job, cancel_job, refresh_job, end_job, charge_job, give_back_job, request_job),
     timers=(trial_ends, agreed, dunning_step, renewal),
     emits=(
         events.SubscriptionCreated,

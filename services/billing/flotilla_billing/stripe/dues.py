@@ -70,13 +70,11 @@ async def apply_due(tx: Transaction, org: UUID, told: StripeInvoice, at: datetim
 
 async def end(app: App, job: Job) -> tuple[datetime, StripeSubscription] | None:
     """End a subscription that was not paid for; where it was in the last moment, its state instead."""
-    account = await keys(app, PLATFORM_ORG)
-    async with app.db.transaction(job.org) as tx:
-        known = await store.customer(tx, job.org)
-    if account is None or known["subscription_id"] is None:
+    account, ending = await keys(app, PLATFORM_ORG), job.payload.subscription_id
+    if account is None or ending is None:
         return None
     reached, asked_at = client(app, account), datetime.now(UTC).replace(microsecond=0)
-    found = await reached.v1.subscriptions.retrieve_async(known["subscription_id"])
+    found = await reached.v1.subscriptions.retrieve_async(ending)
     if found.status == "active":
         return asked_at, msgspec.convert(found.to_dict(), StripeSubscription)
     try:
