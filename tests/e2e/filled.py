@@ -38,6 +38,7 @@ async def fill(office: Office) -> Full:
     ids |= await _beginnings(owner)
     ids |= await _teams(owner, ids)
     ids |= await _customers(owner, ids)
+    ids |= await _contacts(owner, ids)
     ids |= await _bookings(owner, ids)
     ids |= await _leads(office)
     ids |= await _campaigns(owner, ids)
@@ -98,6 +99,24 @@ async def _customers(owner: Person, ids: dict[str, str]) -> dict[str, str]:
         "task_id": task["id"],
         "note_id": note["id"],
         "invitation_id": invitation.get("id") or invitation["invitation"]["id"],
+    }
+
+
+async def _contacts(owner: Person, ids: dict[str, str]) -> dict[str, str]:
+    """A merge, a segment, and a file that was begun."""
+    other = await owner.ok("POST", "/v1/contacts", {"name": "Iryna K."})
+    path = f"/v1/contacts/{ids['contact_id']}/merges"
+    merge = await owner.ok("POST", path, {"contact_id": other["id"]})
+    condition = {"field": "name", "operator": "is_set"}
+    segment = await owner.ok("POST", "/v1/segments", {"name": "Named", "condition": condition})
+    imported = await owner.ok("POST", "/v1/imports", {"name": "customers.csv"})
+    part = f"/v1/imports/{imported['id']}/parts?number=1"
+    answer = await owner.call("PUT", part, body=b"name,email\nAnn,ann@example.com\n")
+    assert answer.status == 200, answer.body
+    return {
+        "merge_id": merge["id"],
+        "segment_id": segment["id"],
+        "import_id": imported["id"],
     }
 
 
