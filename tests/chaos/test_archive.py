@@ -67,7 +67,7 @@ async def _publish_until_dead(outside: Harness, org: UUID, victim: Child) -> int
 async def _all_sealed(outside: Harness, published: int) -> bool:
     row = await outside.app.db.fetchrow(SEALED)
     assert row is not None
-    assert tuple(row) == (published, published, published)
+    assert list(row) == [published, published, published]
     return True
 
 
