@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -65,9 +66,8 @@ async def _publish_until_dead(outside: Harness, org: UUID, victim: Child) -> int
 
 
 async def _all_sealed(outside: Harness, published: int) -> bool:
-    row = await outside.app.db.fetchrow(SEALED)
-    assert row is not None
-    assert list(row) == [published, published, published]
+    row: Any = await outside.app.db.fetchrow(SEALED)
+    assert tuple(row) == (published, published, published)
     return True
 
 
