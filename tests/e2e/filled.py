@@ -46,7 +46,15 @@ async def fill(office: Office) -> Full:
     ids |= await _invoices(owner)
     ids |= await _counterparties(owner)
     ids |= await _partners(owner)
+    ids |= await _programs(owner)
     return Full(office, ids)
+
+
+async def _programs(owner: Person) -> dict[str, str]:
+    """A program's key, and something paid beforehand."""
+    key = await owner.ok("POST", "/v1/api-keys", {"name": "ERP", "scopes": ["contacts:read"]})
+    await owner.ok("POST", "/v1/wallet/top-ups", {"amount": EUROS})
+    return {"api_key_id": key["id"]}
 
 
 async def _inbox(office: Office) -> dict[str, str]:
