@@ -99,5 +99,11 @@ OFFICE: Final[tuple[type[Event], ...]] = (
     billing.UsageLimitReached,
 )
 SHOWN: Final = (*INBOX, *CUSTOMERS, *SALES, *OFFICE)
-HEEDED: Final[tuple[type[Event], ...]] = (auth.SessionEnded, auth.UserDeactivated, auth.UserUpdated)
+HEEDED: Final[tuple[type[Event], ...]] = (
+    auth.SessionEnded,
+    auth.UserDeactivated,
+    auth.UserUpdated,
+    auth.OrganizationSuspended,
+    auth.OrganizationUpdated,
+)
 """What ends connections."""
