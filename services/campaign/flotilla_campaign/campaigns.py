@@ -11,6 +11,7 @@ from flotilla.events.campaign import CampaignCreated
 from flotilla.http import ConflictError
 from flotilla.store.postgres import Transaction
 
+from flotilla_campaign.commands import publish
 from flotilla_campaign.domain.campaigns import FACTS, Campaign, CampaignState
 from flotilla_campaign.domain.enrolments import Enrolment
 from flotilla_campaign.domain.sequences import SequenceDraft
@@ -80,8 +81,7 @@ async def start(tx: Transaction, campaign: Campaign) -> Campaign:
     draft = await sequences.read(tx, org, campaign.sequence_id, lock=True)
     assert draft is not None
     if campaign.is_bulk:
-        published = await sequences.save(tx, org, replace(draft, version=draft.version + 1))
-        await sequences.add_version(tx, org, published)
+        await publish(tx, org, draft)
     elif draft.version == 0:
         raise ConflictError("Its sequence has no version yet: publish one.")
     if campaign.segment_id is None and not await store.count(tx, campaign):

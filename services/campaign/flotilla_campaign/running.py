@@ -14,9 +14,10 @@ from flotilla.events.campaign import ContactUnsubscribed
 from flotilla.store.postgres import Transaction
 
 from flotilla_campaign.domain.enrolments import Enrolment, EnrolmentState, Phase, Surroundings, begin_step
+from flotilla_campaign.domain.sequences import Send
 from flotilla_campaign.own import bound, settings
 from flotilla_campaign.sending import AUDIENCE, take
-from flotilla_campaign.store import campaigns, enrolments, listening, people, sequences
+from flotilla_campaign.store import campaigns, enrolments, experiments, listening, people, sequences
 
 BOUNCED: Final = "bounced"
 STEP_DUE: Final = "step_due"
@@ -115,7 +116,10 @@ async def _begin(tx: Transaction, enrolment: Enrolment, now: datetime, cause: Ca
     plan = await sequences.plan(tx, org, enrolment.sequence_id, enrolment.version)
     zone = ZoneInfo(enrolment.time_zone or await people.zone(tx, org) or DEFAULT_ZONE)
     links = bound(tx.app).links
-    around = Surroundings(now, zone, lambda message_id: links.unsubscribe(org, message_id))
+    winners = {}
+    if any(isinstance(step, Send) and step.variants for step in plan.steps):
+        winners = await experiments.winners(tx, org, enrolment.sequence_id, enrolment.version)
+    around = Surroundings(now, zone, lambda message_id: links.unsubscribe(org, message_id), winners)
     stands, taken = begin_step(enrolment, plan, around)
     if stands.phase is Phase.ANSWER:
         stands = replace(stands, due_at=now + timedelta(seconds=settings(tx.app).answer_seconds))

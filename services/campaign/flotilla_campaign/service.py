@@ -9,6 +9,7 @@ from flotilla.events.campaign import (
     CampaignPaused,
     CampaignStarted,
     ContactUnsubscribed,
+    ExperimentDecided,
     MailBounced,
     MailClicked,
     MailOpened,
@@ -25,6 +26,7 @@ from flotilla.service import Service
 from flotilla_campaign import audiences, contacts, own, workers
 from flotilla_campaign.api import campaigns, enrolments, sequences, suppressions, tracking
 from flotilla_campaign.campaigns import campaign_due, campaign_end
+from flotilla_campaign.experiments import experiment_due
 from flotilla_campaign.handlers import follow_messages, keep_zones
 from flotilla_campaign.running import step_due
 from flotilla_campaign.settings import CampaignSettings
@@ -46,7 +48,7 @@ service = Service(
         audiences.grant_enrolments,
     ),
     tap=follow_messages,
-    timers=(step_due, campaign_due, campaign_end),
+    timers=(step_due, campaign_due, campaign_end, experiment_due),
     workers=(workers.bindings,),
     emits=(
         CampaignCreated,
@@ -60,6 +62,7 @@ service = Service(
         SequenceFinished,
         SequenceStopped,
         ContactUnsubscribed,
+        ExperimentDecided,
         MailOpened,
         MailClicked,
         MailBounced,

@@ -179,7 +179,7 @@ async def test_paused_it_enrols_nobody_and_begins_no_step(campaign: Harness, org
 
     async def nothing_is_due() -> bool:
         sql = "SELECT count(*) FROM jobs WHERE organization_id = $1"
-        return await campaign.app.db.fetchval(sql, org) == 0
+        return bool(await campaign.app.db.fetchval(sql, org) == 0)
 
     await eventually(nothing_is_due)
     assert len(campaign.spy.of(MessageRequested, org)) == 1

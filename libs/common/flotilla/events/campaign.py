@@ -3,6 +3,8 @@
 from functools import partial
 from uuid import UUID
 
+import msgspec
+
 from flotilla.events.base import Event, Moment, Personal, event
 
 _event = partial(event, owner="campaign")
@@ -176,3 +178,32 @@ class CampaignPaused(Campaign, frozen=True, kw_only=True):
 @_event("campaign.finished.v1", subject="campaign_id")
 class CampaignFinished(Campaign, frozen=True, kw_only=True):
     """Everybody was enrolled or refused, and has come to their end."""
+
+
+class ExperimentArm(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the texts that were compared."""
+
+    variant: str
+    sent: int
+    """How many got it long enough ago."""
+    converted: int
+    """How many of them did what is counted."""
+
+
+@_event("experiment.decided.v1", subject="experiment_id")
+class ExperimentDecided(Event, frozen=True, kw_only=True):
+    """Of several texts of a step one does best, and every message from here on has it; or no difference was shown."""
+
+    experiment_id: UUID
+    sequence_id: UUID
+    version: int
+    step: int
+    metric: str
+    """`replied`, `clicked` or `opened`."""
+    confidence: float
+    winner: str | None
+    """`a`, `b`, …; null where no difference was shown."""
+    p_value: float
+    """Of the closest comparison of the best with another, before it is shared out over looks and comparisons."""
+    arms: list[ExperimentArm]
+    decided_at: Moment

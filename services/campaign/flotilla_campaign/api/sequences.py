@@ -21,7 +21,7 @@ from flotilla.http import (
 from flotilla.http.pages import page
 
 from flotilla_campaign import commands
-from flotilla_campaign.api.results import ResultOut
+from flotilla_campaign.api.results import ExperimentOut, ResultOut
 from flotilla_campaign.api.schemas import (
     EnrolmentIn,
     EnrolmentOut,
@@ -32,7 +32,7 @@ from flotilla_campaign.api.schemas import (
 from flotilla_campaign.domain.enrolments import EnrolmentState
 from flotilla_campaign.domain.sequences import InvalidSequenceError, SequenceDraft, SequenceState, read_steps
 from flotilla_campaign.own import bound
-from flotilla_campaign.store import enrolments, results
+from flotilla_campaign.store import enrolments, experiments, results
 from flotilla_campaign.store import sequences as store
 
 routes = Routes("/v1/sequences", tag="campaigns")
@@ -137,6 +137,13 @@ async def read_sequence_results(
     draft = _there(await store.read(tx, who.org, sequence_id))
     rows = await results.of_version(tx, who.org, sequence_id, version or draft.version)
     return [ResultOut(**dict(row)) for row in rows]
+
+
+@routes.get("/{sequence_id}/experiments", permission="campaigns:read")
+async def list_experiments(sequence_id: UUID, tx: Tx, who: Who) -> list[ExperimentOut]:
+    """Which texts are compared, and what was decided; of the newest version first, at most 200."""
+    _there(await store.read(tx, who.org, sequence_id))
+    return [ExperimentOut(**dict(row)) for row in await experiments.of_sequence(tx, who.org, sequence_id)]
 
 
 def _check(steps: list[dict[str, Any]]) -> None:
