@@ -18,7 +18,7 @@ from flotilla_billing.stripe.charges import charge_job, give_back_job
 from flotilla_billing.stripe.checkouts import checkout_job
 from flotilla_billing.stripe.client import opened
 from flotilla_billing.stripe.dues import end_job
-from flotilla_billing.stripe.requests import request_job
+from flotilla_billing.stripe.errands import request_job
 from flotilla_billing.stripe.subscriptions import cancel_job, meter_job, refresh_job
 from flotilla_billing.subscribing import trial_ends
 

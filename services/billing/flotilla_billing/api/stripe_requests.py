@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field, StringConstraints
 from flotilla_billing.api.subscription import there
 from flotilla_billing.domain.plans import plans
 from flotilla_billing.store import stripe as store
-from flotilla_billing.stripe import requests
+from flotilla_billing.stripe import errands
 
 routes = Routes("/v1", tag="billing")
 
@@ -57,14 +57,14 @@ class StripeRequestOut(Shown):
 async def preview_plan(body: PlanPreviewIn, tx: Tx, who: Who) -> StripeRequestOut:
     """Ask what a change to another plan would cost now; read it at /v1/stripe-requests/{id}."""
     await _check(tx, who.org, body.plan)
-    return await _shown(tx, who.org, await requests.ask(tx, who.org, "preview", plan=body.plan))
+    return await _shown(tx, who.org, await errands.ask(tx, who.org, "preview", plan=body.plan))
 
 
 @routes.post("/subscription/changes", permission="billing:write", status_code=202)
 async def change_paid_plan(body: PlanChangeIn, tx: Tx, who: Who) -> StripeRequestOut:
     """Change the plan of a paid subscription; what was paid for the rest of the month is made good."""
     await _check(tx, who.org, body.plan)
-    asked = await requests.ask(tx, who.org, "change", plan=body.plan, prorated_at=body.prorated_at)
+    asked = await errands.ask(tx, who.org, "change", plan=body.plan, prorated_at=body.prorated_at)
     return await _shown(tx, who.org, asked)
 
 
@@ -72,14 +72,14 @@ async def change_paid_plan(body: PlanChangeIn, tx: Tx, who: Who) -> StripeReques
 async def open_portal(tx: Tx, who: Who) -> StripeRequestOut:
     """Ask for a link to Stripe's customer portal: cards, invoices, addresses."""
     await _paid(tx, who.org)
-    return await _shown(tx, who.org, await requests.ask(tx, who.org, "portal"))
+    return await _shown(tx, who.org, await errands.ask(tx, who.org, "portal"))
 
 
 @routes.post("/subscription/tax-ids", permission="billing:write", status_code=202)
 async def add_tax_id(body: TaxIdIn, tx: Tx, who: Who) -> StripeRequestOut:
     """Have a tax id stand on Stripe's invoices for the subscription."""
     await _paid(tx, who.org)
-    asked = await requests.ask(tx, who.org, "tax_id", tax_type=body.type, tax_value=body.value)
+    asked = await errands.ask(tx, who.org, "tax_id", tax_type=body.type, tax_value=body.value)
     return await _shown(tx, who.org, asked)
 
 
