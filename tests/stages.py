@@ -27,7 +27,7 @@ IN_PARALLEL: Final = ("-n", "2")
 STAGES: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     ("units and contracts", ("libs", "checks", "deploy", "tests/contracts"), IN_PARALLEL),
     ("services", ("services",), IN_PARALLEL),
-    ("end to end", ("tests/e2e", "tests/chaos"), ()),
+    ("end to end", ("tests/e2e", "tests/chaos", "tests/replay"), ()),
 )
 NO_TESTS: Final = 5
 
