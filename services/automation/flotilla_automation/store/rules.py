@@ -35,6 +35,8 @@ ORDER BY r.position, r.id LIMIT $4"""  # noqa: S608
 COUNT: Final = """
 SELECT count(*) AS rules, coalesce(max(position), 0) AS last FROM rules
 WHERE organization_id = $1 AND state <> 'deleted'"""
+ENABLED: Final = """
+SELECT count(*) FROM rules WHERE organization_id = $1 AND state = 'enabled' AND id <> $2"""
 # One at a time makes rules: the count is of those that others have committed.
 LOCK_ORGANIZATION: Final = "SELECT pg_advisory_xact_lock(hashtextextended('rules ' || $1::uuid::text, 0))"
 
@@ -80,6 +82,12 @@ async def count(tx: Transaction, org: UUID) -> tuple[int, int]:
     row = await tx.fetchrow(COUNT, org)
     assert row is not None
     return row["rules"], row["last"]
+
+
+async def enabled_beside(tx: Transaction, org: UUID, rule_id: UUID) -> int:
+    """How many others are enabled; who enables one too waits until this transaction ends."""
+    await tx.execute(LOCK_ORGANIZATION, org)
+    return int(await tx.fetchval(ENABLED, org, rule_id))
 
 
 async def waiting(tx: Transaction, came: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], list[Rule]]:
