@@ -178,6 +178,9 @@ async def test_after_the_grace_comes_the_free_plan(
         )
 
     await eventually(ended, what="Stripe was asked to end it")
+    late = _subscription(paying, status="past_due")
+    await _say(selling, "customer.subscription.updated", late, 98)
+    assert (await _shown(selling, paying))["plan"] == "free"
     deleted = _subscription(paying, status="canceled")
     await _say(selling, "customer.subscription.deleted", deleted, 99)
     await _say(selling, "invoice.payment_failed", _invoice(paying), 100)
