@@ -86,6 +86,9 @@ def requests(office: Office, secret: str) -> list[Bad]:
         Bad(
             "partner nowhere", "POST", "/v1/partner-subscriptions", 422, PARTNER.replace(b"https", b"gopher")
         ),
+        Bad("made-up link", "GET", "/v1/track/c/bm90aGluZw", 404, anonymous=True),
+        Bad("replay of no service", "POST", "/v1/replays", 422, b'{"service": "../crm"}'),
+        Bad("unknown replay", "GET", f"/v1/replays/{uuid4()}", 404),
         Bad("encoded slash", "GET", "/v1/conversations%2f..%2fusers", 400),
     ]
 
