@@ -89,7 +89,8 @@ async def _inbox(office: Office) -> dict[str, str]:
 async def _beginnings(owner: Person) -> dict[str, str]:
     """What an organization begins with."""
     saga, inbox = await first(owner, "/v1/sagas/auth"), await first(owner, "/v1/inboxes")
-    return {"saga_id@auth": saga["id"], "inbox_id": inbox["id"]}
+    welcome = await first(owner, "/v1/notifications")
+    return {"saga_id@auth": saga["id"], "inbox_id": inbox["id"], "notification_id": welcome["id"]}
 
 
 async def _teams(owner: Person, ids: dict[str, str]) -> dict[str, str]:
