@@ -5,10 +5,12 @@ from typing import Any
 from flotilla.testing import eventually
 
 from tests.e2e.conftest import NewOffice
+from tests.e2e.filled import stages_of
 
 
 async def test_a_rule_is_tried_on_the_archive(new_office: NewOffice) -> None:
     owner = (await new_office("Harbour")).owner
+    await stages_of(owner)  # its pipeline is there
     for title in ("200 mugs", "10 plates"):
         await owner.ok("POST", "/v1/deals", {"title": title})
     condition = {"field": "data.title", "operator": "contains", "value": "mugs"}
