@@ -7,6 +7,7 @@
     store    the row of a replay, its notices and differences
     opening  a replay begins: the shadow is empty, the live lanes know
     filling  stretches go into the shadow
+    shape    the statements that compare a table with its shadow
     swap     the generations change places
     loops    the consumer and the worker that do this in every process of the service
 

@@ -27,7 +27,9 @@ def consumer(app: App) -> LaneConsumer:
 
 
 async def conclude(app: App) -> None:
-    """End what failed, and what has caught up."""
+    """End what failed, and what has caught up. Nothing is open most of the time, and that is one look."""
+    if await app.db.fetchval(store.OPEN) is None:
+        return
     await app.db.execute(store.SILENT, SILENCE)
     for row in await app.db.fetch(store.FAILING):
         await _fail(app, row)
