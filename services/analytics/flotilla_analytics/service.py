@@ -12,7 +12,7 @@ from flotilla.events.analytics import (
 from flotilla.service import Service
 
 from flotilla_analytics import handlers
-from flotilla_analytics.api import archive, journeys, metrics, replays, search
+from flotilla_analytics.api import archive, journeys, metrics, replays, sales, search
 from flotilla_analytics.replaying import openings, readings, wishes
 from flotilla_analytics.resources import open_resources
 from flotilla_analytics.workers import metrics as metrics_fold
@@ -24,7 +24,7 @@ from flotilla_analytics.workers.sealer import sealer
 service = Service(
     name="analytics",
     resources=open_resources,
-    routes=(archive.routes, journeys.routes, metrics.routes, replays.routes, search.routes),
+    routes=(archive.routes, journeys.routes, metrics.routes, sales.routes, replays.routes, search.routes),
     lanes=(Lane("archive", wait=timedelta(milliseconds=200), batch=500), wishes.LANE),
     handlers=(wishes.begin_replays, wishes.read_for_replays, wishes.end_replays, wishes.read_for_others),
     tap=handlers.archive,
