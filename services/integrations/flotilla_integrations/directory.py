@@ -86,6 +86,7 @@ class Directory:
                 settings=self._settings,
                 vendor_http=self._vendor_http,
                 customer_http=self._customer_http,
+                external_id=account.external_id,
             )
         )
         config = {"settings": account.settings, "credentials": sealed.credentials}
@@ -95,6 +96,10 @@ class Directory:
     def hook_url(self, connector: str, account_id: UUID) -> str:
         """Where the vendor reaches the account: through the gateway."""
         return f"{self._settings.public_url.rstrip('/')}/v1/hooks/{connector}/{account_id}"
+
+    def shown_hook_url(self, connector: str, account_id: UUID) -> str | None:
+        """The same; None where its vendor sends nothing."""
+        return self.hook_url(connector, account_id) if ADAPTERS[connector].takes_hooks else None
 
     def seal(self, account_id: UUID, sealed: Sealed) -> bytes:
         """Sealed under the master key, and tied to the account's row."""

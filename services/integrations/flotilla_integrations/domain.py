@@ -44,6 +44,8 @@ class Account:
     sealed: bytes | None
     created_at: datetime
     sequence: int
+    user_id: UUID | None = None
+    """Whose own it is; None where it is the organization's."""
 
 
 class Sealed(msgspec.Struct, frozen=True):

@@ -1,17 +1,28 @@
 """What integrations tells of its accounts: rows into events."""
 
 from typing import Final
+from uuid import UUID
 
+import msgspec
 from flotilla.events.integrations import (
     Account as AccountEvent,
 )
 from flotilla.store.postgres import Transaction
 
-from flotilla_integrations.domain import Account
+from flotilla_integrations.adapters import ADAPTERS
+from flotilla_integrations.domain import Account, AccountState
 from flotilla_integrations.store import accounts
 
+SYNC: Final = "calendar_sync"
+"""The job that reads what has changed in a calendar."""
 AUDIENCE: Final = "org"
 """Everybody who works in the inbox: of messages. Of accounts only owners and administrators are told."""
+
+
+class Synced(msgspec.Struct, frozen=True):
+    """The account that is read."""
+
+    account_id: UUID
 
 
 async def say_account(tx: Transaction, account: Account, kind: type[AccountEvent]) -> None:
@@ -23,11 +34,16 @@ async def say_account(tx: Transaction, account: Account, kind: type[AccountEvent
             name=account.name,
             state=account.state,
             reason=account.reason,
+            kind=ADAPTERS[account.connector].kind,
+            user_id=account.user_id,
         ),
         org=account.organization_id,
         sequence=account.sequence,
     )
     await say_changed(tx, account)
+    if account.state is AccountState.CONNECTED and ADAPTERS[account.connector].capabilities.syncs:
+        # Left alone where it runs already.
+        tx.enqueue(SYNC, str(account.id), Synced(account.id), org=account.organization_id)
 
 
 async def say_changed(tx: Transaction, account: Account) -> None:

@@ -4,6 +4,11 @@ from datetime import timedelta
 
 from flotilla.bus.declare import Lane
 from flotilla.events.integrations import (
+    CalendarEventChanged,
+    CalendarEventCreated,
+    CalendarEventDeleted,
+    CalendarEventDeleteFailed,
+    CalendarEventFailed,
     ChannelMessageFailed,
     ChannelMessageReceived,
     ChannelMessageSent,
@@ -17,7 +22,11 @@ from flotilla.events.integrations import (
 from flotilla.service import Service
 
 from flotilla_integrations import own
-from flotilla_integrations.api import accounts, hooks
+from flotilla_integrations.api import accounts, calendars, hooks
+from flotilla_integrations.calendars.handlers import LANE as CALENDARS
+from flotilla_integrations.calendars.handlers import delete_events, write_events
+from flotilla_integrations.calendars.syncing import sync_job
+from flotilla_integrations.calendars.writing import delete_job, write_job
 from flotilla_integrations.checking import account_checks
 from flotilla_integrations.connecting import connect_job, disconnect_job
 from flotilla_integrations.handlers import queue_sends
@@ -40,15 +49,30 @@ service = Service(
     routes=(
         accounts.routes,
         accounts.connectors,
+        calendars.routes,
         hooks.routes,
         partners.routes,
         partners.log_routes,
         partners.offer_routes,
     ),
-    lanes=(Lane("sends", wait=timedelta(milliseconds=20)), Lane(PARTNERS, wait=timedelta(milliseconds=100))),
-    handlers=(queue_sends,),
+    lanes=(
+        Lane("sends", wait=timedelta(milliseconds=20)),
+        Lane(CALENDARS, wait=timedelta(milliseconds=100)),
+        Lane(PARTNERS, wait=timedelta(milliseconds=100)),
+    ),
+    handlers=(queue_sends, write_events, delete_events),
     tap=keep_for_partners,
-    jobs=(send_job, connect_job, disconnect_job, turn_job, provision_job, replay_job),
+    jobs=(
+        send_job,
+        connect_job,
+        disconnect_job,
+        write_job,
+        delete_job,
+        sync_job,
+        turn_job,
+        provision_job,
+        replay_job,
+    ),
     timers=(send_released, ruling_timer),
     workers=(account_checks, partner_workers.bindings, partner_workers.sweep),
     emits=(
@@ -60,6 +84,11 @@ service = Service(
         ChannelMessageFailed,
         ChannelMessageUnconfirmed,
         ChannelReceiptReceived,
+        CalendarEventCreated,
+        CalendarEventFailed,
+        CalendarEventDeleted,
+        CalendarEventDeleteFailed,
+        CalendarEventChanged,
         PartnerSubscriptionChanged,
     ),
 )

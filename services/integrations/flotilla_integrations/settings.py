@@ -14,6 +14,11 @@ class IntegrationsSettings(Settings):
     send_seconds: float = 15.0
     """How long a channel may take to answer a send."""
 
+    calendar_seconds: float = 15.0
+    """How long a calendar's server may take to answer."""
+    calendar_sync_seconds: float = 300.0
+    """How often a connected calendar is asked what has changed in it."""
+
     partners_admin_url: SecretStr = SecretStr("")
     """The broker's HTTP interface, with who may make vhosts and users. Empty: partners have webhooks, no queues."""
     partners_address: str = ""

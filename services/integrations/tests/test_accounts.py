@@ -182,7 +182,8 @@ async def test_nobody_elses_account_is_there(
 
 async def test_connectors_say_what_they_need(admin: Client) -> None:
     found = {each["connector"]: each for each in (await admin.get("/v1/connectors")).json()}
-    assert set(found) == {"telegram", "generic"}
+    assert {"telegram", "generic", "caldav"} <= set(found)
+    assert (found["caldav"]["kind"], found["caldav"]["capabilities"]["syncs"]) == ("calendar", True)
     assert found["generic"]["capabilities"]["idempotent_send"] is True
     assert found["telegram"]["actions"] == ["send_message"]
     assert found["telegram"]["config_schema"]["properties"].keys() == {"settings", "credentials"}

@@ -11,11 +11,12 @@ import pytest
 from flotilla.bus.declare import RetryLater
 from flotilla.ids import new_id
 from flotilla.outside_http import OutsideHttp
-from flotilla.problems import BadRequestError, UnauthorizedError, UnprocessableError
+from flotilla.problems import BadRequestError, NotFoundError, UnauthorizedError, UnprocessableError
 from flotilla.security import webhooks as signing
 from flotilla.testing.simulators.telegram import Drop, Flood, Hang, TelegramSimulator
 from flotilla_integrations.adapters import ADAPTERS
 from flotilla_integrations.adapters.base import (
+    CHANNEL,
     SEND_MESSAGE,
     AccountRefusedError,
     Adapter,
@@ -343,5 +344,22 @@ class TestGeneric(Conformance):
             await adapter.webhook(request(body, self.headers(body)))
 
 
-def test_every_adapter_has_its_suite() -> None:
-    assert {suite.connector for suite in Conformance.__subclasses__()} == set(ADAPTERS)
+def test_every_channel_has_its_suite() -> None:
+    channels = {name for name, adapter in ADAPTERS.items() if adapter.kind == CHANNEL}
+    assert {suite.connector for suite in Conformance.__subclasses__()} == channels
+
+
+@pytest.mark.parametrize("connector", sorted(ADAPTERS))
+async def test_every_connector_declares_itself(around: Surroundings, connector: str) -> None:
+    adapter = ADAPTERS[connector]
+    assert set(adapter.config_type.model_json_schema()["properties"]) == {"settings", "credentials"}
+    assert adapter.title
+    assert adapter.proven_with
+    for action in adapter.actions.values():
+        assert msgspec.json.schema(action.data)
+        assert msgspec.json.schema(action.result)
+    with pytest.raises(ValueError, match="no action"):
+        await adapter(around).execute("dance", None)
+    if not adapter.takes_hooks:
+        with pytest.raises(NotFoundError):
+            await adapter(around).webhook(request(b"", {}))

@@ -206,6 +206,34 @@ class CalendarEventDeleteFailed(Event, frozen=True, kw_only=True):
     reason: str
 
 
+@_event("calendar.event.changed.v1", subject="item_id")
+class CalendarEventChanged(Event, frozen=True, kw_only=True):
+    """Somebody else put, moved or deleted something in a connected calendar. Says when, never what: it is theirs."""
+
+    item_id: UUID
+    account_id: UUID
+    """The connected calendar."""
+    user_id: UUID | None
+    """Whose it is."""
+    external_id: str
+    """The calendar's own id of it."""
+    event_id: UUID | None
+    """The `request_id` of the `calendar.event.requested` that it came of; null where it is not ours."""
+    booking_id: UUID | None
+    """The booking that stood there, where it is ours."""
+    what: str
+    """`created`, `updated` or `deleted`."""
+    starts_at: Moment | None
+    ends_at: Moment | None
+    """Null where its times can't be read."""
+    all_day: bool = False
+    recurring: bool = False
+    """The times are of its first."""
+    busy: bool = True
+    status: str = "confirmed"
+    """`confirmed`, `tentative` or `cancelled`."""
+
+
 @_event("partner.subscription.changed.v1", subject="subscription_id")
 class PartnerSubscriptionChanged(Event, frozen=True, kw_only=True):
     """What a partner's program is told of was made, changed, paused, resumed, disabled or removed.

@@ -73,7 +73,7 @@ async def keep_owners(tx: Transaction, batch: Sequence[Received[User]]) -> None:
 
 @reaction(IntegrationConnected, IntegrationDisconnected, IntegrationFailed, lane="usage")
 async def count_channels(tx: Transaction, batch: Sequence[Received[Account]]) -> None:
-    """Count connected accounts; one that failed is still there."""
+    """Count connected channels; one that failed is still there."""
     channels = [
         Holding(
             event.org,
@@ -83,6 +83,7 @@ async def count_channels(tx: Transaction, batch: Sequence[Received[Account]]) ->
             event.sequence,
         )
         for event in _newest(batch)
+        if event.data.kind == "channel"
     ]
     await metering.hold(tx, channels, {event.org: event for event in batch})
 

@@ -15,11 +15,14 @@ from uuid import UUID
 import msgspec
 from flotilla.events.integrations import SenderProfile
 from flotilla.outside_http import OutsideHttp
+from flotilla.problems import NotFoundError
 from pydantic import BaseModel, ConfigDict
 
 from flotilla_integrations.settings import IntegrationsSettings
 
 SEND_MESSAGE: Final = "send_message"
+CHANNEL: Final = "channel"
+"""The kind of connector through which people write."""
 
 
 class Part(BaseModel):
@@ -40,14 +43,18 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a channel can do, and so what Flotilla may rely on."""
+    """What a connector can do, and so what Flotilla may rely on."""
 
-    idempotent_send: bool
-    """A send repeated under its key is done once: one whose answer was lost is simply repeated."""
-    receipts: bool
+    idempotent_send: bool = False
+    """What is repeated under its key is done once: where an answer was lost, it is simply asked again."""
+    receipts: bool = False
     """It says when a message was delivered or read."""
-    text_limit: int
-    """Characters of one message."""
+    text_limit: int = 0
+    """Characters of one message; of a channel."""
+    syncs: bool = False
+    """What others change at the vendor's is noticed."""
+    typing: bool = False
+    """It can show the customer that somebody writes."""
 
 
 class SendMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,6 +173,8 @@ class Surroundings:
     """For vendors' addresses, which the operator sets."""
     customer_http: OutsideHttp
     """For addresses that organizations give: refuses private ones."""
+    external_id: str | None = None
+    """What connecting found: the vendor's own id of the account."""
 
 
 class Adapter(ABC, Generic[ConfigT]):
@@ -173,6 +182,9 @@ class Adapter(ABC, Generic[ConfigT]):
 
     connector: ClassVar[str]
     title: ClassVar[str]
+    kind: ClassVar[str] = CHANNEL
+    takes_hooks: ClassVar[bool] = True
+    """Whether its vendor sends us anything."""
     config_type: ClassVar[type[Config]]
     capabilities: ClassVar[Capabilities]
     actions: ClassVar[Mapping[str, Action]] = {SEND_MESSAGE: Action(SendMessage, SentMessage)}
@@ -200,9 +212,9 @@ class Adapter(ABC, Generic[ConfigT]):
     async def execute(self, action: str, data: Any) -> Any:
         """Do one of `actions`: its result. AdapterError says what went wrong; RetryLater, when to come back."""
 
-    @abstractmethod
     async def webhook(self, event: HookRequest) -> Intake:
         """Read what the vendor sent; a 401 problem where it is forged, 400 or 422 where it is malformed."""
+        raise NotFoundError("Nothing comes in to this account.")
 
     @abstractmethod
     async def health(self) -> Health:

@@ -60,20 +60,11 @@ async def add_account(wanted: AccountIn, app: CurrentApp, who: Who, tx: Tx, resp
             f"There is no connector {wanted.connector!r}: see GET /v1/connectors.",
             errors=[{"pointer": "/connector", "detail": "unknown"}],
         )
-    config = _checked(wanted.connector, wanted.settings, wanted.credentials)
-    account_id = new_id()
-    account = await accounts.add(
-        tx,
-        who.org,
-        account_id,
-        wanted.connector,
-        wanted.name,
-        config.settings.model_dump(mode="json"),
-        _sealed(app, account_id, config),
+    account = await connect_new(
+        app, tx, who, wanted.connector, wanted.name, wanted.settings, wanted.credentials
     )
-    ask_to_connect(tx, account)
-    response.headers["Location"] = f"/v1/accounts/{account_id}"
-    return _shown(app, account, response)
+    response.headers["Location"] = f"/v1/accounts/{account.id}"
+    return shown(app, account, response)
 
 
 @routes.get("", permission="accounts:read")
@@ -82,14 +73,14 @@ async def list_accounts(app: CurrentApp, who: Who, tx: Tx, query: PageQuery) -> 
     (last,) = query.after(UUID) or (LAST_ID,)
     rows = await tx.fetch(accounts.LIST, who.org, last, query.limit + 1)
     read = page([accounts.account_of(row) for row in rows], query.limit, key=lambda each: (each.id,))
-    items = [_shown(app, each) for each in read.items]
+    items = [shown(app, each) for each in read.items]
     return Page(items=items, next_cursor=read.next_cursor)
 
 
 @routes.get("/{account_id}", permission="accounts:read")
 async def read_account(account_id: UUID, app: CurrentApp, who: Who, tx: Tx, response: Response) -> AccountOut:
     """One account; its ETag guards changes."""
-    return _shown(app, _found(await accounts.one(tx, accounts.READ, who.org, account_id)), response)
+    return shown(app, _found(await accounts.one(tx, accounts.READ, who.org, account_id)), response)
 
 
 @routes.patch("/{account_id}", permission="accounts:write")
@@ -117,7 +108,7 @@ async def change_account(
     await say_changed(tx, after)
     if state is AccountState.CONNECTING:
         ask_to_connect(tx, after)
-    return _shown(app, after, response)
+    return shown(app, after, response)
 
 
 @routes.delete("/{account_id}", permission="accounts:write", status_code=204)
@@ -144,7 +135,35 @@ async def check_account(account_id: UUID, app: CurrentApp, work: Work) -> Health
     tx = await work.begin()
     await checking.record(tx, account, verdict)
     now = _found(await accounts.one(tx, accounts.READ, org, account_id))
-    return HealthOut(ok=verdict.health.ok, detail=verdict.health.detail, account=_shown(app, now))
+    return HealthOut(ok=verdict.health.ok, detail=verdict.health.detail, account=shown(app, now))
+
+
+async def connect_new(
+    app: CurrentApp,
+    tx: Tx,
+    who: Who,
+    connector: str,
+    name: str,
+    settings: dict[str, Any],
+    credentials: dict[str, Any],
+    *,
+    own: bool = False,
+) -> Account:
+    """A new account that is being connected, of the organization or of who asks; a 422 problem names what is wrong."""
+    config = _checked(connector, settings, credentials)
+    account_id = new_id()
+    account = await accounts.add(
+        tx,
+        who.org,
+        account_id,
+        connector,
+        name,
+        config.settings.model_dump(mode="json"),
+        _sealed(app, account_id, config),
+        who.user_id if own else None,
+    )
+    ask_to_connect(tx, account)
+    return account
 
 
 def _checked(connector: str, settings: dict[str, Any], credentials: dict[str, Any]) -> Config:
@@ -188,7 +207,8 @@ def _found(account: Account | None) -> Account:
     return account
 
 
-def _shown(app: CurrentApp, account: Account, response: Response | None = None) -> AccountOut:
+def shown(app: CurrentApp, account: Account, response: Response | None = None) -> AccountOut:
+    """An account as its people see it."""
     if response is not None:
         set_etag(response, account.sequence)
-    return AccountOut.of(account, own(app).directory.hook_url(account.connector, account.id))
+    return AccountOut.of(account, own(app).directory.shown_hook_url(account.connector, account.id))

@@ -47,12 +47,15 @@ class AccountOut(BaseModel):
     reason: str | None = Field(description="Why it failed.")
     external_id: str | None = Field(description="What the vendor calls it.")
     settings: dict[str, Any]
-    hook_url: str = Field(description="Where the vendor, or your program, sends what comes in.")
+    hook_url: str | None = Field(
+        description="Where the vendor, or your program, sends what comes in; null where nothing does."
+    )
+    user_id: UUID | None = Field(description="Whose own it is; null where it is the organization's.")
     created_at: datetime
     sequence: int = Field(description="Counts its changes; also its ETag.")
 
     @classmethod
-    def of(cls, account: Account, hook_url: str) -> "AccountOut":
+    def of(cls, account: Account, hook_url: str | None) -> "AccountOut":
         """From its row."""
         shown = {name: getattr(account, name) for name in cls.model_fields if name != "hook_url"}
         return cls(**shown, hook_url=hook_url)
@@ -67,18 +70,23 @@ class HealthOut(BaseModel):
 
 
 class CapabilitiesOut(BaseModel):
-    """What a channel can do."""
+    """What a connector can do."""
 
-    idempotent_send: bool
+    model_config = ConfigDict(from_attributes=True)
+
+    idempotent_send: bool = Field(description="What is asked again under the same key is done once.")
     receipts: bool
     text_limit: int
+    syncs: bool = Field(description="What others change at the vendor's is noticed.")
+    typing: bool = Field(description="It can show the customer that somebody writes.")
 
 
 class ConnectorOut(BaseModel):
-    """A kind of channel that can be connected."""
+    """A kind of account that can be connected."""
 
     connector: str
     title: str
+    kind: str = Field(description="`channel`, `calendar`, `voice`, `shop` or `crm`.")
     actions: list[str]
     capabilities: CapabilitiesOut
     config_schema: dict[str, Any] = Field(description="JSON Schema of `settings` and `credentials`.")
@@ -87,14 +95,12 @@ class ConnectorOut(BaseModel):
     @classmethod
     def of(cls, adapter: type[Adapter[Any]]) -> "ConnectorOut":
         """From what the adapter declares."""
-        can = adapter.capabilities
         return cls(
             connector=adapter.connector,
             title=adapter.title,
+            kind=adapter.kind,
             actions=sorted(adapter.actions),
-            capabilities=CapabilitiesOut(
-                idempotent_send=can.idempotent_send, receipts=can.receipts, text_limit=can.text_limit
-            ),
+            capabilities=CapabilitiesOut.model_validate(adapter.capabilities),
             config_schema=adapter.config_type.model_json_schema(),
             proven_with=adapter.proven_with,
         )

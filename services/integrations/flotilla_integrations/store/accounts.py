@@ -19,8 +19,8 @@ UPDATE hook_routes SET checked_at = now() WHERE account_id IN (
 RETURNING account_id"""
 
 ADD: Final = """
-INSERT INTO accounts (organization_id, id, connector, name, state, settings, sealed)
-VALUES ($1, $2, $3, $4, 'connecting', $5, $6) RETURNING *"""
+INSERT INTO accounts (organization_id, id, connector, name, state, settings, sealed, user_id)
+VALUES ($1, $2, $3, $4, 'connecting', $5, $6, $7) RETURNING *"""
 
 READ: Final = "SELECT * FROM accounts WHERE organization_id = $1 AND id = $2"
 LOCK: Final = "SELECT * FROM accounts WHERE organization_id = $1 AND id = $2 FOR UPDATE"
@@ -69,10 +69,17 @@ async def one(tx: Transaction, sql: str, *arguments: Any) -> Account | None:
 
 
 async def add(
-    tx: Transaction, org: UUID, id_: UUID, connector: str, name: str, settings: dict[str, Any], sealed: bytes
+    tx: Transaction,
+    org: UUID,
+    id_: UUID,
+    connector: str,
+    name: str,
+    settings: dict[str, Any],
+    sealed: bytes,
+    user_id: UUID | None = None,
 ) -> Account:
     """A new account and its route."""
     await tx.execute(ADD_ROUTE, id_, org)
-    row = await tx.fetchrow(ADD, org, id_, connector, name, settings, sealed)
+    row = await tx.fetchrow(ADD, org, id_, connector, name, settings, sealed, user_id)
     assert row is not None
     return account_of(row)
