@@ -5,6 +5,7 @@ says of its user. Short greetings, where the first has nothing to go on, are dec
 """
 
 import gc
+import math
 import mmap
 import tempfile
 from dataclasses import dataclass
@@ -55,10 +56,10 @@ def detect(
     logits = np.array(
         [
             sum(
-                np.log(max(opinion.get(code, 0.0), floor))
+                math.log(max(opinion.get(code, 0.0), floor))
                 for opinion, floor in zip(opinions, _FLOORS, strict=True)
             )
-            + (np.log(_HINTED) if code == known else 0.0)
+            + (math.log(_HINTED) if code == known else 0.0)
             for code in LANGUAGES
         ],
         np.float32,

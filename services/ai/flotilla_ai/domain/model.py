@@ -76,13 +76,19 @@ def sparse(features: Features) -> Bag:
     buckets, values = [], []
     for grams in (features.word_grams, features.concept_grams, features.char_grams):
         if len(grams):
-            found = np.unique(grams * _SPREAD >> np.uint32(32 - BITS))
+            found = _distinct(grams * _SPREAD >> np.uint32(32 - BITS))
             buckets.append(found.astype(np.intp))
             values.append(np.full(len(found), 1 / np.sqrt(len(found)), np.float32))
     if not buckets:
         return np.empty(0, np.intp), np.empty(0, np.float32)
     joined = np.concatenate(values)
     return np.concatenate(buckets), joined / np.sqrt(np.float32(len(buckets)))
+
+
+def _distinct(numbers: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """What `np.unique` gives, at a third of its time for the few hundred that a message has."""
+    ordered: NDArray[np.uint32] = np.sort(numbers)
+    return np.compress(np.append(True, ordered[1:] != ordered[:-1]), ordered)
 
 
 def softmax(logits: Floats) -> Floats:

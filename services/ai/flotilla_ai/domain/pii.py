@@ -198,8 +198,10 @@ def _introductions(text: str, language: str) -> Iterator[Finding]:
 
 
 def _known_names(text: str, names: tuple[str, ...]) -> Iterator[Finding]:
+    folded = text.casefold()
     for name in names:
-        if len(name) > 2:
+        # A pattern takes longer to compile than all the rest: only for a name that is there.
+        if len(name) > 2 and name.casefold() in folded:
             # A single word only as it is written: somebody called Will says "will" too.
             flags = re.IGNORECASE if " " in name else re.NOFLAG
             for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text, flags):

@@ -7,7 +7,7 @@ import re
 import unicodedata
 import zlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 import numpy as np
@@ -22,6 +22,8 @@ LONGEST_TEXT: Final = 8_000
 STEM: Final = 5
 """Letters that stand for a word in text search: enough for five languages' endings to fall away."""
 NGRAMS: Final = (3, 4, 5)
+REMEMBERED_WORDS: Final = 1 << 14
+"""What was worked out of so many words is kept: people use few."""
 
 QUIET: Final = "~"
 """Marks concepts that say how something is said: what a text is about is sought without them."""
@@ -85,6 +87,7 @@ def features_of(text: str) -> Features:
     )
 
 
+@lru_cache(maxsize=REMEMBERED_WORDS)
 def crc(word: str) -> int:
     """The same number in every process and on every machine, unlike `hash`."""
     return zlib.crc32(word.encode())
@@ -100,6 +103,7 @@ def concepts() -> dict[str, str]:
     return table
 
 
+@lru_cache(maxsize=REMEMBERED_WORDS)
 def concept_of(word: str) -> str | None:
     """The concept of a word, by its longest known beginning."""
     table = concepts()

@@ -6,11 +6,12 @@ Word by word through one table by beginnings: a text costs the same however long
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Final
 
 from flotilla_ai.domain.qualification.questions import Question
+from flotilla_ai.domain.text import REMEMBERED_WORDS
 from flotilla_ai.domain.wording import lines_of
 
 _WORD: Final = re.compile(r"[^\W_]+(?:['’ʼ-][^\W_]+)*")
@@ -69,14 +70,15 @@ def words_in(text: str) -> list[Word]:
 def cues_in(words: Sequence[Word]) -> list[Cue]:
     """Every phrase, the longer one where two begin at one word for the same question."""
     lexicon = _lexicon()
+    plain = [word.plain for word in words]
     found: dict[tuple[Question, bool, int], Cue] = {}
     for at, word in enumerate(words):
-        for phrase in _beginning(lexicon, word.plain):
-            last = _ends(phrase.words, words, at)
+        for phrase in _beginning(word.plain):
+            last = _ends(phrase.words, plain, at)
             if last is None:
                 continue
             key = (phrase.question, phrase.favours, at)
-            negated = any(each.plain in lexicon.negations for each in words[max(at - _NEGATES, 0) : at])
+            negated = not lexicon.negations.isdisjoint(plain[max(at - _NEGATES, 0) : at])
             cue = Cue(phrase.question, phrase.favours, negated, word.start, words[last].end)
             if key not in found or found[key].end < cue.end:
                 found[key] = cue
@@ -93,22 +95,26 @@ def _plain(word: str) -> str:
     return word.casefold().replace("ё", "е").replace("’", "'").replace("ʼ", "'")
 
 
-def _beginning(lexicon: _Lexicon, word: str) -> list[_Phrase]:
+@lru_cache(maxsize=REMEMBERED_WORDS)
+def _beginning(word: str) -> tuple[_Phrase, ...]:
     """Phrases whose first word it is."""
+    lexicon = _lexicon()
     found = list(lexicon.first.get(word, ()))
     if _is_number(word):
         found += lexicon.first.get(_NUMBER, ())
     for length in range(min(len(word), _LONGEST_BEGINNING), 2, -1):
         found += lexicon.first.get(word[:length] + "*", ())
-    return found
+    return tuple(found)
 
 
-def _ends(phrase: tuple[str, ...], words: Sequence[Word], at: int) -> int | None:
+def _ends(phrase: tuple[str, ...], words: Sequence[str], at: int) -> int | None:
     """The place of the phrase's last word, where it stands here whole."""
     for wanted in phrase[1:]:
-        near = range(at + 1, min(at + 2 + _GAP, len(words)))
-        at = next((place for place in near if _is(wanted, words[place].plain)), -1)
-        if at < 0:
+        for place in range(at + 1, min(at + 2 + _GAP, len(words))):
+            if _is(wanted, words[place]):
+                at = place
+                break
+        else:
             return None
     return at
 

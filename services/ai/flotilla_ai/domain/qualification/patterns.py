@@ -18,6 +18,7 @@ _CURRENCIES: Final = {
 _CURRENCY: Final = "|".join(f"(?P<{{side}}{code}>{words})" for code, words in _CURRENCIES.items())
 _THOUSANDS: Final = r"k\b|к\b|tsd\.?|tausend|thousand|mille\b|тис\.?(?:яч[аіу]?)?|тыс\.?(?:яч[аиу]?)?"
 _MILLIONS: Final = r"m\b|mio\.?|mln\.?|million(?:s|en)?|млн\.?|мільйон\w*|миллион\w*"
+_ANY_CURRENCY: Final = re.compile("|".join(_CURRENCIES.values()), re.IGNORECASE)
 _AMOUNT: Final = re.compile(
     rf"(?:(?:{_CURRENCY.replace('{side}', 'before_')})\s?)?"
     r"(?<![\w.,])(?P<number>\d{1,3}(?:[ \u00a0\u202f.,']\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?)"
@@ -31,6 +32,7 @@ _DATE: Final = re.compile(
     r"|(?:[0-2]\d|3[01])\.(?:0\d|1[0-2]))(?![\d/])"
     r"|\b[QT][1-4]\b|\b[1-4]\. Quartal\b|\bKW ?\d{1,2}\b|\b[1-4][-\s]?(?:й|м|ому|ом)?\s?квартал\w*"
 )
+_DIGIT: Final = re.compile(r"\d")
 _MOST: Final = Decimal(10) ** 12
 
 
@@ -46,7 +48,7 @@ class Amount:
 
 def amounts_in(text: str) -> list[Amount]:
     """Every number with a currency beside it."""
-    if not any(character.isdigit() for character in text):
+    if not _ANY_CURRENCY.search(text):
         return []
     found = []
     for match in _AMOUNT.finditer(text):
@@ -59,7 +61,7 @@ def amounts_in(text: str) -> list[Amount]:
 
 def dates_in(text: str) -> list[tuple[int, int]]:
     """Where a date, a quarter or a calendar week is written in figures."""
-    return [match.span() for match in _DATE.finditer(text)]
+    return [match.span() for match in _DATE.finditer(text)] if _DIGIT.search(text) else []
 
 
 def _currency(match: re.Match[str]) -> str | None:

@@ -63,7 +63,7 @@ class Scorer:
 
     version: str
     words: Floats
-    """Questions by buckets by answers."""
+    """Buckets by questions times answers: what one bucket says lies together."""
     cues: Floats
     """Questions by `CUES` by answers."""
     bias: Floats
@@ -72,7 +72,7 @@ class Scorer:
     def probabilities(self, bag: Bag, vector: Floats) -> Floats:
         """Questions by answers."""
         buckets, values = bag
-        said = np.einsum("b,qba->qa", values, self.words[:, buckets])
+        said = (values @ self.words[buckets]).reshape(self.bias.shape)
         return softmax((said + vector @ self.cues + self.bias) / self.temperature[:, None])
 
 
@@ -115,7 +115,7 @@ def scorer() -> Scorer:
         words = stored["words"].astype(np.float32) * stored["scale"][:, None, :]
         return Scorer(
             version=f"bant-{str(stored['trained_on'])[:8]}",
-            words=np.ascontiguousarray(words),
+            words=np.ascontiguousarray(words.transpose(1, 0, 2).reshape(words.shape[1], -1)),
             cues=stored["cues"],
             bias=stored["bias"],
             temperature=stored["temperature"],
