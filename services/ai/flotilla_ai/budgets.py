@@ -20,15 +20,17 @@ FEATURES: Final = frozenset({"ai_requests", "ai_tokens"})
 @projection(EntitlementChanged, UsageLimitReached, lane="budgets", tables=("budgets",))
 async def keep_budgets(tx: Transaction, batch: Sequence[Received[Entitlement]]) -> None:
     """Know whose budget is used up; overage goes on, and so does what a plan does not limit."""
-    told = [event for event in batch if event.data.feature in FEATURES]
+    # Two events tell of one row, that its limit is reached and how it stands: the later one of a batch.
+    ordered = sorted(batch, key=lambda event: event.sequence)
+    told = {(each.org, each.data.feature): each for each in ordered if each.data.feature in FEATURES}
     if not told:
         return
     rows = [
         (event.org, event.data.feature, event.sequence, _is_used_up(event.data), event.data.period_ends_at)
-        for event in told
+        for event in told.values()
     ]
     await store.keep(tx, rows)
-    for org in sorted({event.org for event in told}):
+    for org in sorted({org for org, _ in told}):
         await announce(tx, org)
 
 

@@ -4,9 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from flotilla.bus.envelope import decode, encode, receive
+from flotilla.cause import Cause
+from flotilla.events.base import contract_of
 from flotilla.events.billing import EntitlementChanged, UsageLimitReached
 from flotilla.ids import new_id
 from flotilla.testing import Harness, eventually
+from flotilla_ai.budgets import keep_budgets
 from flotilla_ai.library import Library
 
 from services.ai.tests.conftest import Writes
@@ -108,3 +112,19 @@ async def test_without_a_hosted_model_a_budget_changes_nothing(
     await over_budget(ai, org, True)
     draft = await generated(ai, (await writes("How much is shipping?")).message_id)
     assert (draft.provider, draft.reason) == ("local", None)
+
+
+async def test_two_events_of_one_budget_in_a_batch(ai: Harness, org: UUID) -> None:
+    told = entitlement()
+    events = (
+        (UsageLimitReached(**told, percent=100, blocked=True), 3),
+        (EntitlementChanged(**{**told, "limit": 900}), 4),
+    )
+    batch = []
+    for data, sequence in events:
+        cause = Cause.fresh("service:billing")
+        sent = encode(data, org=org, sequence=sequence, cause=cause, region="eu")
+        batch.append(receive(decode(sent.body), contract_of(type(data))))
+    async with ai.app.db.transaction(org) as tx:
+        await keep_budgets.run(tx, batch)
+    await over_budget(ai, org, False)

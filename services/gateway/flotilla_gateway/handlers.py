@@ -131,6 +131,9 @@ async def keep_api_keys(tx: Transaction, batch: Sequence[Received[ApiKey]]) -> N
 @projection(EntitlementChanged, UsageLimitReached, lane=SECURITY.name, tables=("entitlements",))
 async def keep_entitlements(tx: Transaction, batch: Sequence[Received[Entitlement]]) -> None:
     """What plans allow, and what of it is used up."""
+    # Two events tell of one row, that its limit is reached and how it stands: the later one of a batch.
+    ordered = sorted(batch, key=lambda event: event.sequence)
+    newest = {(event.org, event.data.feature): event for event in ordered}
     rows = [
         (
             event.org,
@@ -141,7 +144,7 @@ async def keep_entitlements(tx: Transaction, batch: Sequence[Received[Entitlemen
             _is_used_up(event.data),
             event.data.period_ends_at if event.data.resets else None,
         )
-        for event in batch
+        for event in newest.values()
     ]
     await store.keep_entitlements(tx, rows)
     await tx.notify(CHANNEL, _topic(ENTITLEMENTS, {event.org for event in batch}))
