@@ -9,6 +9,7 @@ from flotilla.events import (
     analytics,
     auth,
     automation,
+    bd_accounts,
     billing,
     bookings,
     campaign,
@@ -19,6 +20,7 @@ from flotilla.events import (
     leads,
     messaging,
     pipeline,
+    privacy,
     websocket,
 )
 from flotilla.events.base import CONTRACTS, Contract, Envelope, Event, Personal, contract_of
@@ -33,6 +35,7 @@ __all__ = [
     "analytics",
     "auth",
     "automation",
+    "bd_accounts",
     "billing",
     "bookings",
     "campaign",
@@ -44,5 +47,6 @@ __all__ = [
     "leads",
     "messaging",
     "pipeline",
+    "privacy",
     "websocket",
 ]
