@@ -1,9 +1,14 @@
-"""Events of analytics: rebuilding projections from the archive, and reading the archive from a position."""
+"""Events of analytics: rebuilding projections from the archive, reading it from a position; metrics that people define,
+goals, reports, surveys and reviews.
+"""
 
+from datetime import date
 from functools import partial
 from uuid import UUID
 
-from flotilla.events.base import Event, Moment, event
+import msgspec
+
+from flotilla.events.base import Event, Moment, Personal, event
 
 _event = partial(event, owner="analytics")
 
@@ -114,3 +119,122 @@ class ArchiveReadFailed(Event, frozen=True, kw_only=True):
     request_id: UUID
     reading_id: UUID
     reason: str
+
+
+class MetricPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One measurement."""
+
+    point_id: str
+    """Whoever measured named it so: the same is taken once."""
+    at: Moment
+    value: str
+    """A decimal number."""
+
+
+@_event("metric.recorded.v1", subject="metric_id")
+class MetricRecorded(Event, frozen=True, kw_only=True):
+    """Measurements of a metric that people or partners defined; at most 200 at a time, each told once."""
+
+    metric_id: UUID
+    name: str
+    unit: str
+    aggregation: str
+    """What the points of a stretch make together: `sum`, `average` or `count`."""
+    points: list[MetricPoint]
+
+
+@_event("goal.reached.v1", subject="goal_id")
+class GoalReached(Event, frozen=True, kw_only=True):
+    """A goal was reached in a period; told once of each, also where the number falls again."""
+
+    goal_id: UUID
+    name: str
+    measure: str
+    owner_id: UUID | None
+    """Whose goal it is; null: the organization's."""
+    target: str
+    """A decimal number, like `value`; amounts are in the currency's smallest unit."""
+    value: str
+    period_from: date
+    period_to: date
+    """Exclusive."""
+    reached_at: Moment
+
+
+@_event("report.ready.v1", subject="run_id")
+class ReportReady(Event, frozen=True, kw_only=True):
+    """A report was made; its file is fetched at /v1/reports/{report_id}/runs/{run_id}."""
+
+    run_id: UUID
+    report_id: UUID
+    name: str
+    measure: str
+    day_from: date
+    day_to: date
+    """Exclusive."""
+    format: str
+    """`csv`, `json` or `xlsx`."""
+    rows: int
+    size: int
+    """In bytes."""
+    requested_by: UUID | None
+    """Null where its schedule did."""
+    expires_at: Moment
+    """When the file is removed."""
+
+
+class Survey(Event, frozen=True, kw_only=True):
+    """A survey that one person was asked to answer."""
+
+    send_id: UUID
+    survey_id: UUID
+    kind: str
+    """`csat` (1-5), `nps` (0-10), `ces` (1-7) or `custom`."""
+    conversation_id: UUID
+    contact_id: UUID | None
+    channel: str
+    agent_id: UUID | None
+    """Whose conversation it was."""
+    sent_at: Moment
+
+
+@_event("survey.sent.v1", subject="send_id")
+class SurveySent(Survey, frozen=True, kw_only=True):
+    """The channel took the message with the link."""
+
+
+@_event("survey.answered.v1", subject="send_id", person=("contact_id", "send_id"))
+class SurveyAnswered(Survey, frozen=True, kw_only=True):
+    """They answered, or changed their answer; `changed` says what."""
+
+    score: int | None
+    """On the scale of its kind; null where a custom survey asks for none."""
+    comment: Personal
+    answered_at: Moment
+
+
+class CriterionScore(msgspec.Struct, frozen=True, kw_only=True):
+    """What a review gives for one criterion."""
+
+    criterion_id: UUID
+    name: str
+    score: int
+    """From 0."""
+    most: int
+    weight: int
+
+
+@_event("quality.reviewed.v1", subject="review_id", person=("agent_id",))
+class QualityReviewed(Event, frozen=True, kw_only=True):
+    """Somebody judged how a conversation was led, or changed their judgement."""
+
+    review_id: UUID
+    conversation_id: UUID
+    agent_id: UUID
+    """Who led it."""
+    reviewer_id: UUID
+    score: str
+    """From 0 to 100: the weighted mean of the criteria, with two decimals."""
+    scores: list[CriterionScore]
+    comment: Personal
+    reviewed_at: Moment

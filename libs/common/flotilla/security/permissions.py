@@ -29,6 +29,7 @@ _READ: Final = frozenset(
         "profile:write",
         "qualifications:read",
         "search:read",
+        "surveys:read",
         "tasks:read",
         "teams:read",
         "users:read",
@@ -47,9 +48,11 @@ _WORK: Final = _READ | {
     "messages:send",
     "notes:write",
     "qualifications:write",
+    "surveys:send",
     "tasks:write",
 }
 _LEAD: Final = _WORK | {
+    "analytics:write",
     "bookings:configure",
     "billing:read",
     "campaigns:write",
@@ -58,8 +61,11 @@ _LEAD: Final = _WORK | {
     "knowledge:write",
     "leads:configure",
     "pipelines:write",
+    "quality:read",
+    "quality:write",
     "rules:read",
     "sagas:read",
+    "surveys:write",
 }
 _ADMINISTER: Final = _LEAD | {
     "accounts:write",
