@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from flotilla.ids import new_id
+from flotilla.known import Known
 from flotilla.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class App:
     """Where the service declares it."""
     own: Any = None
     """What the service's own `resources` yielded: its adapters, providers, caches."""
+    known: Known = field(default_factory=Known)
+    """Feature flags, and who is forgotten."""
     jobs_wake: Wake = field(default_factory=Wake)
     """Set after a commit that wrote jobs or timers."""
     lanes: "list[LaneConsumer]" = field(default_factory=list)

@@ -48,6 +48,7 @@ async def opened(service: Service, settings: Settings) -> AsyncIterator[App]:
             principals=PrincipalVerifier(settings.principal_public_keys),
         )
         db.app = app
+        app.known.flags.environment = settings.environment
         if service.documents:
             url = settings.documents_url.get_secret_value()
             app.documents = Documents.open(url, f"{settings.documents_prefix}_{service.name}")
@@ -65,6 +66,7 @@ async def opened(service: Service, settings: Settings) -> AsyncIterator[App]:
 @asynccontextmanager
 async def working(app: App) -> AsyncIterator[App]:
     """The service's loops: relay, lanes, jobs, timers, workers. Leaving drains them within the grace period."""
+    await app.known.read(app.db)
     relay = _task(app, "relay", app.relay.run)
     cut_off = asyncio.create_task(_cut_off_at(app), name="cut off")
     app.lanes[:] = [
@@ -75,6 +77,7 @@ async def working(app: App) -> AsyncIterator[App]:
         app.lanes.append(replays.consumer(app))
         workers += (replays.worker,)
     loops = [
+        _task(app, "known", lambda: app.known.keep(app)),
         *(_task(app, f"lane {consumer.name}", consumer.run) for consumer in app.lanes),
         *(_task(app, f"jobs {kind.kind}", JobLoop(app, kind).run) for kind in app.service.jobs),
         *(_task(app, f"timers {kind.kind}", TimerLoop(app, kind).run) for kind in app.service.timers),

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flotilla.bus.declare import Handler, JobKind, Lane, Tap, TimerKind, Worker
 from flotilla.events.base import Event
+from flotilla.privacy import answering
+from flotilla.privacy.declare import Privacy
 from flotilla.settings import Settings
 
 if TYPE_CHECKING:
@@ -63,11 +65,20 @@ class Service:
     sagas: "tuple[SagaKind[Any], ...]" = ()
     """Their `facts` stand in `handlers`, their `timer` in `timers`."""
     emits: tuple[type[Event], ...] = ()
+    privacy: Privacy | None = None
+    """What it holds of people. With it the service hears what all are told, on a lane of its own: whom to forget, what
+    to write down, which features are on."""
     ready: "dict[str, Callable[[App], Any]]" = field(default_factory=dict)
     """Further dependencies for /readyz, by name: an awaitable that raises where it is not usable."""
 
     migrations_folder: Path | None = None
     """Where its migrations are, if not beside its package."""
+
+    def __post_init__(self) -> None:
+        if self.privacy is not None:
+            object.__setattr__(self, "lanes", (*self.lanes, answering.lane))
+            object.__setattr__(self, "handlers", (*self.handlers, *answering.handlers))
+            object.__setattr__(self, "jobs", (*self.jobs, answering.work))
 
     @property
     def migrations(self) -> Path:

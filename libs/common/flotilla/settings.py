@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     replay_settle_seconds: float = 30.0
     """How long a projection that is built anew waits for events that its old rows know and the archive does not yet."""
 
+    erasure_settle_seconds: float = 5.0
+    """How long after a service remembered whom to forget it begins: transactions that did not know have ended then,
+    and every process has heard."""
+
     log_level: str = "INFO"
     traces_file: str = ""
     """Spans are appended here as JSON lines; empty: none are kept."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import structlog
 
 from flotilla.app import App
@@ -18,6 +19,7 @@ from flotilla.bus.connection import INFRASTRUCTURE_ERRORS
 from flotilla.bus.declare import Handler, HandlerKind, RawEvent
 from flotilla.bus.envelope import Received, decode, receive
 from flotilla.events.base import CONTRACTS, Event, contract_of
+from flotilla.privacy.redaction import without_personal
 from flotilla.replay.gate import OpenReplay, pass_gate
 from flotilla.store.postgres import Transaction
 from flotilla.telemetry import metrics
@@ -69,14 +71,15 @@ class Dispatcher:
         if self._tap is not None:
             await self._handle_raw(bodies)
             return
-        groups = await self._group(bodies)
+        groups = self._spared(await self._group(bodies))
         failures = await self._attempt(groups)
         for failure in failures:
             await self._bisect(failure)
 
     async def retry(self, handler: Handler, event: Received[Event]) -> None:
         """Handle one event that had failed or was replayed, however old; raises what its handler raises."""
-        failures = await self._attempt([Group(handler, [event], remembered=False)])
+        groups = self._spared([Group(handler, [event], remembered=False)])
+        failures = await self._attempt(groups)
         if failures:
             raise failures[0].error
 
@@ -92,6 +95,14 @@ class Dispatcher:
                 groups.setdefault(handler.name, Group(handler)).events.append(event)
         # As the service lists them: replicas that lock rows in one order do not wait for each other in a circle.
         return [groups[handler.name] for handler in self._handlers if handler.name in groups]
+
+    def _spared(self, groups: list[Group]) -> list[Group]:
+        """Without what speaks of people who are forgotten."""
+        forgotten = self.app.known.forgotten
+        if forgotten:
+            for group in groups:
+                group.events = forgotten.spare(group.handler, group.events)
+        return [group for group in groups if group.events]
 
     async def _receive(self, body: bytes) -> Received[Event] | None:
         try:
@@ -198,11 +209,25 @@ class Dispatcher:
         events = {}
         for body in bodies:
             try:
-                event = RawEvent(decode(body), body)
+                event = self._spared_raw(RawEvent(decode(body), body))
                 events[event.envelope.id] = event
             except Exception as error:
                 await parked.park_unreadable(self.app.db, self.lane, body, error)
         await self._attempt_raw(list(events.values()))
+
+    def _spared_raw(self, event: RawEvent) -> RawEvent:
+        """The same for those who keep or pass on events as they are."""
+        forgotten, contract = self.app.known.forgotten, CONTRACTS.get(event.envelope.type)
+        if not forgotten or contract is None:
+            return event
+        try:
+            whole = receive(event.envelope, contract)
+        except msgspec.ValidationError:
+            return event
+        if not forgotten.cover(whole):
+            return event
+        without = without_personal(whole)
+        return RawEvent(without.envelope, msgspec.json.encode(without.envelope))
 
     async def _attempt_raw(self, events: list[RawEvent]) -> None:
         assert self._tap is not None

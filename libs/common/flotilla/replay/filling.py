@@ -88,10 +88,13 @@ class Filler:
 
     async def _apply(self, tx: Transaction, id_: UUID, events: list[Received[Any]]) -> None:
         wanted = set(await tx.fetchval(store.PROJECTIONS, id_))
+        forgotten = self.app.known.forgotten
         async with shadow_of(tx) as shadow:
             for handler in projections(self.app.service):
                 if handler.name in wanted:
-                    await _run(shadow, handler, events)  # outside: a handler's own SQL, as in its lane
+                    await _run(
+                        shadow, handler, forgotten.spare(handler, events)
+                    )  # outside: a handler's own SQL, as in its lane
         await store.keep_notices(tx, id_, shadow.notices)
 
 

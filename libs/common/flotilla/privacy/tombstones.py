@@ -1,0 +1,75 @@
+"""Whom a service was asked to forget, in memory: what comes late must not bring them back.
+
+Events that speak of somebody forgotten come to projections without what is personal in them; reactions do not get
+them at all, but for answers to wishes, which sagas wait for. A contact and a colleague never come back under their ids;
+a channel identity may write again, and what it says after the request is news.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from flotilla.bus.declare import Handler, HandlerKind
+from flotilla.bus.envelope import Received
+from flotilla.events.base import Event, contract_of
+from flotilla.privacy.redaction import without_personal
+from flotilla.store.postgres import Database, Transaction
+
+READ: Final = "SELECT organization_id, id, until FROM forgotten"
+BURY: Final = """
+INSERT INTO forgotten (organization_id, id, until)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[])
+ON CONFLICT (organization_id, id) DO UPDATE
+SET until = CASE WHEN forgotten.until IS NULL OR excluded.until IS NULL THEN NULL
+                 ELSE greatest(forgotten.until, excluded.until) END,
+    written_at = now()"""
+
+
+class Tombstones:
+    """Who is forgotten: (organization, id) to the moment up to which, or None for ever."""
+
+    def __init__(self) -> None:
+        self._until: dict[tuple[UUID, UUID], datetime | None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._until)
+
+    async def read(self, db: Database) -> None:
+        """Take over what the database says."""
+        rows = await db.fetch(READ)
+        self._until = {(row["organization_id"], row["id"]): row["until"] for row in rows}
+
+    def cover(self, event: Received[Any]) -> bool:
+        """Whether the event speaks of somebody forgotten, before they were."""
+        org = event.org
+        if (org, org) in self._until:
+            return True
+        fields = contract_of(type(event.data)).person
+        return any(self._covers(org, getattr(event.data, name), event.envelope.time) for name in fields)
+
+    def spare(self, handler: Handler, events: Sequence[Received[Event]]) -> list[Received[Event]]:
+        """The events as this handler may have them."""
+        kept: list[Received[Event]] = []
+        for event in events:
+            if not self.cover(event):
+                kept.append(event)
+            elif handler.kind is HandlerKind.PROJECTION or event.envelope.requestid is not None:
+                kept.append(without_personal(event))
+        return kept
+
+    def _covers(self, org: UUID, id_: object, time: datetime) -> bool:
+        if not isinstance(id_, UUID) or (org, id_) not in self._until:
+            return False
+        until = self._until[org, id_]
+        return until is None or time <= until
+
+
+async def bury(tx: Transaction, buried: Iterable[tuple[UUID, UUID, datetime | None]]) -> None:
+    """Remember (organization, id, up to when); never shortens what is remembered."""
+    rows = {(org, id_): until for org, id_, until in buried}
+    if rows:
+        keys = sorted(rows)
+        await tx.execute(
+            BURY, [org for org, _ in keys], [id_ for _, id_ in keys], [rows[key] for key in keys]
+        )
