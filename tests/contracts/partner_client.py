@@ -1,9 +1,9 @@
 """A partner's program, written with aio-pika and the contracts folder alone: nothing of Flotilla's code.
 
-    python partner_client.py <amqp url> <queue> <folder of contracts> <count>
+    python partner_client.py <amqp url> <queue> <folder of contracts> <count, or types with commas between>
 
-Reads so many events from its queue, checks each against the contract of its type, prints them as JSON lines, and
-acknowledges them.
+Reads from its queue so many events, or until it has seen one of each of these types; checks each against the contract
+of its type, prints it as a line of JSON, and acknowledges it.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ import aio_pika
 import jsonschema_rs
 
 
-async def read(url: str, queue_name: str, contracts: Path, count: int) -> None:
-    """Until there were `count` events; a ValidationError for one that is not as its contract says."""
+async def read(url: str, queue_name: str, contracts: Path, count: int, types: set[str]) -> None:
+    """Until there were `count` events and all of `types`; a ValidationError for one that breaks its contract."""
     async with await aio_pika.connect(url, timeout=10) as connection:
         channel = await connection.channel()
         await channel.set_qos(prefetch_count=100)
@@ -29,9 +29,12 @@ async def read(url: str, queue_name: str, contracts: Path, count: int) -> None:
                 print(json.dumps(event), flush=True)
                 await message.ack()
                 count -= 1
-                if count == 0:
+                types.discard(event["type"])
+                if count <= 0 and not types:
                     return
 
 
 if __name__ == "__main__":
-    asyncio.run(read(sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])))
+    address, queue_name, folder, until = sys.argv[1:]
+    said = (int(until), set[str]()) if until.isdigit() else (0, set(until.split(",")))
+    asyncio.run(read(address, queue_name, Path(folder), *said))

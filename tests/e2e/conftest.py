@@ -1,11 +1,13 @@
 """A whole fleet, one process a service, on stores of its own; driven through the gateway only."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
 import pytest
+from flotilla.cli import app, screen
 from flotilla.fleet import Fleet
 from flotilla.instance import HOST, Instance
 from flotilla.native.vhost import delete_vhost, ensure_vhost
@@ -16,10 +18,12 @@ from flotilla.testing.ports import free_ports
 from flotilla.testing.simulators.gleif import GleifSimulator
 from flotilla.testing.simulators.telegram import TelegramSimulator
 from flotilla.testing.simulators.vies import ViesSimulator
+from typer.testing import CliRunner, Result
 
 NOWHERE = f"http://{HOST}:9"
 """Nobody listens there: no test shall reach Stripe."""
 NewOffice = Callable[..., Awaitable[Office]]
+Flotilla = Callable[..., Awaitable[Result]]
 
 
 @pytest.fixture(scope="session")
@@ -101,3 +105,16 @@ async def new_office(fleet: Fleet, telegram: TelegramSimulator, session: aiohttp
         return await Office.found(nobody, telegram, name)
 
     return found
+
+
+@pytest.fixture
+def flotilla(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Flotilla:
+    """`await flotilla("sagas", "list")`: the command, on this fleet, on a wide screen."""
+    monkeypatch.setattr(Instance, "load", lambda name: fleet.instance)
+    monkeypatch.setattr(screen.console, "width", 300)
+    monkeypatch.setattr(screen.errors, "width", 300)
+
+    async def run(*arguments: str) -> Result:
+        return await asyncio.to_thread(CliRunner().invoke, app, list(arguments))
+
+    return run

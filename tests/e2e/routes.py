@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 METHODS = ("get", "post", "put", "patch", "delete")
 SAMPLES = {
@@ -10,6 +11,9 @@ SAMPLES = {
     "date-time": "2030-01-01T00:00:00Z",
     "email": "a@example.org",
 }
+TODAY: Final = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+STRETCH: Final = {"from": TODAY - timedelta(days=1), "to": TODAY + timedelta(days=1)}
+"""What a question about some days is about."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,19 @@ def _call(document: dict[str, Any], path: str, method: str, operation: dict[str,
         parameters=tuple(each["name"] for each in parameters if each["in"] == "path"),
         body=sample(document, schema) if schema else None,
         required={
-            each["name"]: str(sample(document, each["schema"]))
+            each["name"]: _asked(document, each)
             for each in parameters
             if each["in"] == "query" and each.get("required")
         },
     )
+
+
+def _asked(document: dict[str, Any], parameter: dict[str, Any]) -> str:
+    """A value of a query parameter."""
+    if (moment := STRETCH.get(parameter["name"])) is None:
+        return str(sample(document, parameter["schema"]))
+    is_day = parameter["schema"].get("format") == "date"
+    return moment.date().isoformat() if is_day else moment.isoformat().replace("+00:00", "Z")
 
 
 def sample(document: dict[str, Any], schema: dict[str, Any]) -> Any:

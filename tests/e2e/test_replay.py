@@ -1,33 +1,16 @@
 """An operator has a service's copies built anew on the whole fleet, from the command line, while it lives on."""
 
-import asyncio
-
 import asyncpg
-import pytest
-from flotilla.cli import app, screen
 from flotilla.fleet import Fleet
-from flotilla.instance import Instance
-from typer.testing import CliRunner, Result
 
-from tests.e2e.conftest import NewOffice
+from tests.e2e.conftest import Flotilla, NewOffice
 
 USERS = "SELECT organization_id, id, sequence, role, active FROM crm.users ORDER BY 1, 2"
 
 
-@pytest.fixture
-def flotilla(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> object:
-    """The command, on this fleet."""
-    monkeypatch.setattr(Instance, "load", lambda name: fleet.instance)
-    screen.console.width = screen.errors.width = 300
-
-    async def run(*arguments: str) -> Result:
-        return await asyncio.to_thread(CliRunner().invoke, app, list(arguments))
-
-    return run
-
-
-async def test_flotilla_replay_heals_a_service(new_office: NewOffice, fleet: Fleet, flotilla: object) -> None:
-    assert callable(flotilla)
+async def test_flotilla_replay_heals_a_service(
+    new_office: NewOffice, fleet: Fleet, flotilla: Flotilla
+) -> None:
     for name in ("Harbour", "Kite"):
         await new_office(name)
     admin = await asyncpg.connect(fleet.instance.admin_dsn())
