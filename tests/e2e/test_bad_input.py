@@ -91,6 +91,10 @@ def requests(office: Office, secret: str) -> list[Bad]:
         Bad("unknown replay", "GET", f"/v1/replays/{uuid4()}", 404),
         Bad("unknown notification", "POST", f"/v1/notifications/{uuid4()}/read", 404),
         Bad("no preferences", "PUT", "/v1/notification-preferences", 422, b'{"choices": [{"kind": "A B"}]}'),
+        Bad("note of nothing", "POST", f"/v1/conversations/{uuid4()}/notes", 422, b'{"text": " "}'),
+        Bad(
+            "urgent nothing", "POST", f"/v1/conversations/{uuid4()}/escalate", 404, b'{"priority": "urgent"}'
+        ),
         Bad("encoded slash", "GET", "/v1/conversations%2f..%2fusers", 400),
     ]
 

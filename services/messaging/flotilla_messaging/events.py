@@ -1,6 +1,6 @@
 """What messaging tells of its conversations and messages: rows into events."""
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from flotilla.events.messaging import (
     Conversation as ConversationEvent,
@@ -31,10 +31,13 @@ FACTS: Final[dict[MessageState, type[OutgoingMessage]]] = {
 }
 
 
+C = TypeVar("C", bound=ConversationEvent)
+
+
 def conversation_event(
-    kind: type[ConversationEvent], now: Conversation, before: Conversation | None = None
-) -> ConversationEvent:
-    """The conversation's state, and what changed of it."""
+    kind: type[C], now: Conversation, before: Conversation | None = None, **more: Any
+) -> C:
+    """The conversation's state, what changed of it, and what this kind says besides."""
     return kind(
         conversation_id=now.id,
         channel=now.channel,
@@ -47,7 +50,9 @@ def conversation_event(
         opened_at=now.opened_at,
         resolved_at=now.resolved_at,
         ai_enabled=now.ai_enabled,
+        escalation_id=now.escalation_id,
         changed=changes(before, now) if before else {},
+        **more,
     )
 
 

@@ -6,6 +6,8 @@ from flotilla.bus.declare import Lane
 from flotilla.events.messaging import (
     ConversationAssigned,
     ConversationAssignFailed,
+    ConversationEscalated,
+    ConversationEscalateFailed,
     ConversationOpened,
     ConversationReopened,
     ConversationResolved,
@@ -16,8 +18,11 @@ from flotilla.events.messaging import (
     InboxDeleteFailed,
     InboxFailed,
     InboxUpdated,
+    MessageDeleted,
     MessageDelivered,
+    MessageEdited,
     MessageFailed,
+    MessageNoted,
     MessageRead,
     MessageReceived,
     MessageRefused,
@@ -25,12 +30,14 @@ from flotilla.events.messaging import (
     MessageSent,
     MessageUnconfirmed,
 )
+from flotilla.events.websocket import NotificationRequested
 from flotilla.service import Service
 
-from flotilla_messaging.api import conversations, inboxes, messages
+from flotilla_messaging.api import conversations, escalations, inboxes, messages, notes
 from flotilla_messaging.handlers.assignments import grant_assignments
 from flotilla_messaging.handlers.deliveries import follow_deliveries
 from flotilla_messaging.handlers.drafts import queue_drafts
+from flotilla_messaging.handlers.escalations import grant_escalations, keep_teams
 from flotilla_messaging.handlers.inbound import receive
 from flotilla_messaging.handlers.onboarding import begin_inboxes, take_back_inboxes
 from flotilla_messaging.handlers.people import (
@@ -40,6 +47,7 @@ from flotilla_messaging.handlers.people import (
     release_conversations,
 )
 from flotilla_messaging.handlers.wishes import queue_wishes
+from flotilla_messaging.removal import body_removal
 from flotilla_messaging.snooze import snooze_ended
 from flotilla_messaging.sweep import body_sweep
 
@@ -48,7 +56,16 @@ SOON = timedelta(milliseconds=20)
 service = Service(
     name="messaging",
     documents=True,
-    routes=(conversations.routes, messages.history, messages.routes, inboxes.routes),
+    routes=(
+        conversations.routes,
+        escalations.conversation,
+        escalations.routes,
+        messages.history,
+        messages.routes,
+        notes.notes,
+        notes.routes,
+        inboxes.routes,
+    ),
     lanes=(
         Lane("inbound", wait=SOON),
         Lane("drafts", wait=SOON),
@@ -67,13 +84,18 @@ service = Service(
         begin_inboxes,
         take_back_inboxes,
         grant_assignments,
+        grant_escalations,
+        keep_teams,
     ),
+    jobs=(body_removal,),
     timers=(snooze_ended,),
     workers=(body_sweep,),
     emits=(
         ConversationOpened,
         ConversationAssigned,
         ConversationAssignFailed,
+        ConversationEscalated,
+        ConversationEscalateFailed,
         ConversationUpdated,
         ConversationSnoozed,
         ConversationResolved,
@@ -86,6 +108,10 @@ service = Service(
         MessageUnconfirmed,
         MessageDelivered,
         MessageRead,
+        MessageNoted,
+        MessageEdited,
+        MessageDeleted,
+        NotificationRequested,
         InboxCreated,
         InboxUpdated,
         InboxDeleted,

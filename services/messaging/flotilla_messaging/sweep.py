@@ -46,7 +46,7 @@ async def _remove_orphans(app: App, found: list[dict[str, Any]], bound: datetime
         return 0
     async with app.db.transaction(by_org) as tx:
         keys = [(org, message_id) for org, ids in by_org.items() for message_id in ids]
-        standing = await messages.standing(tx, keys)
+        standing = await messages.bodies_standing(tx, keys)
     removed = 0
     for org, ids in by_org.items():
         orphans = [message_id for message_id in ids if (org, message_id) not in standing]

@@ -27,6 +27,8 @@ class Conversation(Event, frozen=True, kw_only=True):
     opened_at: Moment
     resolved_at: Moment | None
     ai_enabled: bool
+    escalation_id: UUID | None = None
+    """Which escalation of it waits for a person; null where none does."""
 
 
 @_event("conversation.opened.v1", subject="conversation_id")
@@ -60,6 +62,50 @@ class ConversationAssignFailed(Event, frozen=True, kw_only=True):
     """`unknown_conversation` or `unknown_assignee`."""
 
 
+@_event(
+    "conversation.escalate.requested.v1", subject="request_id", person=("contact_id", "request_id"), wish=True
+)
+class ConversationEscalateRequested(Event, frozen=True, kw_only=True):
+    """A person shall take a conversation. Answered by `conversation.escalated`, also where one is waited for already,
+    or by `conversation.escalate.failed`.
+    """
+
+    request_id: UUID
+    conversation_id: UUID
+    contact_id: UUID | None = None
+    reason: str
+    """A slug: `asked_for_person`, `complaint`, …"""
+    summary: Personal
+    """What the person needs to know to take it."""
+    priority: str = "normal"
+    """`low`, `normal`, `high` or `urgent`."""
+    team_id: UUID | None = None
+    """Null: anybody."""
+
+
+@_event("conversation.escalated.v1", subject="conversation_id", person=("contact_id", "identity_id"))
+class ConversationEscalated(Conversation, frozen=True, kw_only=True):
+    """It waits for a person, in the queue; told again where it is asked for again."""
+
+    reason: str
+    summary: Personal
+    priority: str
+    """`low`, `normal`, `high` or `urgent`."""
+    team_id: UUID | None
+    escalated_by: str
+    """`user:<id>`, `ai:<agent>`, `rule:<id>` or a service that asked first."""
+
+
+@_event("conversation.escalate.failed.v1", subject="request_id")
+class ConversationEscalateFailed(Event, frozen=True, kw_only=True):
+    """Nobody is asked for; the reason says why."""
+
+    request_id: UUID
+    conversation_id: UUID
+    reason: str
+    """`unknown_conversation`, `unknown_team` or `unknown_priority`."""
+
+
 @_event("conversation.snoozed.v1", subject="conversation_id")
 class ConversationSnoozed(Conversation, frozen=True, kw_only=True):
     """It was put aside until `snoozed_until`."""
@@ -77,7 +123,7 @@ class ConversationReopened(Conversation, frozen=True, kw_only=True):
 
 @_event("conversation.updated.v1", subject="conversation_id")
 class ConversationUpdated(Conversation, frozen=True, kw_only=True):
-    """Something else about it changed: the AI was switched on or off for it."""
+    """Something else about it changed: the AI was switched on or off for it, or whom it waited for took care of it."""
 
 
 @_event("message.received.v1", subject="message_id", person=("contact_id", "identity_id"))
@@ -99,6 +145,49 @@ class MessageReceived(Event, frozen=True, kw_only=True):
     ai_enabled: bool
     first: bool
     """Whether it opened the conversation."""
+
+
+class ThreadMessage(Event, frozen=True, kw_only=True):
+    """A message in its conversation, whoever wrote it and to whom."""
+
+    message_id: UUID
+    conversation_id: UUID
+    position: int
+    direction: str
+    """`in`, `out`, or `note`: for people of the organization only."""
+    channel: str
+    identity_id: UUID
+    contact_id: UUID | None
+    author: str | None
+    """Null: the customer."""
+
+
+@_event("message.noted.v1", subject="message_id", person=("contact_id", "identity_id"))
+class MessageNoted(ThreadMessage, frozen=True, kw_only=True):
+    """A note stands in the conversation, where the customer does not see it."""
+
+    text: Personal
+    mentions: list[UUID]
+    """The people it is addressed to."""
+    noted_at: Moment
+
+
+@_event("message.edited.v1", subject="message_id", person=("contact_id", "identity_id"))
+class MessageEdited(ThreadMessage, frozen=True, kw_only=True):
+    """It says something else now. What went out over a channel cannot be edited: only notes are, so far."""
+
+    text: Personal
+    edited_by: str | None
+    """Null: the customer."""
+    edited_at: Moment
+
+
+@_event("message.deleted.v1", subject="message_id")
+class MessageDeleted(ThreadMessage, frozen=True, kw_only=True):
+    """It keeps its place, and says nothing any more. What went out over a channel stays: only notes are deleted."""
+
+    deleted_by: str
+    deleted_at: Moment
 
 
 class Tracking(msgspec.Struct, frozen=True, kw_only=True):

@@ -89,15 +89,15 @@ async def change_conversation(
 ) -> ConversationOut:
     """Give it to a person or to nobody, switch the AI on or off for it."""
     tx = await work.begin()
-    before = await _locked(tx, work.who.org, conversation_id)
+    before = await locked(tx, work.who.org, conversation_id)
     check_if_match(request, before.sequence)
     after = before
     if "assignee_id" in change.model_fields_set:
         await _check_assignee(tx, work.who.org, change.assignee_id)
-        after = _say(tx, ConversationAssigned, after, after.assigned(change.assignee_id))
+        after = say(tx, ConversationAssigned, after, after.assigned(change.assignee_id))
     if change.ai_enabled is not None:
-        after = _say(tx, ConversationUpdated, after, after.with_ai(change.ai_enabled))
-    return await _saved(tx, after, response)
+        after = say(tx, ConversationUpdated, after, after.with_ai(change.ai_enabled))
+    return await saved(tx, after, response)
 
 
 @routes.post("/{conversation_id}/snooze", permission="conversations:write")
@@ -115,12 +115,12 @@ async def snooze_conversation(
             ) from None
 
     tx = await work.begin()
-    before = await _locked(tx, work.who.org, conversation_id)
+    before = await locked(tx, work.who.org, conversation_id)
     check_if_match(request, before.sequence)
-    after = _say(tx, ConversationSnoozed, before, put_aside(before))
+    after = say(tx, ConversationSnoozed, before, put_aside(before))
     if after is not before:
         snooze.wake_at_end(tx, after)
-    return await _saved(tx, after, response)
+    return await saved(tx, after, response)
 
 
 @routes.post("/{conversation_id}/resolve", permission="conversations:write")
@@ -155,12 +155,13 @@ async def _moved(
     work: Work,
 ) -> ConversationOut:
     tx = await work.begin()
-    before = await _locked(tx, work.who.org, conversation_id)
+    before = await locked(tx, work.who.org, conversation_id)
     check_if_match(request, before.sequence)
-    return await _saved(tx, _say(tx, kind, before, move(before)), response)
+    return await saved(tx, say(tx, kind, before, move(before)), response)
 
 
-async def _locked(tx: Transaction, org: UUID, conversation_id: UUID) -> Conversation:
+async def locked(tx: Transaction, org: UUID, conversation_id: UUID) -> Conversation:
+    """The conversation, held until the commit; a 404 problem where there is none."""
     found = await conversations.lock(tx, [(org, conversation_id)])
     if not found:
         raise NotFoundError(NO_CONVERSATION)
@@ -178,7 +179,7 @@ async def _check_assignee(tx: Transaction, org: UUID, user_id: UUID | None) -> N
         )
 
 
-def _say(
+def say(
     tx: Transaction, kind: type[ConversationEvent], before: Conversation, after: Conversation
 ) -> Conversation:
     """Tell of a change, where there is one: the conversation after it."""
@@ -192,7 +193,8 @@ def _say(
     return after
 
 
-async def _saved(tx: Transaction, after: Conversation, response: Response) -> ConversationOut:
+async def saved(tx: Transaction, after: Conversation, response: Response) -> ConversationOut:
+    """Write it, and show it with its ETag."""
     await conversations.save(tx, [after])
     row = await lists.one(tx, after.organization_id, after.id)
     assert row is not None

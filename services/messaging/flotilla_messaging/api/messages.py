@@ -16,6 +16,7 @@ from flotilla.http import (
     UnprocessableError,
     Who,
     Work,
+    set_etag,
 )
 from flotilla.http.pages import page
 from flotilla.ids import derived_id, new_id
@@ -61,10 +62,11 @@ async def list_messages(
             after=key[0] if key else None,
             limit=query.limit,
         )
-    said = await bodies.texts(app, who.org, [each.id for each in found[: query.limit]])
+    said = await bodies.texts(app, who.org, [each.text_id for each in found[: query.limit]])
     read = page(found, query.limit, key=lambda each: (each.position,))
     return Page(
-        items=[MessageOut.of(each, said.get(each.id)) for each in read.items], next_cursor=read.next_cursor
+        items=[MessageOut.of(each, said.get(each.text_id or each.id)) for each in read.items],
+        next_cursor=read.next_cursor,
     )
 
 
@@ -92,10 +94,12 @@ async def reply(conversation_id: UUID, wanted: ReplyIn, response: Response, work
 
 
 @routes.get("/{message_id}", permission="conversations:read")
-async def read_message(message_id: UUID, app: CurrentApp, who: Who) -> MessageOut:
-    """One message."""
+async def read_message(message_id: UUID, app: CurrentApp, who: Who, response: Response) -> MessageOut:
+    """One message; its ETag guards a change of it."""
     message = await _read(app, who, message_id)
-    return MessageOut.of(message, (await bodies.texts(app, who.org, [message_id])).get(message_id))
+    set_etag(response, message.sequence)
+    said = await bodies.texts(app, who.org, [message.text_id])
+    return MessageOut.of(message, said.get(message.text_id or message_id))
 
 
 @routes.post("/{message_id}/resolution", permission="messages:send")

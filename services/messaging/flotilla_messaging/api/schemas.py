@@ -35,6 +35,21 @@ class ReplyIn(Input):
     text: Text = Field(description="Plain text; a channel may take less (Telegram 4,096 characters).")
 
 
+class NoteIn(Input):
+    """A note for people of the organization."""
+
+    text: Text
+    mentions: list[UUID] = Field(
+        default_factory=list, max_length=20, description="Active members, who are told of it."
+    )
+
+
+class NoteEdit(Input):
+    """What the note says instead."""
+
+    text: Text
+
+
 class ConversationPatch(Input):
     """What to change; what is not named stays."""
 
@@ -92,6 +107,7 @@ class ConversationOut(BaseModel):
         description="When the oldest message came that nobody answered."
     )
     last_position: int
+    escalation_id: UUID | None = Field(description="What of it waits for a person, in the queue.")
     sequence: int = Field(description="Counts its changes; also its ETag.")
 
     @classmethod
@@ -115,13 +131,13 @@ class InboxConversationOut(ConversationOut):
 
 
 class MessageOut(BaseModel):
-    """A message; `text` is null where it was erased."""
+    """A message; `text` is null where it was erased or deleted."""
 
     id: UUID
     conversation_id: UUID
     position: int
-    direction: Literal["in", "out"]
-    state: Literal["received", "queued", "unknown", "sent", "delivered", "read", "failed"]
+    direction: Literal["in", "out", "note"]
+    state: Literal["received", "queued", "unknown", "sent", "delivered", "read", "failed", "noted"]
     author: str | None
     draft_id: UUID | None
     sender: SenderOut | None
@@ -130,6 +146,8 @@ class MessageOut(BaseModel):
     state_at: datetime
     reason: str | None
     external_id: str | None
+    edited_at: datetime | None
+    deleted_at: datetime | None
 
     @classmethod
     def of(cls, message: Message, body: Mapping[str, Any] | None) -> "MessageOut":

@@ -62,6 +62,8 @@ class Conversation:
     sends: int
     """How many sends were asked for."""
     sequence: int
+    escalation_id: UUID | None = None
+    """Which escalation of it waits for a person."""
 
     def reopened(self) -> Self:
         """Open again; the same where it is open."""
@@ -81,7 +83,7 @@ class Conversation:
         """Done; the same where it is."""
         if self.state is State.RESOLVED:
             return self
-        return self._changed(state=State.RESOLVED, snoozed_until=None, resolved_at=now)
+        return self._changed(state=State.RESOLVED, snoozed_until=None, resolved_at=now, escalation_id=None)
 
     def assigned(self, user_id: UUID | None) -> Self:
         """Somebody's, or nobody's."""
@@ -90,6 +92,16 @@ class Conversation:
     def with_ai(self, enabled: bool) -> Self:
         """Whether the AI may propose replies."""
         return self if self.ai_enabled is enabled else self._changed(ai_enabled=enabled)
+
+    def escalated(self, escalation_id: UUID, *, again: bool) -> Self:
+        """It waits for a person; where it does already, changed only if it was asked for `again` in other words."""
+        if self.escalation_id is None:
+            return self._changed(escalation_id=escalation_id)
+        return self._changed() if again else self
+
+    def handed_back(self) -> Self:
+        """Somebody took care of it; the same where nobody was asked for."""
+        return self if self.escalation_id is None else self._changed(escalation_id=None)
 
     def unanswered_again(self, since: datetime) -> Self:
         """What was thought to be an answer didn't reach the customer."""
@@ -100,7 +112,7 @@ class Conversation:
         return replace(self, sequence=self.sequence + 1, **fields)
 
 
-PUBLIC_FIELDS: Final = ("state", "assignee_id", "snoozed_until", "resolved_at", "ai_enabled")
+PUBLIC_FIELDS: Final = ("state", "assignee_id", "snoozed_until", "resolved_at", "ai_enabled", "escalation_id")
 
 
 def changes(old: Conversation, new: Conversation) -> dict[str, list[Any]]:

@@ -21,6 +21,8 @@ class MessageState(StrEnum):
     DELIVERED = "delivered"
     READ = "read"
     FAILED = "failed"
+    NOTED = "noted"
+    """Of a note, which goes nowhere."""
 
 
 _RANK: Final = {
@@ -63,6 +65,23 @@ class Message:
     state_at: datetime
     responds_to_at: datetime | None
     sequence: int
+    body_id: UUID | None = None
+    """The body it has since it was edited."""
+    edited_at: datetime | None = None
+    deleted_at: datetime | None = None
+
+    @property
+    def text_id(self) -> UUID | None:
+        """Under which id its body is; None where it was deleted."""
+        return None if self.deleted_at else self.body_id or self.id
+
+    def edited(self, body_id: UUID, at: datetime) -> Self:
+        """It says something else."""
+        return replace(self, body_id=body_id, edited_at=at, sequence=self.sequence + 1)
+
+    def deleted(self, at: datetime) -> Self:
+        """It says nothing any more."""
+        return replace(self, deleted_at=at, sequence=self.sequence + 1)
 
     def reached(
         self, state: MessageState, at: datetime, *, external_id: str | None = None, reason: str | None = None
@@ -166,6 +185,30 @@ def place_reply(conversation: Conversation, reply: Reply) -> tuple[Conversation,
         sends=conversation.sends + 1,
     )
     return after, message
+
+
+def place_note(
+    conversation: Conversation, note_id: UUID, author: str, at: datetime
+) -> tuple[Conversation, Message]:
+    """Give a note the next position. It answers nobody, and the inbox goes on showing what was said last."""
+    message = Message(
+        organization_id=conversation.organization_id,
+        id=note_id,
+        conversation_id=conversation.id,
+        position=conversation.last_position + 1,
+        direction="note",
+        state=MessageState.NOTED,
+        identity_id=conversation.identity_id,
+        author=author,
+        draft_id=None,
+        external_id=None,
+        reason=None,
+        sent_at=at,
+        state_at=at,
+        responds_to_at=None,
+        sequence=1,
+    )
+    return replace(conversation, last_position=message.position), message
 
 
 def send_again(conversation: Conversation, message: Message, at: datetime) -> tuple[Conversation, Message]:

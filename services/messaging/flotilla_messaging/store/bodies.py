@@ -1,6 +1,7 @@
 """Bodies of messages in the document store: written before their rows, read after them.
 
-A document is `{_id: message id, organization_id, text, sender, written_at}`. `written_at` is when it was last
+A document is `{_id: message id, organization_id, text, sender, written_at}`; of a message that was edited, one more
+for each edit, with an id of its own and `message_id`. `written_at` is when it was last
 written or asked to be written; the sweep of bodies without a message goes by it.
 """
 
@@ -29,6 +30,8 @@ class Body:
     message_id: UUID
     text: str | None
     sender: SenderProfile | None = None
+    edits: UUID | None = None
+    """The message that it is a new text of."""
 
 
 def collection(app: App) -> Collection:
@@ -47,6 +50,7 @@ async def write(app: App, bodies: Iterable[Body]) -> None:
             "text": body.text,
             "sender": msgspec.to_builtins(body.sender) if body.sender else None,
             "written_at": now,
+            **({"message_id": body.edits} if body.edits else {}),
         }
         for body in bodies
     }

@@ -41,11 +41,12 @@ SAVE: Final = """
 UPDATE conversations c SET state = t.state, assignee_id = t.assignee_id, snoozed_until = t.snoozed_until,
     ai_enabled = t.ai_enabled, resolved_at = t.resolved_at, last_position = t.last_position,
     last_message_id = t.last_message_id, last_message_at = t.last_message_at,
-    unanswered_since = t.unanswered_since, sends = t.sends, sequence = t.sequence
+    unanswered_since = t.unanswered_since, sends = t.sends, sequence = t.sequence,
+    escalation_id = t.escalation_id
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::timestamptz[], $6::boolean[], $7::timestamptz[],
-            $8::bigint[], $9::uuid[], $10::timestamptz[], $11::timestamptz[], $12::bigint[], $13::bigint[])
+            $8::bigint[], $9::uuid[], $10::timestamptz[], $11::timestamptz[], $12::bigint[], $13::bigint[], $14::uuid[])
      AS t (organization_id, id, state, assignee_id, snoozed_until, ai_enabled, resolved_at, last_position,
-           last_message_id, last_message_at, unanswered_since, sends, sequence)
+           last_message_id, last_message_at, unanswered_since, sends, sequence, escalation_id)
 WHERE c.organization_id = t.organization_id AND c.id = t.id"""
 
 Thread = tuple[UUID, UUID, UUID, str, str, UUID, datetime]
@@ -66,6 +67,7 @@ _SAVED: Final = (
     "unanswered_since",
     "sends",
     "sequence",
+    "escalation_id",
 )
 
 

@@ -52,7 +52,21 @@ WHERE m.organization_id = t.organization_id AND m.id = t.id"""
 
 READ: Final = "SELECT * FROM messages WHERE organization_id = $1 AND id = $2"
 
+EDIT: Final = """
+UPDATE messages SET body_id = $3, edited_at = $4, deleted_at = $5, sequence = $6
+WHERE organization_id = $1 AND id = $2"""
+
+# Bodies go by their message's id, or by one of their own where the message was edited.
+BODIES_STANDING: Final = """
+SELECT m.organization_id, t.id FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)
+JOIN messages m ON m.organization_id = t.org AND m.id = t.id WHERE m.deleted_at IS NULL
+UNION ALL
+SELECT m.organization_id, t.id FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)
+JOIN messages m ON m.organization_id = t.org AND m.body_id = t.id WHERE m.deleted_at IS NULL"""
+
 _FIELDS: Final = tuple(Message.__slots__)
+_WRITTEN: Final = tuple(name for name in _FIELDS if name not in ("body_id", "edited_at", "deleted_at"))
+"""What a new message has."""
 _SAVED: Final = ("organization_id", "id", "state", "state_at", "external_id", "reason", "sequence")
 
 
@@ -64,13 +78,32 @@ def message_of(row: Row) -> Message:
 async def insert(tx: Transaction, messages: Sequence[Message]) -> None:
     """Write new messages in one statement."""
     if messages:
-        await tx.execute(INSERT, *([getattr(each, name) for each in messages] for name in _FIELDS))
+        await tx.execute(INSERT, *([getattr(each, name) for each in messages] for name in _WRITTEN))
 
 
 async def standing(tx: Transaction, keys: Sequence[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
     """Which of these (organization, id) are messages already."""
     orgs, ids = map(list, zip(*keys, strict=True))
     return {(row["organization_id"], row["id"]) for row in await tx.fetch(STANDING, orgs, ids)}
+
+
+async def bodies_standing(tx: Transaction, keys: Sequence[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
+    """Which of these (organization, body) belong to a message that says something."""
+    orgs, ids = map(list, zip(*keys, strict=True))
+    return {(row["organization_id"], row["id"]) for row in await tx.fetch(BODIES_STANDING, orgs, ids)}
+
+
+async def edit(tx: Transaction, message: Message) -> None:
+    """Write what an edit or a deletion changed."""
+    await tx.execute(
+        EDIT,
+        message.organization_id,
+        message.id,
+        message.body_id,
+        message.edited_at,
+        message.deleted_at,
+        message.sequence,
+    )
 
 
 async def lock(tx: Transaction, keys: Sequence[tuple[UUID, UUID]]) -> list[Message]:
