@@ -6,7 +6,12 @@ from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from flotilla.events.crm import ContactIdentified
-from flotilla.events.messaging import ConversationOpened, ConversationReopened, MessageReceived
+from flotilla.events.messaging import (
+    ConversationOpened,
+    ConversationReopened,
+    ConversationResolved,
+    MessageReceived,
+)
 from flotilla.ids import new_id
 from flotilla.service import load
 from flotilla.testing import Client, Harness, eventually
@@ -91,6 +96,8 @@ async def test_writing_again_reopens_the_same_conversation(
     conversation_id = await received()
     done = await people.post(f"/v1/conversations/{conversation_id}/resolve")
     assert done.json()["state"] == "resolved"
+    resolved = await messaging.spy.expect(ConversationResolved, lambda event: event.org == org)
+    assert resolved.data.changed["state"] == ["open", "resolved"]
     assert await received("one more thing", 2) == conversation_id
     reopened = await messaging.spy.expect(ConversationReopened, lambda event: event.org == org)
     assert reopened.data.changed["state"] == ["resolved", "open"]

@@ -10,6 +10,7 @@ from flotilla.events.ai import DraftApproved, Verdict
 from flotilla.events.messaging import (
     MessageDelivered,
     MessageFailed,
+    MessageRead,
     MessageSendRequested,
     MessageSent,
     MessageUnconfirmed,
@@ -114,6 +115,8 @@ async def test_receipts_come_early_and_the_states_come_in_order(
     await messaging.publish(channel.receipt(message_id, "read"), org=org)
     await messaging.publish(channel.failed(message_id), org=org)
     await reached(str(message_id), "read")
+    seen = await messaging.spy.expect(MessageRead, lambda event: event.org == org)
+    assert (seen.sequence, seen.data.message_id) == (4, message_id)
 
 
 async def test_a_failed_reply_leaves_the_customer_waiting(
