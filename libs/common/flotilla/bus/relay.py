@@ -6,6 +6,7 @@ between commit and publish left behind. Either may publish twice; consumers know
 """
 
 import asyncio
+import random
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -13,15 +14,13 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-import aio_pika
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
-from aio_pika.exceptions import DeliveryError
 
 from flotilla.bus import faults
-from flotilla.bus.connection import close, connect
 from flotilla.bus.envelope import Outgoing
 from flotilla.bus.topology import EXCHANGE
+from flotilla.bus.wire.frames import Message
+from flotilla.bus.wire.publisher import Publisher
 from flotilla.store.postgres import Database
 from flotilla.telemetry import metrics
 
@@ -56,8 +55,9 @@ class Outcome:
 class Relay:
     """Publishes for one process, in the order of the commits."""
 
-    def __init__(self, amqp_url: str, db: Database) -> None:
+    def __init__(self, amqp_url: str, db: Database, *, exchange: str = EXCHANGE) -> None:
         self._url = amqp_url
+        self._exchange = exchange
         self._db = db
         self._held: deque[Outgoing] = deque()
         self._held_bytes = 0
@@ -65,9 +65,7 @@ class Relay:
         self._idle = asyncio.Event()
         self._idle.set()
         self._opening = asyncio.Lock()
-        self._connection: AbstractConnection | None = None
-        self._channel: AbstractChannel | None = None
-        self._exchange: AbstractExchange | None = None
+        self._publisher: Publisher | None = None
 
     def hand_over(self, events: Iterable[Outgoing]) -> None:
         """Publish these soon; called after their commit. Never waits, never fails."""
@@ -91,7 +89,7 @@ class Relay:
                 if await self._publish_or_leave(batch):
                     pause = PAUSE
                 else:
-                    await asyncio.sleep(pause)
+                    await asyncio.sleep(pause * random.uniform(0.5, 1))
                     pause = min(pause * 2, MAX_PAUSE)
             self._idle.set()
 
@@ -120,52 +118,35 @@ class Relay:
 
     async def publish(self, batch: Sequence[Outgoing]) -> Outcome:
         """Publish and delete what was confirmed. Raises where the broker is away."""
-        exchange = await self._open()
-        results = await asyncio.gather(
-            *(self._publish_one(exchange, event) for event in batch), return_exceptions=True
-        )
-        confirmed = [event.id for event, result in zip(batch, results, strict=True) if result is None]
-        failed = [result for result in results if result is not None]
-        if confirmed:
+        publisher = await self._open()
+        messages = [Message(str(event.id), event.type, event.body) for event in batch]
+        receipt = await publisher.publish(self._exchange, messages, seconds=CONFIRM_SECONDS)
+        if receipt.delivered:
             faults.reach("published")
-            await self._db.execute(DELETE_OUTBOX, confirmed)
-            metrics.PUBLISHED.inc(len(confirmed))
-        if failed:
-            metrics.UNPUBLISHED.inc(len(failed))
-            log.warning("relay.unconfirmed", events=len(failed), error=repr(failed[0]))
-        refused = sum(isinstance(result, DeliveryError) for result in failed)
-        return Outcome(len(confirmed), refused, len(failed) - refused)
+            await self._db.execute(DELETE_OUTBOX, [batch[index].id for index in receipt.delivered])
+            metrics.PUBLISHED.inc(len(receipt.delivered))
+        if failed := receipt.refused + receipt.unanswered:
+            metrics.UNPUBLISHED.inc(failed)
+            log.warning("relay.unconfirmed", events=failed, reason=receipt.reason)
+        return Outcome(len(receipt.delivered), receipt.refused, receipt.unanswered)
 
     async def close(self) -> None:
         """Close the connection."""
-        if self._connection is not None:
-            await close(self._connection)
+        if self._publisher is not None:
+            await self._publisher.close()
 
     async def _publish_or_leave(self, batch: list[Outgoing]) -> bool:
         """False where the broker or the outbox is away: the rows stay, and the sweeper comes for them."""
         try:
-            await self.publish(batch)
+            outcome = await self.publish(batch)
         except Exception as error:
             log.warning("relay.failed", events=len(batch), error=repr(error))
             return False
-        return True
+        return not outcome.unanswered
 
-    async def _publish_one(self, exchange: AbstractExchange, event: Outgoing) -> None:
-        message = aio_pika.Message(
-            event.body,
-            message_id=str(event.id),
-            content_type="application/cloudevents+json",
-            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        )
-        await exchange.publish(message, event.type, mandatory=True, timeout=CONFIRM_SECONDS)
-
-    async def _open(self) -> AbstractExchange:
-        """The exchange over a living channel; the relay and the sweeper share one connection."""
+    async def _open(self) -> Publisher:
+        """A living connection; the relay and the sweeper share one."""
         async with self._opening:
-            if self._exchange is None or self._channel is None or self._channel.is_closed:
-                self._exchange = None
-                await self.close()
-                self._connection = await connect(self._url)
-                self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-                self._exchange = await self._channel.get_exchange(EXCHANGE, ensure=False)
-            return self._exchange
+            if self._publisher is None or self._publisher.error is not None:
+                self._publisher = await Publisher.open(self._url, "relay")
+            return self._publisher

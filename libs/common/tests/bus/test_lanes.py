@@ -8,7 +8,7 @@ import aio_pika
 import pytest
 from flotilla.bus import consumer
 from flotilla.bus.jobs import TimerLoop
-from flotilla.bus.parked import STARTS, SUSPECTED_AFTER
+from flotilla.bus.suspects import STARTS
 from flotilla.instance import Instance
 from flotilla.process import LoopEndedError, opened, working
 from flotilla.testing import Harness, eventually
@@ -41,7 +41,7 @@ async def test_a_store_that_is_away_is_not_taken_for_an_event_that_kills(
 ) -> None:
     async with start_service(service, instance=stores, lanes_paused=True) as publisher:
         await publisher.publish(wanted := task("needs a store"), org=org)
-        await deliver_in_vain(stores, SUSPECTED_AFTER + 1)
+        await deliver_in_vain(stores, STARTS - 1)
         outside.away_for = STARTS + 2
         async with start_service(service, instance=stores) as patient:
             await eventually(lambda: _done(patient, org, wanted.task_id))
