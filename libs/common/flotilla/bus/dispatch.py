@@ -226,13 +226,13 @@ def _is_projection(group: Group) -> bool:
 
 def _newest(events: Sequence[Received[Event]]) -> list[Received[Event]]:
     """The highest sequence of each subject, sorted by (organization, subject): no row twice, no deadlock."""
-    newest: dict[tuple[object, str, str, str], Received[Event]] = {}
+    newest: dict[tuple[int, str, str, str], Received[Event]] = {}
     for event in events:
-        key = (event.org, event.envelope.source, contract_of(type(event.data)).entity, event.subject)
+        key = (event.org.int, event.envelope.source, contract_of(type(event.data)).entity, event.subject)
         kept = newest.get(key)
         if kept is None or event.envelope.sequence > kept.envelope.sequence:
             newest[key] = event
-    return [newest[key] for key in sorted(newest, key=str)]
+    return [newest[key] for key in sorted(newest)]
 
 
 def _halves(events: Sequence[Any]) -> Iterator[list[Any]]:
