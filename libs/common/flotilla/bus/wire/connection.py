@@ -33,7 +33,6 @@ PROPERTIES: Final[dict[str, Any]] = {
 }
 CLOSED_BY_US: Final = 200
 
-C = TypeVar("C", bound="WireConnection")
 F = TypeVar("F", bound=base.Frame)
 
 
@@ -52,25 +51,29 @@ class WireConnection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport
         self._gone = asyncio.Event()
 
-    @classmethod
-    async def connect(cls: type[C], url: str, name: str) -> C:
-        """Connect and open the channel; WireError, OSError or TimeoutError where that cannot be."""
+    async def connect(self, url: str, name: str) -> None:
+        """Connect and open the channel; WireError, OSError or TimeoutError where that cannot be.
+
+        The broker's operators read the name.
+        """
         address = URL(url)
         secure = address.scheme == "amqps"
-        loop = asyncio.get_running_loop()
         async with asyncio.timeout(OPEN_SECONDS):
-            _, connection = await loop.create_connection(
-                cls,
+            await asyncio.get_running_loop().create_connection(
+                lambda: self,
                 address.host or "localhost",
                 address.port or (5671 if secure else 5672),
                 ssl=ssl.create_default_context(cafile=address.query.get("cafile")) if secure else None,
             )
             try:
-                await connection._shake_hands(address, name)
-            except BaseException:
-                connection._transport.abort()
+                await self._shake_hands(address, name)
+                await self.prepare()
+            except BaseException as error:
+                self._fail(LostError(f"never opened: {error!r}"))
                 raise
-        return connection
+
+    async def prepare(self) -> None:
+        """What the channel is for."""
 
     async def close(self) -> None:
         """Say good-bye; a broker that no longer answers is not waited for."""

@@ -14,8 +14,10 @@ from flotilla.bus.wire.reader import Delivery
 class Consumer(WireConnection):
     """Consumes one queue; what is not acknowledged when the connection ends is delivered again."""
 
-    def __init__(self) -> None:
+    def __init__(self, queue: str, prefetch: int) -> None:
         super().__init__()
+        self._queue = queue
+        self._prefetch = prefetch
         self._ready: list[Delivery] = []
         self._wanted = 1
         self._waiter: asyncio.Future[None] | None = None
@@ -23,11 +25,15 @@ class Consumer(WireConnection):
 
     @classmethod
     async def open(cls, url: str, queue: str, *, prefetch: int) -> Self:
-        """Connect and consume, with at most `prefetch` deliveries not acknowledged."""
-        consumer = await cls.connect(url, queue)
-        await consumer._call(commands.Basic.Qos(prefetch_count=prefetch), commands.Basic.QosOk)
-        await consumer._call(commands.Basic.Consume(queue=queue), commands.Basic.ConsumeOk)
+        """One that is connected and consumes, with at most `prefetch` deliveries not acknowledged."""
+        consumer = cls(queue, prefetch)
+        await consumer.connect(url, queue)
         return consumer
+
+    async def prepare(self) -> None:
+        """Have the queue delivered."""
+        await self._call(commands.Basic.Qos(prefetch_count=self._prefetch), commands.Basic.QosOk)
+        await self._call(commands.Basic.Consume(queue=self._queue), commands.Basic.ConsumeOk)
 
     async def batch(self, limit: int, seconds: float) -> list[Delivery]:
         """Up to `limit` deliveries, those that come within `seconds` of the first; WireError where it is lost.

@@ -95,10 +95,14 @@ class Publisher(WireConnection):
 
     @classmethod
     async def open(cls, url: str, name: str) -> Self:
-        """Connect, and have everything confirmed; the broker's operators read the name."""
-        publisher = await cls.connect(url, name)
-        await publisher._call(commands.Confirm.Select(), commands.Confirm.SelectOk)
+        """One that is connected."""
+        publisher = cls()
+        await publisher.connect(url, name)
         return publisher
+
+    async def prepare(self) -> None:
+        """Have everything confirmed."""
+        await self._call(commands.Confirm.Select(), commands.Confirm.SelectOk)
 
     async def publish(self, exchange: str, messages: Sequence[Message], *, seconds: float) -> Receipt:
         """Publish in this order and wait for the confirms, at most so long; WireError on a closed connection.
