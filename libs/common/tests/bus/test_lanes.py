@@ -36,10 +36,9 @@ async def deliver_in_vain(instance: Instance, number: int, times: int) -> None:
         channel = await connection.channel()
         queue = await channel.get_queue("crm.work")
         for _ in range(times):
-            for _ in range(number):
-                message = await eventually(lambda: queue.get(fail=False))
-                assert message
-            await message.nack(requeue=True, multiple=True)
+            held = [await eventually(lambda: queue.get(fail=False)) for _ in range(number)]
+            assert held[-1]
+            await held[-1].nack(requeue=True, multiple=True)
 
 
 async def test_what_was_merely_returned_is_handled_in_batches(

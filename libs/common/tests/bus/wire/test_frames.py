@@ -9,7 +9,7 @@ from pamqp import body, commands, frame, header
 
 def frames(data: bytes) -> list[object]:
     """As pamqp sees them; all on our channel."""
-    found = []
+    found: list[object] = []
     while data:
         size, channel, each = frame.unmarshal(data)
         assert channel == CHANNEL

@@ -95,7 +95,8 @@ def test_cut_once_at_every_boundary() -> None:
 @given(st.lists(st.binary(max_size=200_000), max_size=6), st.lists(st.integers(1, 150_000), min_size=1))
 def test_bodies_of_any_size_in_any_pieces(bodies: list[bytes], widths: list[int]) -> None:
     stream = b"".join(delivery(tag, content) for tag, content in enumerate(bodies, 1))
-    pieces, at = [], 0
+    pieces: list[bytes] = []
+    at = 0
     while at < len(stream):
         width = widths[len(pieces) % len(widths)]
         pieces.append(stream[at : at + width])
