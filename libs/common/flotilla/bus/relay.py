@@ -1,8 +1,9 @@
 """The way out: what a transaction wrote to the outbox is published from memory once it has committed.
 
-Published rows are deleted by autocommit after the broker confirmed them; a returned, refused or unconfirmed
-message keeps its row. One leased sweeper a service publishes rows older than `SWEEP_AFTER`: what a crash
-between commit and publish left behind. Either may publish twice; consumers know an event by its id.
+Published rows are deleted by autocommit soon after the broker confirmed them, those of many transactions at once;
+a returned, refused or unconfirmed message keeps its row. One leased sweeper a service publishes rows older than
+`SWEEP_AFTER`: what a crash between commit and publish left behind. Either may publish twice; consumers know an
+event by its id.
 """
 
 import asyncio
@@ -33,6 +34,9 @@ MAX_HELD_BYTES: Final = 32 << 20
 CONFIRM_SECONDS: Final = 10
 PAUSE: Final = 0.2
 MAX_PAUSE: Final = 3.0
+DELETE_EVERY: Final = 0.05
+"""Seconds. A statement for each transaction would be a commit for each commit; what dies in between is published
+twice. Far less than `SWEEP_AFTER`."""
 SWEEP_AFTER: Final = 5
 SWEEP_SECONDS: Final = 5
 """A long backlog is left to the next turn, before this one is cut off in the middle of a batch."""
@@ -66,6 +70,9 @@ class Relay:
         self._idle.set()
         self._opening = asyncio.Lock()
         self._publisher: Publisher | None = None
+        self._confirmed: list[UUID] = []
+        self._deletable = asyncio.Event()
+        self._deleting = asyncio.Lock()
 
     def hand_over(self, events: Iterable[Outgoing]) -> None:
         """Publish these soon; called after their commit. Never waits, never fails."""
@@ -79,6 +86,13 @@ class Relay:
 
     async def run(self) -> None:
         """Publish until cancelled."""
+        deleting = asyncio.create_task(self._delete_now_and_then())
+        try:
+            await self._publish_all()
+        finally:
+            deleting.cancel()
+
+    async def _publish_all(self) -> None:
         pause = PAUSE
         while True:
             await self._wake.wait()
@@ -96,7 +110,9 @@ class Relay:
     async def drained(self, seconds: float) -> None:
         """Wait until everything handed over is published, at most `seconds`; the rest is in the outbox."""
         try:
-            await asyncio.wait_for(self._idle.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+                await self._delete_confirmed()
         except TimeoutError:
             log.warning("relay.left", events=len(self._held))
 
@@ -118,17 +134,9 @@ class Relay:
 
     async def publish(self, batch: Sequence[Outgoing]) -> Outcome:
         """Publish and delete what was confirmed. Raises where the broker is away."""
-        publisher = await self._open()
-        messages = [Message(str(event.id), event.type, event.body) for event in batch]
-        receipt = await publisher.publish(self._exchange, messages, seconds=CONFIRM_SECONDS)
-        if receipt.delivered:
-            faults.reach("published")
-            await self._db.execute(DELETE_OUTBOX, [batch[index].id for index in receipt.delivered])
-            metrics.PUBLISHED.inc(len(receipt.delivered))
-        if failed := receipt.refused + receipt.unanswered:
-            metrics.UNPUBLISHED.inc(failed)
-            log.warning("relay.unconfirmed", events=failed, reason=receipt.reason)
-        return Outcome(len(receipt.delivered), receipt.refused, receipt.unanswered)
+        outcome = await self._publish(batch)
+        await self._delete_confirmed()
+        return outcome
 
     async def close(self) -> None:
         """Close the connection."""
@@ -136,13 +144,44 @@ class Relay:
             await self._publisher.close()
 
     async def _publish_or_leave(self, batch: list[Outgoing]) -> bool:
-        """False where the broker or the outbox is away: the rows stay, and the sweeper comes for them."""
+        """False where the broker is away: the rows stay, and the sweeper comes for them."""
         try:
-            outcome = await self.publish(batch)
+            outcome = await self._publish(batch)
         except Exception as error:
             log.warning("relay.failed", events=len(batch), error=repr(error))
             return False
         return not outcome.unanswered
+
+    async def _publish(self, batch: Sequence[Outgoing]) -> Outcome:
+        publisher = await self._open()
+        messages = [Message(str(event.id), event.type, event.body) for event in batch]
+        receipt = await publisher.publish(self._exchange, messages, seconds=CONFIRM_SECONDS)
+        if receipt.delivered:
+            faults.reach("published")
+            self._confirmed += [batch[index].id for index in receipt.delivered]
+            self._deletable.set()
+            metrics.PUBLISHED.inc(len(receipt.delivered))
+        if failed := receipt.refused + receipt.unanswered:
+            metrics.UNPUBLISHED.inc(failed)
+            log.warning("relay.unconfirmed", events=failed, reason=receipt.reason)
+        return Outcome(len(receipt.delivered), receipt.refused, receipt.unanswered)
+
+    async def _delete_now_and_then(self) -> None:
+        while True:
+            await self._deletable.wait()
+            await asyncio.sleep(DELETE_EVERY)
+            try:
+                await self._delete_confirmed()
+            except Exception as error:
+                log.warning("relay.rows_left", error=repr(error))
+
+    async def _delete_confirmed(self) -> None:
+        """What cannot be deleted now is tried again with what is confirmed next, or published twice."""
+        async with self._deleting:
+            self._deletable.clear()
+            if ids := self._confirmed[:]:
+                await self._db.execute(DELETE_OUTBOX, ids)
+                del self._confirmed[: len(ids)]
 
     async def _open(self) -> Publisher:
         """A living connection; the relay and the sweeper share one."""
