@@ -1,7 +1,8 @@
 """Every event that is emitted or handled has a contract, every contract an emitter, and contracts hold together.
 
 A contract belongs to one service. That service lists it in `emits` and makes it somewhere; nobody else does,
-but for a wish: any service may ask, at least one does, and the owner answers.
+but for a wish: any service may ask, at least one does, and the owner answers; and but for a shared fact, which any
+service may tell of itself.
 Personal fields can be null (an erased person's are), and say whose they are.
 """
 
@@ -60,7 +61,7 @@ def _of_service(
         yield Finding(
             service.contents, _line(project, service, data), f"{_name(data)} has no contract: register it"
         )
-    wishes = {contract.data for contract in contracts.values() if contract.wish}
+    wishes = {contract.data for contract in contracts.values() if contract.wish or contract.shared}
     for data in sorted(listed & known - own - wishes, key=_name):
         message = f"{_name(data)} belongs to another service; only its owner emits it"
         yield Finding(service.contents, _line(project, service, data), message)

@@ -12,9 +12,16 @@ COLUMNS: Final[dict[tuple[str, str, str], str]] = {
     ("auth", "credentials", "password_hash"): "Argon2id",
     ("auth", "sign_in_attempts", "failures"): "how many, since the last success",
     ("gateway", "key_sets", "keys"): "public keys of the platform, published to all",
+    ("gateway", "roles", "grants"): "names of permissions, of roles by their ids",
     ("gateway", "memberships", "role"): "one of six words; the gateway asks by organization and person",
     ("gateway", "memberships", "state"): "one of two words",
     ("gateway", "organization_states", "state"): "one of three words",
+    ("integrations", "partner_bound_types", "type"): "names of contracts, which are published",
+    (
+        "integrations",
+        "partner_wants",
+        "pattern",
+    ): "names of contracts; the lane is bound for all organizations",
     ("messaging", "body_sweep", "one"): "the key of a table of one row",
 }
 """(service, table, column) → why it may be seen without a tenant."""

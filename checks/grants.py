@@ -54,7 +54,7 @@ async def check_grants(connection: asyncpg.Connection, service: str) -> list[Com
         (runtime, f"owns {row['thing']}; only {owner} owns, so that nobody at run time can unprotect")
         for row in await connection.fetch(OWNED, runtime)
     ]
-    own = {service, f"{service}_bus"}
+    own = {service, f"{service}_bus", f"{service}_shadow"}
     for role, creates in ((runtime, set[str]()), (owner, own)):
         for row in await connection.fetch(REACHED, role):
             if row["schema"] not in own | {"extensions"}:

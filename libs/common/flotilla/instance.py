@@ -172,6 +172,12 @@ class Instance:
         return f"http://{HOST}:{self.ports.rabbitmq_management}"
 
     @property
+    def _broker_admin_url(self) -> str:
+        """The broker's HTTP interface, with who may make users: for partners' queues."""
+        place = f"{HOST}:{self.ports.rabbitmq_management}"
+        return f"http://flotilla:{self.secrets.rabbitmq}@{place}"
+
+    @property
     def redis_url(self) -> str:
         return f"redis://:{self.secrets.redis}@{HOST}:{self.ports.redis}/{self.redis_index}"
 
@@ -224,6 +230,8 @@ class Instance:
             behind = (name for name in self.services if name != "gateway")
             settings["PRINCIPAL_PRIVATE_KEY"] = secrets.principal_private_key
             settings["UPSTREAMS"] = ",".join(f"{name}={self.service_url(name)}" for name in behind)
+        if service == "integrations":
+            settings["PARTNERS_ADMIN_URL"] = self._broker_admin_url
         if self.traces_file is not None:
             settings |= {"TRACES_FILE": str(self.traces_file), "TRACE_RATIO": "1"}
         return {f"FLOTILLA_{name}": value for name, value in settings.items()} | dict(self.overrides or {})

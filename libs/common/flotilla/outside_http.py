@@ -67,7 +67,7 @@ class OutsideHttp:
     async def opened(cls, **connector: Any) -> AsyncIterator["OutsideHttp"]:
         """Open the pool; `connector` goes to aiohttp's TCPConnector (a resolver that refuses addresses)."""
         async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=100, limit_per_host=20, **connector),
+            connector=aiohttp.TCPConnector(**{"limit": 100, "limit_per_host": 20, **connector}),
             headers={"User-Agent": "Flotilla/1"},
             cookie_jar=aiohttp.DummyCookieJar(),  # one organization's session is not the next one's
         ) as session:

@@ -43,6 +43,12 @@ class UnauthorizedError(Problem):
     status, slug, title = 401, "unauthorized", "Sign in first"
 
 
+class LimitReachedError(Problem):
+    """The organization has used up what its plan allows; `feature` names it, `detail` says what to do."""
+
+    status, slug, title = 402, "limit-reached", "Your plan's limit is reached"
+
+
 class ForbiddenError(Problem):
     """Signed in, but without the permission."""
 

@@ -13,6 +13,8 @@ from flotilla.bus.consumer import LaneConsumer
 from flotilla.bus.jobs import JobLoop, TimerLoop
 from flotilla.bus.relay import Relay
 from flotilla.bus.workers import BUS_WORKERS, run_worker
+from flotilla.replay import loops as replays
+from flotilla.replay.plan import rebuildable
 from flotilla.security.principal import PrincipalVerifier
 from flotilla.security.sealing import Keyring
 from flotilla.service import Service
@@ -66,14 +68,15 @@ async def working(app: App) -> AsyncIterator[App]:
     relay = _task(app, "relay", app.relay.run)
     cut_off = asyncio.create_task(_cut_off_at(app), name="cut off")
     app.lanes[:] = [LaneConsumer(app, lane) for lane in app.service.lanes]
+    workers = (*BUS_WORKERS, *app.service.workers)
+    if rebuildable(app.service):
+        app.lanes.append(replays.consumer(app))
+        workers += (replays.worker,)
     loops = [
-        *(
-            _task(app, f"lane {lane.name}", consumer.run)
-            for lane, consumer in zip(app.service.lanes, app.lanes, strict=True)
-        ),
+        *(_task(app, f"lane {consumer.name}", consumer.run) for consumer in app.lanes),
         *(_task(app, f"jobs {kind.kind}", JobLoop(app, kind).run) for kind in app.service.jobs),
         *(_task(app, f"timers {kind.kind}", TimerLoop(app, kind).run) for kind in app.service.timers),
-        *(_task(app, worker.name, _worker(app, worker)) for worker in (*BUS_WORKERS, *app.service.workers)),
+        *(_task(app, worker.name, _worker(app, worker)) for worker in workers),
     ]
     try:
         yield app

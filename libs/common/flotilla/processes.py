@@ -206,9 +206,20 @@ def _proportional_bytes(pid: int) -> int:
 
 
 def _started(pid: int) -> int | None:
-    """The moment the kernel started it (proc(5), field 22); nothing for one that ended, a zombie included."""
+    """The moment the kernel started it (proc(5), field 22); nothing for one that ended, a zombie included.
+
+    One whose first thread has ended is there as long as another of its threads is: they hold its ports and files.
+    """
     fields = _stat(pid)
-    return None if fields is None or fields[0] in ("Z", "X") else int(fields[19])
+    ended = fields is None or (fields[0] in ("Z", "X") and _threads(pid) <= 1)
+    return None if ended or fields is None else int(fields[19])
+
+
+def _threads(pid: int) -> int:
+    try:
+        return sum(1 for _ in Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return 0
 
 
 def _stat(pid: int) -> list[str] | None:

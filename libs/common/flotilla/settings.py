@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     upstreams: str = ""
     """The gateway's: `auth=http://…,crm=http://…`."""
 
+    replay_settle_seconds: float = 30.0
+    """How long a projection that is built anew waits for events that its old rows know and the archive does not yet."""
+
     log_level: str = "INFO"
     traces_file: str = ""
     """Spans are appended here as JSON lines; empty: none are kept."""

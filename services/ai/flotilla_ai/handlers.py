@@ -123,7 +123,7 @@ def _proposal(message: MessageReceived, analysis: Analysis, shelf: Shelf, newest
     if analysis.injected:
         # Neither a model nor a person's click should carry out what such a text asks for.
         return failed(Failure.REFUSED, reasons=["prompt_injection"])
-    if shelf.choice.hosted and not analysis.spam:
+    if shelf.asks_elsewhere and not analysis.spam:
         return Proposal(State.REQUESTED, None, shelf.choice.provider, shelf.choice.model)
     return proposed_here(message, analysis, shelf)
 

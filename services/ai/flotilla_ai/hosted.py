@@ -84,7 +84,7 @@ async def _perform(app: App, job: Job) -> Proposal | None:
     shelf = (await library.of(app, [job.org]))[job.org]
     # The agent was chosen with the conversation in view; a second look has only the message.
     analysis = replace(analysis_of(message), agent=request.agent)
-    if not shelf.choice.hosted:
+    if not shelf.asks_elsewhere:
         return proposed_here(message, analysis, shelf)
     try:
         question = await _question(app, job, message, analysis, shelf)

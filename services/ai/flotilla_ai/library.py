@@ -1,4 +1,4 @@
-"""What this process remembers of organizations: their knowledge, indexed, and their choice of provider.
+"""What this process remembers of organizations: their knowledge, indexed, their choice of provider, their budget.
 
 Loaded when first needed, many organizations at once; forgotten when a transaction that changed it says so
 (`NOTIFY`), and when it has grown too large for those used least.
@@ -8,6 +8,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from flotilla.store.postgres import Row, Transaction
 from flotilla_ai.domain.compose import TONES
 from flotilla_ai.domain.knowledge import HASHING, KnowledgeIndex
 from flotilla_ai.domain.knowledge.embedding import DIMENSIONS
-from flotilla_ai.store import knowledge, settings
+from flotilla_ai.store import budgets, knowledge, settings
 
 CHANGED: Final = "organization_changed"
 """The channel on which a transaction tells that an organization's shelf has changed."""
@@ -36,7 +37,7 @@ class Choice:
 
     @property
     def hosted(self) -> bool:
-        """Whether drafts come from a model elsewhere."""
+        """Whether a model elsewhere was chosen."""
         return self.provider != "local"
 
 
@@ -46,6 +47,18 @@ class Shelf:
 
     choice: Choice
     index: KnowledgeIndex
+    used_up_until: datetime | None = None
+    """When its plan allows AI again; None where it does now."""
+
+    @property
+    def asks_elsewhere(self) -> bool:
+        """Whether drafts come from the hosted model that was chosen."""
+        return self.choice.hosted and not self.is_over_budget
+
+    @property
+    def is_over_budget(self) -> bool:
+        """Whether the plan's AI is used up, and nothing beyond it is charged for."""
+        return self.used_up_until is not None and datetime.now(UTC) < self.used_up_until
 
 
 class Library:
@@ -94,11 +107,12 @@ class Library:
         async with app.db.transaction(orgs) as tx:
             chosen = await settings.read(tx, orgs)
             chunks = await knowledge.chunks_of(tx, orgs)
+            used_up = await budgets.used_up(tx, orgs)
         found = {}
         for org in orgs:
             # Large knowledge takes tenths of a second to index: not on the loop.
             index = await asyncio.to_thread(_indexed, chunks.get(org, []))
-            found[org] = Shelf(_choice(chosen.get(org)), index)
+            found[org] = Shelf(_choice(chosen.get(org)), index, used_up.get(org))
             # What changed while it was read is used this once and not kept.
             if self._version(org) == before[org]:
                 self._shelves[org] = found[org]

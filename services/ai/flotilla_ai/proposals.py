@@ -1,7 +1,7 @@
 """A proposed reply on its way to being a draft: composed here or answered elsewhere, then judged."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from flotilla.events.ai import Citation, Verdict
@@ -60,7 +60,13 @@ def proposed_here(message: MessageReceived, analysis: Analysis, shelf: Shelf) ->
         return failed(Failure.SPAM)
     to = addressee(message, analysis, shelf)
     hits = shelf.index.search(analysis.features, to.language, _HITS)
-    return judged(compose(message.text or "", analysis.intent, to, hits), message, analysis, provider=LOCAL)
+    proposal = judged(
+        compose(message.text or "", analysis.intent, to, hits), message, analysis, provider=LOCAL
+    )
+    unused = proposal.state is State.GENERATED or proposal.reason is Failure.NOTHING_KNOWN
+    if shelf.choice.hosted and shelf.is_over_budget and unused:
+        return replace(proposal, reason=Failure.BUDGET)
+    return proposal
 
 
 def judged(

@@ -6,7 +6,7 @@ from flotilla.bus.declare import Lane
 from flotilla.events import ai as events
 from flotilla.service import Service
 
-from flotilla_ai import alarms, handlers, hosted
+from flotilla_ai import alarms, budgets, handlers, hosted
 from flotilla_ai.api.analyses import analyses
 from flotilla_ai.api.configuration import configuration
 from flotilla_ai.api.drafts import drafts
@@ -20,8 +20,11 @@ service = Service(
     settings=AiSettings,
     resources=held,
     routes=(drafts, knowledge, analyses, qualifications, configuration),
-    lanes=(Lane("messages", wait=timedelta(milliseconds=20)),),
-    handlers=(handlers.answer,),
+    lanes=(
+        Lane("messages", wait=timedelta(milliseconds=20)),
+        Lane("budgets", wait=timedelta(milliseconds=100)),
+    ),
+    handlers=(handlers.answer, budgets.keep_budgets),
     jobs=(hosted.draft,),
     timers=(hosted.draft_deadline, alarms.expire_drafts, alarms.report_usage),
     emits=(

@@ -233,6 +233,6 @@ async def _outbox_is_empty(ai: Harness) -> bool:
     return bool(await ai.app.db.fetchval("SELECT count(*) = 0 FROM outbox"))
 
 
-def test_ai_hears_only_messages() -> None:
+def test_of_conversations_ai_hears_only_messages() -> None:
     heard = {type_.__name__ for handler in service.handlers for type_ in handler.types}
-    assert heard == {"MessageReceived"}
+    assert heard - {"EntitlementChanged", "UsageLimitReached"} == {"MessageReceived"}

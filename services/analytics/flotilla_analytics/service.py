@@ -3,10 +3,17 @@
 from datetime import timedelta
 
 from flotilla.bus.declare import Lane
+from flotilla.events.analytics import (
+    ArchiveReadFailed,
+    ArchiveReadFinished,
+    ReplayFailed,
+    ReplayRequested,
+)
 from flotilla.service import Service
 
 from flotilla_analytics import handlers
-from flotilla_analytics.api import archive, journeys, metrics, search
+from flotilla_analytics.api import archive, journeys, metrics, replays, search
+from flotilla_analytics.replaying import openings, readings, wishes
 from flotilla_analytics.resources import open_resources
 from flotilla_analytics.workers import metrics as metrics_fold
 from flotilla_analytics.workers import search as search_fold
@@ -16,8 +23,11 @@ from flotilla_analytics.workers.sealer import sealer
 service = Service(
     name="analytics",
     resources=open_resources,
-    routes=(archive.routes, journeys.routes, metrics.routes, search.routes),
-    lanes=(Lane("archive", wait=timedelta(milliseconds=200), batch=500),),
+    routes=(archive.routes, journeys.routes, metrics.routes, replays.routes, search.routes),
+    lanes=(Lane("archive", wait=timedelta(milliseconds=200), batch=500), wishes.LANE),
+    handlers=(wishes.begin_replays, wishes.read_for_replays, wishes.end_replays, wishes.read_for_others),
     tap=handlers.archive,
+    jobs=(openings.job, readings.job),
     workers=(sealer, metrics_fold.worker, search_fold.worker, partitions),
+    emits=(ArchiveReadFailed, ArchiveReadFinished, ReplayFailed, ReplayRequested),
 )

@@ -4,14 +4,18 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from flotilla.cause import Cause
 from flotilla.events import auth as events
 from flotilla.store.postgres import Transaction
 
+from flotilla_auth.domain.api_keys import ApiKey
 from flotilla_auth.domain.entities import Invitation, Organization, Session, User
+from flotilla_auth.domain.teams import Team
 
 ORG: Final = "org"
-USER_FIELDS: Final = ("name", "role", "locale", "state")
-ORGANIZATION_FIELDS: Final = ("name", "locale", "time_zone", "currency", "state")
+USER_FIELDS: Final = ("name", "role", "role_id", "locale", "state")
+ORGANIZATION_FIELDS: Final = ("name", "locale", "time_zone", "currency", "state", "onboarding")
+TEAM_FIELDS: Final = ("name", "skills", "distribution", "sticky", "time_zone", "hours", "state")
 
 
 def changes(old: object, new: object, fields: Iterable[str]) -> dict[str, list[Any]]:
@@ -27,6 +31,7 @@ def user(tx: Transaction, type_: type[events.User], now: User, before: User | No
         email=now.email,
         name=now.name,
         role=now.role,
+        role_id=now.role_id,
         locale=now.locale,
         state=now.state,
         changed=changes(before, now, USER_FIELDS) if before else {},
@@ -35,7 +40,12 @@ def user(tx: Transaction, type_: type[events.User], now: User, before: User | No
 
 
 def organization(
-    tx: Transaction, type_: type[events.Organization], now: Organization, before: Organization | None = None
+    tx: Transaction,
+    type_: type[events.Organization],
+    now: Organization,
+    before: Organization | None = None,
+    cause: Cause | None = None,
+    **more: Any,
 ) -> None:
     """Emit the state of an organization."""
     event = type_(
@@ -47,9 +57,11 @@ def organization(
         currency=now.currency,
         region=now.region,
         state=now.state,
+        onboarding=now.onboarding,
         changed=changes(before, now, ORGANIZATION_FIELDS) if before else {},
+        **more,
     )
-    tx.emit(event, org=now.id, sequence=now.sequence, audience=ORG)
+    tx.emit(event, org=now.id, sequence=now.sequence, cause=cause, audience=ORG)
 
 
 def logged_in(tx: Transaction, session: Session) -> None:
@@ -75,6 +87,21 @@ def session_ended(tx: Transaction, session: Session, reason: str) -> None:
     tx.emit(event, org=session.organization_id, sequence=session.sequence, audience=f"user:{session.user_id}")
 
 
+def api_key(tx: Transaction, type_: type[events.ApiKey], now: ApiKey, **more: Any) -> None:
+    """Emit the state of a key: for owners and administrators only."""
+    event = type_(
+        api_key_id=now.id,
+        name=now.name,
+        scopes=now.scopes,
+        role=now.role,
+        created_by=now.created_by,
+        expires_at=now.expires_at,
+        verifier=now.verifier.hex(),
+        **more,
+    )
+    tx.emit(event, org=now.organization_id, sequence=now.sequence)
+
+
 def invitation(tx: Transaction, type_: type[events.Invitation], now: Invitation, **more: Any) -> None:
     """Emit the state of an invitation: for owners and administrators only."""
     event = type_(
@@ -87,3 +114,19 @@ def invitation(tx: Transaction, type_: type[events.Invitation], now: Invitation,
         **more,
     )
     tx.emit(event, org=now.organization_id, sequence=now.sequence)
+
+
+def team(tx: Transaction, type_: type[events.Team], now: Team, before: Team | None = None) -> None:
+    """Emit the state of a team."""
+    event = type_(
+        team_id=now.id,
+        name=now.name,
+        skills=now.skills,
+        distribution=now.distribution,
+        sticky=now.sticky,
+        time_zone=now.time_zone,
+        hours=now.hours,
+        state=now.state,
+        changed=changes(before, now, TEAM_FIELDS) if before else {},
+    )
+    tx.emit(event, org=now.organization_id, sequence=now.sequence, audience=ORG)

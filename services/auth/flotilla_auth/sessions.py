@@ -37,7 +37,7 @@ async def begin(tx: Transaction, user: User, *, method: str, device: Device) -> 
         lifetime=REFRESH_LIFETIME,
     )
     events.logged_in(tx, session)
-    return await _issue(tx, session, user.role)
+    return await _issue(tx, session, user)
 
 
 async def renew(tx: Transaction, family: Family, token_hash: bytes) -> Tokens | None:
@@ -57,7 +57,7 @@ async def renew(tx: Transaction, family: Family, token_hash: bytes) -> Tokens | 
         await end(tx, family.organization_id, family.session_id, "refresh_reused")
     if not fresh:
         return None
-    return await _issue(tx, await store.touch(tx, session, REFRESH_LIFETIME), user.role)
+    return await _issue(tx, await store.touch(tx, session, REFRESH_LIFETIME), user)
 
 
 async def end(tx: Transaction, organization_id: UUID, session_id: UUID, reason: str) -> bool:
@@ -74,18 +74,19 @@ async def end_all(tx: Transaction, user: User, reason: str) -> None:
         events.session_ended(tx, session, reason)
 
 
-async def _issue(tx: Transaction, session: Session, role: str) -> Tokens:
+async def _issue(tx: Transaction, session: Session, user: User) -> Tokens:
     token = new_refresh_token()
     await store.insert_token(tx, session, digest(token), session.expires_at)
-    return Tokens(access_token(tx.app, session, role), token, session.expires_at)
+    return Tokens(access_token(tx.app, session, user), token, session.expires_at)
 
 
-def access_token(app: App, session: Session, role: str) -> str:
+def access_token(app: App, session: Session, user: User) -> str:
     """For the next quarter of an hour."""
     return own(app).tokens.sign(
         user_id=session.user_id,
         organization_id=session.organization_id,
         session_id=session.id,
-        role=role,
+        role=user.role,
+        role_id=user.role_id,
         now=datetime.now(UTC),
     )

@@ -42,7 +42,14 @@ class AccessTokens:
         self._keys = keys
 
     def sign(
-        self, *, user_id: UUID, organization_id: UUID, session_id: UUID, role: str, now: datetime
+        self,
+        *,
+        user_id: UUID,
+        organization_id: UUID,
+        session_id: UUID,
+        role: str,
+        role_id: UUID | None,
+        now: datetime,
     ) -> str:
         """An access token (JWT, RFC 7519), good for `ACCESS_LIFETIME`."""
         key = signing.signer(self._keys, now)
@@ -55,6 +62,7 @@ class AccessTokens:
             "org": str(organization_id),
             "sid": str(session_id),
             "role": role,
+            **({"rid": str(role_id)} if role_id else {}),
             "iat": issued,
             "exp": issued + int(ACCESS_LIFETIME.total_seconds()),
         }

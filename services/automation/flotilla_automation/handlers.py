@@ -9,22 +9,31 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from flotilla.bus.declare import RawEvent, tap
+from flotilla.bus.declare import RawEvent, projection, tap
+from flotilla.bus.envelope import Received
 from flotilla.events.base import Event
+from flotilla.events.campaign import ContactUnsubscribed
 from flotilla.events.messaging import MessageReceived, MessageSent
 from flotilla.store.postgres import Transaction
 
-from flotilla_automation.domain.actions import ANSWERS, KINDS
+from flotilla_automation.domain.actions import KINDS
 from flotilla_automation.domain.fields import Occurrence
 from flotilla_automation.domain.runs import Run, RunState
+from flotilla_automation.domain.wishes import ANSWERS
 from flotilla_automation.own import LANE
 from flotilla_automation.running import STEP_DUE, replied, resume, step_key, understand
 from flotilla_automation.starting import Heard, start
-from flotilla_automation.store import recent, runs, wanted
+from flotilla_automation.store import opt_outs, recent, runs, wanted
 from flotilla_automation.store.runs import RunKey, Written
 
-PLAUSIBLE: Final = ("request_id", "task_id", "message_id")
+PLAUSIBLE: Final = ("request_id", "task_id", "message_id", "notification_id", "enrolment_id")
 """Fields that name the wish in an answer which carries no `requestid`."""
+
+
+@projection(ContactUnsubscribed, lane="directory", tables=("opt_outs",))
+async def keep_opt_outs(tx: Transaction, batch: Sequence[Received[ContactUnsubscribed]]) -> None:
+    """Who is written to no more by rules."""
+    await opt_outs.keep(tx, batch)
 
 
 @tap(LANE, dynamic=True)
@@ -45,17 +54,19 @@ async def run_rules(tx: Transaction, batch: Sequence[RawEvent]) -> None:
 
 async def take_answers(tx: Transaction, events: Sequence[Occurrence]) -> None:
     """Steps whose wishes were answered are over, well or ill."""
-    by_request = {
-        (event.envelope.organizationid, request): event for event in events for request in _requests(event)
-    }
+    by_request: dict[tuple[UUID, UUID], list[Event]] = {}
+    for event in events:
+        for request in _requests(event):
+            by_request.setdefault((event.envelope.organizationid, request), []).append(event.data)
     if not by_request:
         return
     answered: dict[RunKey, tuple[UUID, Event]] = {}
     for row in await runs.asked(tx, sorted(by_request, key=str)):
-        event = by_request[row["organization_id"], row["request_id"]]
         answers = ANSWERS.get(KINDS[row["kind"]])
-        if answers is not None and isinstance(event.data, (answers.well, *answers.ill)):
-            answered[row["organization_id"], row["run_id"]] = (row["request_id"], event.data)
+        # What else goes back to the same wish (a deal's win to its move) is no answer to it.
+        for data in by_request[row["organization_id"], row["request_id"]]:
+            if answers is not None and isinstance(data, (answers.well, *answers.ill)):
+                answered[row["organization_id"], row["run_id"]] = (row["request_id"], data)
     if answered:
         held = await runs.lock(tx, sorted(answered))
         stand = [await _answered(tx, run, *answered[run.organization_id, run.id]) for run in held]

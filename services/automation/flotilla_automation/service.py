@@ -3,15 +3,19 @@
 from datetime import timedelta
 
 from flotilla.bus.declare import Lane
+from flotilla.events.ai import DraftRequested
 from flotilla.events.automation import RuleCreated, RuleTriggered, RuleUpdated, TriggerExecuted, TriggerFailed
-from flotilla.events.crm import TaskRequested
-from flotilla.events.messaging import MessageRequested
-from flotilla.events.pipeline import DealMoveRequested
+from flotilla.events.bookings import BookingRequested
+from flotilla.events.campaign import SequenceStartRequested
+from flotilla.events.crm import ContactUpdateRequested, TaskRequested
+from flotilla.events.messaging import ConversationAssignRequested, MessageRequested
+from flotilla.events.pipeline import DealAssignRequested, DealMoveRequested
+from flotilla.events.websocket import NotificationRequested
 from flotilla.service import Service
 
 from flotilla_automation import own, workers
 from flotilla_automation.api import dry_run, rules, runs, triggers
-from flotilla_automation.handlers import run_rules
+from flotilla_automation.handlers import keep_opt_outs, run_rules
 from flotilla_automation.settings import AutomationSettings
 from flotilla_automation.steps import step_due, webhook
 
@@ -20,7 +24,11 @@ service = Service(
     settings=AutomationSettings,
     resources=own.opened,
     routes=(triggers.routes, dry_run.routes, rules.routes, runs.routes),
-    lanes=(Lane(own.LANE, wait=timedelta(milliseconds=100)),),
+    lanes=(
+        Lane(own.LANE, wait=timedelta(milliseconds=100)),
+        Lane("directory", wait=timedelta(milliseconds=250)),
+    ),
+    handlers=(keep_opt_outs,),
     tap=run_rules,
     jobs=(webhook,),
     timers=(step_due,),
@@ -33,6 +41,13 @@ service = Service(
         TriggerFailed,
         TaskRequested,
         DealMoveRequested,
+        DealAssignRequested,
         MessageRequested,
+        ConversationAssignRequested,
+        ContactUpdateRequested,
+        SequenceStartRequested,
+        DraftRequested,
+        NotificationRequested,
+        BookingRequested,
     ),
 )

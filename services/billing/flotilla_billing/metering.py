@@ -8,12 +8,13 @@ from uuid import UUID
 
 from flotilla.store.postgres import Transaction
 
+from flotilla_billing.allowing import Why, tell
 from flotilla_billing.domain.entitlements import Entitlement, period_of
-from flotilla_billing.domain.plans import Kind, plans
+from flotilla_billing.domain.plans import plans
 from flotilla_billing.store import subscriptions, usage
 from flotilla_billing.store.usage import Holding, Use
 from flotilla_billing.stripe.subscriptions import METER, Metered
-from flotilla_billing.subscribing import Why, begin, tell
+from flotilla_billing.subscribing import begin
 
 Key = tuple[UUID, str]
 """(organization, feature)."""
@@ -67,7 +68,7 @@ async def _apply(
         amounts = added.get((before.organization_id, before.feature))
         if amounts is None:
             continue
-        resets, after = plans().features[before.feature].kind is Kind.USE, before
+        resets, after = plans().resets(before.feature), before
         for period, amount in amounts:
             after = after.counting(amount, period, resets=resets)
         if after != before:

@@ -6,10 +6,11 @@ from flotilla.bus.declare import Lane
 from flotilla.events import billing as events
 from flotilla.service import Service
 
+from flotilla_billing.allowing import agreed
 from flotilla_billing.api import invoices, payments, settings, subscription
 from flotilla_billing.api import stripe as paying
 from flotilla_billing.handlers import invoices as wishes
-from flotilla_billing.handlers import organizations, usage
+from flotilla_billing.handlers import onboarding, organizations, usage
 from flotilla_billing.settings import BillingSettings
 from flotilla_billing.stripe.checkouts import checkout_job
 from flotilla_billing.stripe.client import opened
@@ -41,18 +42,21 @@ service = Service(
         wishes.issue_requested,
         wishes.void_requested,
         organizations.keep_organizations,
-        organizations.begin_trials,
+        onboarding.begin_trials,
+        onboarding.take_back_trials,
         organizations.keep_companies,
         usage.count_ai,
         usage.count_seats,
         usage.count_channels,
     ),
     jobs=(checkout_job, meter_job, cancel_job, refresh_job),
-    timers=(trial_ends,),
+    timers=(trial_ends, agreed),
     emits=(
         events.SubscriptionCreated,
         events.SubscriptionUpdated,
         events.SubscriptionCancelled,
+        events.SubscriptionFailed,
+        events.SubscriptionCancelFailed,
         events.EntitlementChanged,
         events.UsageLimitReached,
         events.InvoiceIssued,

@@ -1,12 +1,8 @@
 """One billing on stores of its own for all tests; each test has an organization of its own."""
 
 import asyncio
-import os
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -16,11 +12,11 @@ import pytest
 from aiohttp import web
 from flotilla.events.auth import OrganizationCreated
 from flotilla.events.base import Money
-from flotilla.events.billing import InvoiceLine, InvoiceRequested, SubscriptionCreated
+from flotilla.events.billing import InvoiceLine, InvoiceRequested, SubscriptionCreated, SubscriptionRequested
 from flotilla.events.crm import CompanyCreated
 from flotilla.ids import new_id
-from flotilla.instance import Instance
 from flotilla.testing import Client, Harness, eventually
+from flotilla.testing.go_programs import built
 from flotilla.testing.plugin import StartService
 from flotilla.testing.ports import free_port
 
@@ -65,6 +61,7 @@ def found(billing: Harness) -> Found:
     async def make(**fields: Any) -> Firm:
         org, company = new_id(), new_id()
         await billing.publish(organization(org, **fields), org=org, sequence=1)
+        await billing.publish(SubscriptionRequested(request_id=new_id()), org=org, sequence=1)
         customer = CompanyCreated(
             company_id=company, name="Ганна і партнери", domain=None, owner_id=None, tags=[]
         )
@@ -167,7 +164,7 @@ class StripeMock:
 @pytest.fixture(scope="session")
 async def stripe_mock() -> AsyncIterator[StripeMock]:
     """On a free port; built once with Go, skipped where there is none."""
-    program = await asyncio.to_thread(_built)
+    program = await asyncio.to_thread(built, "stripe-mock", "github.com/stripe/stripe-mock@v0.203.0")
     port = free_port()
     quiet = asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
@@ -198,21 +195,6 @@ async def _listens(port: int) -> bool:
         return False
     writer.close()
     return True
-
-
-def _built() -> Path:
-    """Stripe's mock server, built where it is not there yet."""
-    folder = Instance.load("test").tools / "stripe-mock"
-    program = folder / "stripe-mock"
-    if program.is_file():
-        return program
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
-    if go is None:
-        pytest.skip("stripe-mock is built with Go, and there is none here")
-    folder.mkdir(parents=True, exist_ok=True)
-    module = "github.com/stripe/stripe-mock@v0.203.0"
-    subprocess.run([go, "install", module], check=True, env={**os.environ, "GOBIN": str(folder)})
-    return program
 
 
 PLATFORM_SECRET = "whsec_platform_of_the_tests"

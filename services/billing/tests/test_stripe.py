@@ -16,6 +16,7 @@ from flotilla.events.billing import (
     PaymentRefunded,
     PaymentSucceeded,
     SubscriptionCancelled,
+    SubscriptionRequested,
     SubscriptionUpdated,
 )
 from flotilla.ids import PLATFORM_ORG, new_id
@@ -66,6 +67,7 @@ def _subscription(org: UUID, plan: str = "pro", status: str = "active", **fields
 async def subscriber(selling: Harness, org: UUID) -> UUID:
     """An organization with its trial, where plans are sold."""
     await selling.publish(organization(org), org=org, sequence=1)
+    await selling.publish(SubscriptionRequested(request_id=new_id()), org=org, sequence=1)
 
     async def known() -> bool:
         return (await selling.client(org).get("/v1/subscription")).status == 200
@@ -154,6 +156,7 @@ async def test_stripe_may_be_faster_than_the_word_of_a_new_organization(selling:
     await _tell(selling, PLATFORM_ORG, event, PLATFORM_SECRET)
     assert await _state(selling, org) == ("enterprise", "active", "stripe")
     await selling.publish(organization(org), org=org, sequence=1)
+    await selling.publish(SubscriptionRequested(request_id=new_id()), org=org, sequence=1)
     await selling.publish(_used(1), org=org, sequence=1)
     await eventually(lambda: _is_used(selling, org))
     assert await _state(selling, org) == ("enterprise", "active", "stripe")

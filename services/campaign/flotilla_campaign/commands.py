@@ -3,18 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from flotilla.events.campaign import SequenceStarted
 from flotilla.http import ConflictError
 from flotilla.store.postgres import Transaction
 
+from flotilla_campaign import enrolling
 from flotilla_campaign.domain.enrolments import Enrolment, EnrolmentState
 from flotilla_campaign.domain.sequences import SequenceDraft, SequenceState
+from flotilla_campaign.enrolling import Candidate
 from flotilla_campaign.own import settings
-from flotilla_campaign.running import AUDIENCE, set_due, write
-from flotilla_campaign.store import enrolments, listening, people, sequences
+from flotilla_campaign.running import write
+from flotilla_campaign.store import enrolments, sequences
 
 
 async def create(tx: Transaction, org: UUID, values: Mapping[str, Any]) -> SequenceDraft:
@@ -48,30 +49,22 @@ async def delete(tx: Transaction, org: UUID, draft: SequenceDraft) -> SequenceDr
     return await sequences.save(tx, org, replace(draft, state=SequenceState.DELETED))
 
 
-async def enrol(tx: Transaction, org: UUID, draft: SequenceDraft, values: Mapping[str, Any]) -> Enrolment:
+REFUSALS: Final = {
+    "unknown_sequence": "The sequence was deleted.",
+    "unpublished": "The sequence has no version yet: publish one.",
+    "unsubscribed": "This person has unsubscribed, or cannot be reached.",
+    "enrolled": "This person is in the sequence already.",
+}
+
+
+async def enrol(tx: Transaction, org: UUID, sequence_id: UUID, values: Mapping[str, Any]) -> Enrolment:
     """Begin a run; ConflictError where the person is in it already, or has unsubscribed."""
-    if draft.version == 0:
-        raise ConflictError("The sequence has no version yet: publish one.")
-    await people.hold(tx, [(org, values["contact_id"])])
-    if await people.is_suppressed(tx, org, values["contact_id"]):
-        raise ConflictError("This person has unsubscribed.")
-    now = await enrolments.now(tx)
-    enrolment = Enrolment(
-        organization_id=org,
-        id=tx.app.new_id(),
-        sequence_id=draft.id,
-        version=draft.version,
-        due_at=now,
-        started_at=now,
-        **values,
-    )
-    if not await enrolments.add(tx, enrolment):
-        raise ConflictError("This person is in the sequence already.")
-    await listening.begin(tx, org, enrolment.id)
-    set_due(tx, enrolment)
-    fact = SequenceStarted(**enrolment.what())
-    tx.emit(fact, org=org, sequence=enrolment.sequence, audience=AUDIENCE)
-    return enrolment
+    more = dict(values)
+    candidate = Candidate(org, tx.app.new_id(), sequence_id, more.pop("contact_id"), more=more)
+    made = (await enrolling.enrol(tx, [candidate]))[candidate.id]
+    if isinstance(made, str):
+        raise ConflictError(REFUSALS[made])
+    return made
 
 
 async def pause(tx: Transaction, enrolment: Enrolment) -> Enrolment:

@@ -8,11 +8,21 @@ from typing import Final
 from flotilla.app import App
 from flotilla.bus.bindings import LaneBindings
 
+from flotilla_campaign.domain.tracking import Links
 from flotilla_campaign.settings import CampaignSettings
 from flotilla_campaign.store import listening
 
 LANE: Final = "messages"
-TYPES: Final = ("message.received.v1", "message.sent.v1", "message.failed.v1", "message.refused.v1")
+TRACKING: Final = "campaign tracking"
+"""What the key of links is derived for."""
+TYPES: Final = (
+    "message.received.v1",
+    "message.sent.v1",
+    "message.delivered.v1",
+    "message.failed.v1",
+    "message.refused.v1",
+    "channel.message.failed.v1",
+)
 """What enrolments wait for."""
 
 
@@ -22,6 +32,7 @@ class Bound:
 
     app: App
     lane: LaneBindings
+    links: Links
 
     async def bind(self) -> None:
         """Have messages come; BROKER_ERRORS where the broker is away."""
@@ -60,6 +71,6 @@ async def opened(app: App) -> AsyncIterator[Bound]:
     """Hold the way to the lane."""
     lane = LaneBindings(app.settings.amqp_url.get_secret_value(), app.service.name, LANE)
     try:
-        yield Bound(app, lane)
+        yield Bound(app, lane, Links(app.settings.public_url.rstrip("/"), app.keyring.derive(TRACKING)))
     finally:
         await lane.close()

@@ -1,6 +1,5 @@
 """Enrolments, carried on: every step begins by a timer, in the transaction that enters it in the ledger."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -12,14 +11,14 @@ from flotilla.bus.declare import Job, TimerKind
 from flotilla.bus.envelope import Received
 from flotilla.cause import Cause
 from flotilla.events.campaign import ContactUnsubscribed
-from flotilla.events.messaging import MessageRequested
 from flotilla.store.postgres import Transaction
 
-from flotilla_campaign.domain.enrolments import Enrolment, EnrolmentState, Phase, Taken, begin_step
-from flotilla_campaign.own import settings
+from flotilla_campaign.domain.enrolments import Enrolment, EnrolmentState, Phase, Surroundings, begin_step
+from flotilla_campaign.own import bound, settings
+from flotilla_campaign.sending import AUDIENCE, take
 from flotilla_campaign.store import enrolments, listening, people, sequences
 
-AUDIENCE: Final = "org"
+BOUNCED: Final = "bounced"
 STEP_DUE: Final = "step_due"
 DEFAULT_ZONE: Final = "UTC"
 ACTOR: Final = "service:campaign"
@@ -58,15 +57,17 @@ def set_due(tx: Transaction, enrolment: Enrolment, cause: Why = None) -> None:
 
 
 async def suppress(tx: Transaction, org: UUID, contact_id: UUID, reason: str, cause: Why = None) -> None:
-    """They want no more: tell it once, and stop what they are in. The caller holds them."""
+    """They want no more, or can't be reached: tell it once, and stop what they are in. The caller holds them."""
     at = await people.suppress(tx, org, contact_id, reason)
-    if at is not None:
+    bounced = reason == BOUNCED
+    # Who can't be reached has not said that they want no more.
+    if at is not None and not bounced:
         fact = ContactUnsubscribed(contact_id=contact_id, reason=reason, unsubscribed_at=at)
         tx.emit(fact, org=org, sequence=1, cause=cause, audience=AUDIENCE)
     now = await enrolments.now(tx)
     for each in await enrolments.lock(tx, await enrolments.active_of(tx, [(org, contact_id)])):
         if each.live:
-            await write(tx, each.stopped(now, "unsubscribed"), cause)
+            await write(tx, each.stopped(now, BOUNCED if bounced else "unsubscribed"), cause)
 
 
 async def _fire(tx: Transaction, job: Job) -> None:
@@ -96,25 +97,13 @@ async def _begin(tx: Transaction, enrolment: Enrolment, now: datetime, cause: Ca
         return
     plan = await sequences.plan(tx, org, enrolment.sequence_id, enrolment.version)
     zone = ZoneInfo(enrolment.time_zone or await people.zone(tx, org) or DEFAULT_ZONE)
-    stands, taken = begin_step(enrolment, plan, zone, now)
+    links = bound(tx.app).links
+    around = Surroundings(now, zone, lambda message_id: links.unsubscribe(org, message_id))
+    stands, taken = begin_step(enrolment, plan, around)
     if stands.phase is Phase.ANSWER:
         stands = replace(stands, due_at=now + timedelta(seconds=settings(tx.app).answer_seconds))
-    await _enter(tx, enrolment, taken, replace(cause, actor=ACTOR))
+    await take(tx, enrolment, taken, now, replace(cause, actor=ACTOR))
     await write(tx, stands)
-
-
-async def _enter(tx: Transaction, enrolment: Enrolment, taken: Sequence[Taken], cause: Cause) -> None:
-    """Into the ledger; a message is asked for where its step was not there yet."""
-    for step in taken:
-        if await enrolments.enter(tx, enrolment, step) and step.request_id is not None:
-            wish = MessageRequested(
-                request_id=step.request_id,
-                conversation_id=enrolment.conversation_id,
-                contact_id=enrolment.contact_id,
-                text=step.text,
-            )
-            asked = replace(cause, request_id=step.request_id)
-            tx.emit(wish, org=enrolment.organization_id, sequence=1, cause=asked, audience=AUDIENCE)
 
 
 step_due = TimerKind(STEP_DUE, StepPayload, _fire)

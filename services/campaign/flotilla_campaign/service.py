@@ -5,16 +5,21 @@ from datetime import timedelta
 from flotilla.bus.declare import Lane
 from flotilla.events.campaign import (
     ContactUnsubscribed,
+    MailBounced,
+    MailClicked,
+    MailOpened,
     SequenceFinished,
     SequenceStarted,
+    SequenceStartFailed,
+    SequenceStepDue,
     SequenceStepSent,
     SequenceStopped,
 )
 from flotilla.events.messaging import MessageRequested
 from flotilla.service import Service
 
-from flotilla_campaign import own, workers
-from flotilla_campaign.api import enrolments, sequences, suppressions
+from flotilla_campaign import audiences, contacts, own, workers
+from flotilla_campaign.api import enrolments, sequences, suppressions, tracking
 from flotilla_campaign.handlers import follow_messages, keep_zones
 from flotilla_campaign.running import step_due
 from flotilla_campaign.settings import CampaignSettings
@@ -23,18 +28,32 @@ service = Service(
     name="campaign",
     settings=CampaignSettings,
     resources=own.opened,
-    routes=(sequences.routes, enrolments.routes, suppressions.routes),
-    lanes=(Lane("directory"), Lane(own.LANE, wait=timedelta(milliseconds=100))),
-    handlers=(keep_zones,),
+    routes=(sequences.routes, enrolments.routes, suppressions.routes, tracking.routes),
+    lanes=(Lane("directory"), Lane("audiences"), Lane(own.LANE, wait=timedelta(milliseconds=100))),
+    handlers=(
+        keep_zones,
+        contacts.heed_consent,
+        contacts.follow_merges,
+        contacts.stop_deleted,
+        audiences.keep_segments,
+        audiences.enrol_entrants,
+        audiences.stop_leavers,
+        audiences.grant_enrolments,
+    ),
     tap=follow_messages,
     timers=(step_due,),
     workers=(workers.bindings,),
     emits=(
         SequenceStarted,
+        SequenceStartFailed,
+        SequenceStepDue,
         SequenceStepSent,
         SequenceFinished,
         SequenceStopped,
         ContactUnsubscribed,
+        MailOpened,
+        MailClicked,
+        MailBounced,
         MessageRequested,
     ),
 )

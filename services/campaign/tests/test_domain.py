@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from flotilla.ids import new_id
-from flotilla_campaign.domain.enrolments import Enrolment, EnrolmentState, Phase, begin_step
+from flotilla_campaign.domain.enrolments import Enrolment, EnrolmentState, Phase, Surroundings, begin_step
 from flotilla_campaign.domain.opt_out import is_opt_out
 from flotilla_campaign.domain.sequences import InvalidSequenceError, Plan, read_steps
 from flotilla_campaign.domain.templates import render
@@ -39,16 +39,18 @@ def plan(*steps: dict[str, Any]) -> Plan:
 
 def test_a_step_is_asked_for_under_the_same_id_each_time() -> None:
     someone = enrolment(fields={"name": "Zoë"})
-    first, taken = begin_step(someone, plan(SEND), ZONE, NOW)
-    _, again = begin_step(someone, plan(SEND), ZONE, NOW + timedelta(hours=1))
+    first, taken = begin_step(someone, plan(SEND), Surroundings(NOW, ZONE))
+    _, again = begin_step(someone, plan(SEND), Surroundings(NOW + timedelta(hours=1), ZONE))
     assert (first.phase, taken[0].text) == (Phase.ANSWER, "Hello Zoë!")
     assert taken[0].request_id == again[0].request_id
 
 
 def test_a_wait_counts_from_when_it_begins() -> None:
-    waiting, taken = begin_step(enrolment(), plan({"type": "wait", "amount": 3, "unit": "hours"}), ZONE, NOW)
+    waiting, taken = begin_step(
+        enrolment(), plan({"type": "wait", "amount": 3, "unit": "hours"}), Surroundings(NOW, ZONE)
+    )
     assert (waiting.phase, waiting.due_at) == (Phase.WAIT, NOW + timedelta(hours=3))
-    done, _ = begin_step(waiting.went_on(waiting.due_at), plan(SEND), ZONE, waiting.due_at)
+    done, _ = begin_step(waiting.went_on(waiting.due_at), plan(SEND), Surroundings(waiting.due_at, ZONE))
     assert (done.state, done.fields, taken[0].kind) == (EnrolmentState.FINISHED, {}, "wait")
 
 
@@ -59,10 +61,10 @@ def test_branches_lead_on_and_say_why() -> None:
         SEND,
     )
     pro = enrolment(fields={"plan": "pro"})
-    over, taken = begin_step(replace(pro, replied_at=NOW), plan(*steps), ZONE, NOW)
+    over, taken = begin_step(replace(pro, replied_at=NOW), plan(*steps), Surroundings(NOW, ZONE))
     assert over.state is EnrolmentState.FINISHED
     assert [each.reason for each in taken] == ["plan equals: yes, on to 1", "replied: yes, on to 3"]
-    other, _ = begin_step(enrolment(), plan(*steps), ZONE, NOW)
+    other, _ = begin_step(enrolment(), plan(*steps), Surroundings(NOW, ZONE))
     assert (other.step, other.phase) == (2, Phase.ANSWER)
 
 
@@ -70,15 +72,16 @@ def test_a_closed_window_holds_the_step_and_nothing_is_entered() -> None:
     held, taken = begin_step(
         enrolment(),
         plan({**SEND, "window": {"opens": "09:00", "closes": "10:00"}}),
-        ZONE,
-        NOW,
+        Surroundings(NOW, ZONE),
     )
     assert (held.step, held.phase, taken) == (0, Phase.WINDOW, [])
     assert held.due_at == datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
 
 
 def test_an_empty_text_is_not_sent() -> None:
-    stopped, taken = begin_step(enrolment(), plan({"type": "send", "text": "{{ name }}"}), ZONE, NOW)
+    stopped, taken = begin_step(
+        enrolment(), plan({"type": "send", "text": "{{ name }}"}), Surroundings(NOW, ZONE)
+    )
     assert (stopped.state, stopped.reason, taken) == (EnrolmentState.STOPPED, "empty", [])
 
 

@@ -30,6 +30,7 @@ from services.campaign.tests.conftest import (
     WAIT,
     Stands,
     Wish,
+    come_due,
     enrolled,
     published,
     received,
@@ -37,12 +38,6 @@ from services.campaign.tests.conftest import (
 )
 
 BRANCH: dict[str, Any] = {"type": "branch", "on": "field", "field": "plan", "equals": "pro"}
-
-
-async def _come_due(harness: Harness, org: UUID) -> None:
-    """As if the time had passed: the timers of this organization are due by the database's clock."""
-    await harness.app.db.execute("UPDATE jobs SET due_at = now() WHERE organization_id = $1", org)
-    harness.app.jobs_wake.set()
 
 
 async def test_a_sequence_runs_to_its_end_and_explains_itself(
@@ -60,7 +55,7 @@ async def test_a_sequence_runs_to_its_end_and_explains_itself(
     due = datetime.fromisoformat(waiting["due_at"]) - datetime.now(UTC)
     assert timedelta(days=1, hours=23) < due < timedelta(days=2, minutes=1)
 
-    await _come_due(campaign, org)
+    await come_due(campaign, org)
     second = await wish(1)
     await campaign.publish(sent(second), org=org)
     await campaign.publish(sent(second), org=org)  # again
@@ -93,7 +88,7 @@ async def test_a_reply_stops_it(campaign: Harness, org: UUID, wish: Wish, stands
     stopped = await campaign.spy.expect(SequenceStopped, lambda event: event.org == org)
     assert (stopped.data.reason, stopped.data.step) == ("replied", 1)
     await stands(made["id"], state="stopped", reason="replied")
-    await _come_due(campaign, org)
+    await come_due(campaign, org)
     await enrolled(campaign, org, await published(campaign, org, name="Next"))
     await wish(1)  # the timer of the stopped one was due before this
     assert len(campaign.spy.of(MessageRequested, org)) == 2
@@ -126,7 +121,7 @@ async def test_a_reply_may_be_a_branch_instead(
         return found["replied_at"] is not None
 
     await eventually(noted)
-    await _come_due(campaign, org)
+    await come_due(campaign, org)
     done = await stands(made["id"], state="finished")
     assert done["steps"][-1]["reason"] == "replied: yes, on to 4"
 
@@ -188,7 +183,7 @@ async def test_paused_begins_nothing_until_it_is_resumed(
     assert (await client.post(f"/v1/enrolments/{made['id']}/pause")).json()["state"] == "paused"
     await campaign.publish(sent(asked), org=org)
     await stands(made["id"], state="paused", step=1, phase="due")
-    await _come_due(campaign, org)
+    await come_due(campaign, org)
     assert len(campaign.spy.of(MessageRequested, org)) == 1
     resumed = await client.post(f"/v1/enrolments/{made['id']}/resume")
     assert (resumed.status, resumed.json()["state"]) == (200, "active")
@@ -252,7 +247,7 @@ async def test_two_replicas_send_a_step_once(campaign: Harness, org: UUID) -> No
             " WHERE organization_id = $1",
             org,
         )
-        await _come_due(campaign, org)
+        await come_due(campaign, org)
         other.app.jobs_wake.set()
 
         async def all_asked() -> bool:
@@ -281,7 +276,7 @@ async def test_nothing_is_sent_after_a_suppression_was_committed(
         database = await tx.fetchval("SELECT oid FROM pg_database WHERE datname = current_database()")
         await people.hold(tx, [(org, contact_id)])
         await people.suppress(tx, org, contact_id, "requested")
-        await _come_due(campaign, org)
+        await come_due(campaign, org)
 
         async def the_send_waits() -> bool:
             return bool(await campaign.app.db.fetchval(waits, database))
@@ -302,7 +297,7 @@ async def test_a_step_in_the_ledger_is_not_sent_again(campaign: Harness, org: UU
             UUID(made["id"]),
             new_id(),
         )
-    await _come_due(campaign, org)
+    await come_due(campaign, org)
     await stands(made["id"], phase="answer")
     assert not campaign.spy.of(MessageRequested, org)
 

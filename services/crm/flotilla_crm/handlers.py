@@ -6,11 +6,10 @@ from uuid import UUID
 
 from flotilla.bus.declare import NotYetKnown, projection, reaction
 from flotilla.bus.envelope import Received
-from flotilla.events.ai import LeadQualified
 from flotilla.events.auth import User, UserCreated, UserDeactivated, UserUpdated
-from flotilla.events.crm import ContactCreated, ContactIdentified, LeadCreated
+from flotilla.events.crm import ContactCreated, ContactIdentified
 from flotilla.events.messaging import MessageReceived, MessageSent
-from flotilla.store.postgres import Row, Transaction
+from flotilla.store.postgres import Transaction
 
 from flotilla_crm.commands import AUDIENCE
 from flotilla_crm.domain.people import Introduction, Stranger, introduce, stranger
@@ -21,7 +20,7 @@ Key = tuple[UUID, UUID]
 """(organization, channel identity)."""
 
 
-@projection(UserCreated, UserUpdated, UserDeactivated, lane="directory")
+@projection(UserCreated, UserUpdated, UserDeactivated, lane="directory", tables=("users",))
 async def keep_users(tx: Transaction, batch: Sequence[Received[User]]) -> None:
     """Know who may own a contact or be given a task."""
     await people.keep_users(tx, batch)
@@ -34,10 +33,12 @@ async def meet_senders(tx: Transaction, batch: Sequence[Received[MessageReceived
     For somebody known that is all; for a new channel identity the contact is found or made, and told of.
     """
     first = _first_of_each(batch)
-    claimed = await people.claim(tx, [_stranger(tx, event) for event in first.values()])
+    wrote = _last_of_each(batch)
+    claimed = await people.claim(tx, [_stranger(tx, event, wrote[key]) for key, event in first.items()])
     entries: list[Entry] = []
     if claimed:
-        introductions = introduce(claimed, await people.contacts_reached(tx, claimed))
+        reaches = [reach for each in claimed for reach in each.reaches]
+        introductions = introduce(claimed, await people.contacts_reached(tx, reaches))
         await people.keep_introductions(tx, introductions)
         for each in introductions:
             entries += _tell(tx, first[each.stranger.org, each.stranger.identity_id], each)
@@ -55,47 +56,6 @@ async def note_replies(tx: Transaction, batch: Sequence[Received[MessageSent]]) 
     await timeline.append(tx, [_message(event, Kind.MESSAGE_SENT, event.data.occurred_at) for event in batch])
 
 
-@reaction(LeadQualified, lane="timeline")
-async def name_leads(tx: Transaction, batch: Sequence[Received[LeadQualified]]) -> None:
-    """Say who each qualified lead is: ai may know no more than the channel identity. Held until that is known."""
-    known = await people.who_they_are(tx, [(event.org, event.data.identity_id) for event in batch])
-    entries: list[Entry] = []
-    for event in batch:
-        who = known.get((event.org, event.data.identity_id))
-        if who is None:
-            raise NotYetKnown("identity", event.data.identity_id)
-        lead = _lead(event.data, who)
-        id_ = tx.emit(lead, org=event.org, sequence=1, cause=event, audience=AUDIENCE)
-        entries.append(
-            Entry(
-                id=id_,
-                org=event.org,
-                kind=Kind.LEAD_CREATED,
-                at=lead.qualified_at,
-                reference_id=lead.lead_id,
-                contact_id=lead.contact_id,
-                conversation_id=lead.conversation_id,
-                actor=event.envelope.actor,
-            )
-        )
-    await timeline.append(tx, entries)
-
-
-def _lead(qualified: LeadQualified, who: Row) -> LeadCreated:
-    return LeadCreated(
-        lead_id=qualified.qualification_id,
-        contact_id=who["contact_id"],
-        identity_id=qualified.identity_id,
-        conversation_id=qualified.conversation_id,
-        name=who["name"],
-        company_id=who["company_id"],
-        score=qualified.score,
-        confidence=qualified.confidence,
-        budget=qualified.budget,
-        qualified_at=qualified.qualified_at,
-    )
-
-
 def _first_of_each(batch: Sequence[Received[MessageReceived]]) -> dict[Key, Received[MessageReceived]]:
     """The earliest message of each channel identity, in one order for all processes."""
     first: dict[Key, Received[MessageReceived]] = {}
@@ -104,7 +64,16 @@ def _first_of_each(batch: Sequence[Received[MessageReceived]]) -> dict[Key, Rece
     return first
 
 
-def _stranger(tx: Transaction, event: Received[MessageReceived]) -> Stranger:
+def _last_of_each(batch: Sequence[Received[MessageReceived]]) -> dict[Key, datetime]:
+    """When each channel identity wrote last."""
+    last: dict[Key, datetime] = {}
+    for event in batch:
+        key = event.org, event.data.identity_id
+        last[key] = max(last.get(key, event.data.sent_at), event.data.sent_at)
+    return last
+
+
+def _stranger(tx: Transaction, event: Received[MessageReceived], wrote_at: datetime) -> Stranger:
     return stranger(
         org=event.org,
         identity_id=event.data.identity_id,
@@ -112,6 +81,7 @@ def _stranger(tx: Transaction, event: Received[MessageReceived]) -> Stranger:
         channel=event.data.channel,
         account_id=event.data.account_id,
         sender=event.data.sender,
+        wrote_at=wrote_at,
     )
 
 
@@ -139,7 +109,7 @@ def _tell(tx: Transaction, event: Received[MessageReceived], introduction: Intro
         address=who.address,
         name=who.name,
     )
-    id_ = tx.emit(identified, org=event.org, sequence=1, cause=event, audience=AUDIENCE)
+    id_ = tx.emit(identified, org=event.org, sequence=who.sequence, cause=event, audience=AUDIENCE)
     entries.append(_met(event, id_, Kind.CONTACT_IDENTIFIED, contact_id, who.identity_id))
     return entries
 

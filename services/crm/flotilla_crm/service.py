@@ -3,16 +3,54 @@
 from datetime import timedelta
 
 from flotilla.bus.declare import Lane
+from flotilla.events import bookings as booking_events
 from flotilla.events import crm as events
+from flotilla.events import leads as lead_events
+from flotilla.events.integrations import CalendarEventDeleteRequested, CalendarEventRequested
+from flotilla.events.messaging import MessageRequested
+from flotilla.events.websocket import NotificationRequested
 from flotilla.service import Service
 
-from flotilla_crm import handlers, wishes
-from flotilla_crm.api import companies, contacts, notes, tasks
+from flotilla_crm import booking_wishes, handlers, lead_handlers, revisions, wishes
+from flotilla_crm.api import (
+    booking_hosts,
+    bookings,
+    companies,
+    consent_records,
+    consents,
+    contact_merges,
+    contacts,
+    imports,
+    leads,
+    merges,
+    notes,
+    segments,
+    tasks,
+)
+from flotilla_crm.booking_saga import booking_moved, booking_saga
 from flotilla_crm.commands import task_due
+from flotilla_crm.importing import import_rows
+from flotilla_crm.leads import leads_age
+from flotilla_crm.reminders import booking_reminder
+from flotilla_crm.segments import keep_segments
 
 service = Service(
     name="crm",
-    routes=(contacts, companies, tasks, notes),
+    routes=(
+        contacts,
+        contact_merges,
+        merges,
+        consents,
+        consent_records,
+        segments,
+        imports,
+        companies,
+        tasks,
+        notes,
+        leads,
+        booking_hosts,
+        bookings,
+    ),
     lanes=(
         Lane("people", wait=timedelta(milliseconds=20)),
         Lane("timeline", wait=timedelta(milliseconds=250)),
@@ -22,16 +60,36 @@ service = Service(
     handlers=(
         handlers.meet_senders,
         handlers.note_replies,
-        handlers.name_leads,
+        lead_handlers.name_leads,
+        lead_handlers.rescore_contacts,
+        lead_handlers.rescore_companies,
+        lead_handlers.rescore_conversations,
+        lead_handlers.convert_leads,
         handlers.keep_users,
         wishes.grant_tasks,
         wishes.take_back_tasks,
+        revisions.revise_contacts,
+        booking_wishes.keep_calendars,
+        booking_wishes.grant_bookings,
+        booking_saga.facts,
     ),
-    timers=(task_due,),
+    timers=(task_due, leads_age, booking_saga.timer, booking_moved, booking_reminder),
+    jobs=(import_rows,),
+    workers=(keep_segments,),
+    sagas=(booking_saga,),
     emits=(
         events.ContactCreated,
         events.ContactUpdated,
+        events.ContactUpdateFailed,
         events.ContactIdentified,
+        events.ContactMerged,
+        events.ContactUnmerged,
+        events.ContactDeleted,
+        events.ConsentChanged,
+        events.SegmentEntered,
+        events.SegmentLeft,
+        events.ImportProgressed,
+        events.ImportFinished,
         events.CompanyCreated,
         events.CompanyUpdated,
         events.TaskCreated,
@@ -43,5 +101,18 @@ service = Service(
         events.TaskDeleteFailed,
         events.NoteCreated,
         events.LeadCreated,
+        lead_events.LeadUpdated,
+        lead_events.LeadConverted,
+        lead_events.LeadScored,
+        lead_events.LeadRouted,
+        booking_events.BookingConfirmed,
+        booking_events.BookingFailed,
+        booking_events.BookingRescheduled,
+        booking_events.BookingRescheduleFailed,
+        booking_events.BookingCancelled,
+        CalendarEventRequested,
+        CalendarEventDeleteRequested,
+        MessageRequested,
+        NotificationRequested,
     ),
 )

@@ -15,7 +15,7 @@ from flotilla.telemetry.traces import new_traceparent, span
 from opentelemetry.trace import SpanKind
 
 from flotilla_gateway.edge import security
-from flotilla_gateway.edge.admission import admit, count
+from flotilla_gateway.edge.admission import count
 from flotilla_gateway.edge.protocol import CLIENT, EdgeProtocol
 from flotilla_gateway.edge.tunnel import LIVE_PATH
 from flotilla_gateway.forward.connection import Connection
@@ -27,7 +27,7 @@ from flotilla_gateway.pages.local import Local
 from flotilla_gateway.paths import check_path
 from flotilla_gateway.problems import MethodNotAllowedError, UpgradeRequiredError
 from flotilla_gateway.routing import Operation
-from flotilla_gateway.trust.credentials import from_authorization, from_query
+from flotilla_gateway.trust.credentials import from_fields, from_query
 from flotilla_gateway.visit import Visit
 
 log = structlog.get_logger()
@@ -103,13 +103,14 @@ class Door:
         gateway, caller = self._gateway, visit.caller
         if operation.public:
             name = visit.path.decode() if operation.limit == "hook" else caller.bucket
-            decision = await count(gateway.limiter, operation.limit, name)
+            decision = await count(gateway.limiter, gateway.limiter.classes[operation.limit], name)
         else:
-            token = from_authorization(visit.fields.get(b"authorization"))
+            fields = visit.fields
+            token = from_fields(fields.get(b"authorization"), fields.get(b"x-api-key"))
             if token is None and operation.template.startswith(STREAMS):
                 token, visit.query = from_query(visit.query)
-            visit.session, decision = await admit(
-                gateway.tokens, gateway.limiter, token, operation.limit, caller
+            visit.session, decision = await gateway.admission.admit(
+                token, operation.limit, caller, operation.feature
             )
         visit.limit_headers = decision.headers
 

@@ -1,15 +1,19 @@
 """What a gateway process holds: routes, pools, trust, limits. Made once, used by every request and tunnel."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from flotilla.security.principal import PrincipalSigner
+from flotilla.store.postgres import Database
 
+from flotilla_gateway import store
 from flotilla_gateway.access_log import AccessLog
+from flotilla_gateway.edge.admission import Admission
 from flotilla_gateway.edge.clients import Callers
 from flotilla_gateway.edge.cors import Cors
 from flotilla_gateway.edge.limits import EdgeLimits
@@ -21,8 +25,11 @@ from flotilla_gateway.limits.pipe import RedisPipe
 from flotilla_gateway.pages.document import Document
 from flotilla_gateway.routing import RoutingTable
 from flotilla_gateway.settings import GatewaySettings
+from flotilla_gateway.trust.api_keys import ApiKeys
+from flotilla_gateway.trust.entitlements import API, Entitlements
 from flotilla_gateway.trust.keys import KeySet
-from flotilla_gateway.trust.standing import Standing, StandingFeed
+from flotilla_gateway.trust.sessions import Sessions
+from flotilla_gateway.trust.standing import API_KEYS, ENTITLEMENTS, ROLES, Standing, StandingFeed
 from flotilla_gateway.trust.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -42,7 +49,10 @@ class Gateway:
     upstreams: dict[str, Upstream]
     standing: Standing
     tokens: Tokens
+    api_keys: ApiKeys
+    entitlements: Entitlements
     limiter: Limiter
+    admission: Admission
     callers: Callers
     cors: Cors
     access_log: AccessLog
@@ -89,7 +99,10 @@ async def opened(settings: GatewaySettings, standing: Standing) -> AsyncIterator
     pipe = RedisPipe(settings.redis_url.get_secret_value(), settings.limiter_seconds)
     limiter = Limiter(pipe, _limit_classes(settings))
     assert settings.principal_private_key is not None, "the gateway needs FLOTILLA_PRINCIPAL_PRIVATE_KEY"
-    tokens = Tokens(standing, PrincipalSigner(settings.principal_private_key.get_secret_value()))
+    signer = PrincipalSigner(settings.principal_private_key.get_secret_value())
+    tokens, api_keys = Tokens(standing, signer), ApiKeys(standing, signer)
+    entitlements = Entitlements(LimitClass.parse(API, settings.limit_api))
+    admission = Admission(Sessions(tokens, api_keys), limiter, entitlements)
     callers = Callers(settings.trusted_proxies)
     access_log = AccessLog()
     gateway = Gateway(
@@ -99,11 +112,14 @@ async def opened(settings: GatewaySettings, standing: Standing) -> AsyncIterator
         upstreams=upstreams,
         standing=standing,
         tokens=tokens,
+        api_keys=api_keys,
+        entitlements=entitlements,
         limiter=limiter,
+        admission=admission,
         callers=callers,
         cors=Cors(settings.cors_origins),
         access_log=access_log,
-        tunnels=Tunnels(upstreams.get("websocket"), tokens, limiter, callers, access_log, settings),
+        tunnels=Tunnels(upstreams.get("websocket"), admission, callers, access_log, settings),
         edge_limits=EdgeLimits(
             head_bytes=settings.head_bytes,
             head_seconds=settings.head_seconds,
@@ -133,11 +149,34 @@ async def resources(app: "App") -> AsyncIterator[Gateway]:
     settings = app.settings
     assert isinstance(settings, GatewaySettings)
     standing = Standing(KeySet())
-    feed = StandingFeed(standing, app.db)
     async with AsyncExitStack() as stack:
+        gateway = await stack.enter_async_context(opened(settings, standing))
+        feed = StandingFeed(
+            standing,
+            app.db,
+            {
+                API_KEYS: partial(_read_keys, gateway.api_keys),
+                ROLES: standing.read_roles,
+                ENTITLEMENTS: partial(_read_entitlements, gateway.entitlements),
+            },
+        )
         await feed.open()
         stack.push_async_callback(feed.close)
-        yield await stack.enter_async_context(opened(settings, standing))
+        yield gateway
+
+
+async def _read_keys(api_keys: ApiKeys, db: Database, ids: Sequence[UUID] | None) -> None:
+    if ids is None:
+        api_keys.replace(await store.read_api_keys(db))
+    else:
+        api_keys.learn(await store.read_api_keys(db, ids))
+
+
+async def _read_entitlements(entitlements: Entitlements, db: Database, orgs: Sequence[UUID] | None) -> None:
+    if orgs is None:
+        entitlements.replace(await store.read_entitlements(db))
+    else:
+        entitlements.learn(orgs, await store.read_entitlements(db, orgs))
 
 
 def _upstreams(settings: GatewaySettings) -> dict[str, Upstream]:

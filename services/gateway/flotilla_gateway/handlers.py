@@ -1,33 +1,43 @@
-"""Events in: keys, ended sessions, states of organizations and people. All on the lane `security`."""
+"""Events in: keys, ended sessions, states of organizations and people, plans. All on the lane `security`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 import structlog
 from flotilla.bus.declare import Lane, projection, reaction
 from flotilla.bus.envelope import Received
 from flotilla.events.auth import (
+    ApiKey,
+    ApiKeyCreated,
+    ApiKeyRevoked,
     Organization,
     OrganizationCreated,
+    OrganizationSuspended,
     OrganizationUpdated,
+    RoleUpdated,
     SessionEnded,
     SigningKeyRotated,
     User,
     UserDeactivated,
     UserUpdated,
 )
+from flotilla.events.billing import Entitlement, EntitlementChanged, UsageLimitReached
 from flotilla.store.postgres import Transaction
 from redis.exceptions import RedisError
 
 from flotilla_gateway import store
 from flotilla_gateway.limits.limiter import revocation_key
 from flotilla_gateway.trust.standing import (
+    API_KEYS,
     CHANNEL,
+    ENTITLEMENTS,
     KEYS,
     MEMBERSHIPS,
     ORGANIZATIONS,
     REMEMBERED,
+    ROLES,
     SESSIONS,
 )
 
@@ -40,14 +50,20 @@ SECURITY: Final = Lane("security", wait=timedelta(milliseconds=20))
 """Hardly any traffic, and a revocation must not wait."""
 
 
-@projection(SigningKeyRotated, lane=SECURITY.name)
+@projection(SigningKeyRotated, lane=SECURITY.name, tables=("key_sets",))
 async def keep_signing_keys(tx: Transaction, batch: Sequence[Received[SigningKeyRotated]]) -> None:
     """The keys that tokens are checked with."""
     await store.keep_keys(tx, [(event.data.key_set_id, event.sequence, event.data.keys) for event in batch])
     await tx.notify(CHANNEL, KEYS)
 
 
-@projection(OrganizationCreated, OrganizationUpdated, lane=SECURITY.name)
+@projection(
+    OrganizationCreated,
+    OrganizationUpdated,
+    OrganizationSuspended,
+    lane=SECURITY.name,
+    tables=("organization_states",),
+)
 async def keep_organization_states(tx: Transaction, batch: Sequence[Received[Organization]]) -> None:
     """Which organizations are suspended."""
     states = [(event.data.organization_id, event.sequence, event.data.state) for event in batch]
@@ -55,26 +71,115 @@ async def keep_organization_states(tx: Transaction, batch: Sequence[Received[Org
     await tx.notify(CHANNEL, ORGANIZATIONS)
 
 
-@projection(UserUpdated, UserDeactivated, lane=SECURITY.name)
+@projection(UserUpdated, UserDeactivated, lane=SECURITY.name, tables=("memberships",), stamps=("noted_at",))
 async def keep_memberships(tx: Transaction, batch: Sequence[Received[User]]) -> None:
     """Roles that changed and people who left, for as long as tokens may say otherwise."""
     members = [
-        (event.org, event.data.user_id, event.sequence, event.data.role, event.data.state) for event in batch
+        (
+            event.org,
+            event.data.user_id,
+            event.sequence,
+            event.data.role,
+            event.data.state,
+            event.data.role_id,
+        )
+        for event in batch
     ]
     await store.keep_memberships(tx, members)
     await tx.notify(CHANNEL, MEMBERSHIPS)
 
 
+@projection(RoleUpdated, lane=SECURITY.name, tables=("roles",))
+async def keep_roles(tx: Transaction, batch: Sequence[Received[RoleUpdated]]) -> None:
+    """What organizations' own roles may; nothing, once they are deleted."""
+    roles = [
+        (
+            event.org,
+            event.data.role_id,
+            event.sequence,
+            event.data.permissions if event.data.state == "active" else {},
+        )
+        for event in batch
+    ]
+    await store.keep_roles(tx, roles)
+    await tx.notify(CHANNEL, _topic(ROLES, {event.data.role_id for event in batch}))
+
+
+@projection(ApiKeyCreated, ApiKeyRevoked, lane=SECURITY.name, tables=("api_keys",))
+async def keep_api_keys(tx: Transaction, batch: Sequence[Received[ApiKey]]) -> None:
+    """The keys that programs may call with. A batch has at most 200, so their ids fit one notification."""
+    await store.keep_api_keys(
+        tx,
+        [
+            (
+                event.data.api_key_id,
+                event.org,
+                event.sequence,
+                bytes.fromhex(event.data.verifier) if event.data.verifier else None,
+                " ".join(event.data.scopes),
+                event.data.role,
+                event.data.created_by,
+                event.data.expires_at,
+                isinstance(event.data, ApiKeyRevoked),
+            )
+            for event in batch
+        ],
+    )
+    await tx.notify(CHANNEL, _topic(API_KEYS, {event.data.api_key_id for event in batch}))
+
+
+@projection(EntitlementChanged, UsageLimitReached, lane=SECURITY.name, tables=("entitlements",))
+async def keep_entitlements(tx: Transaction, batch: Sequence[Received[Entitlement]]) -> None:
+    """What plans allow, and what of it is used up."""
+    rows = [
+        (
+            event.org,
+            event.data.feature,
+            event.sequence,
+            event.data.enabled,
+            event.data.limit,
+            _is_used_up(event.data),
+            event.data.period_ends_at if event.data.resets else None,
+        )
+        for event in batch
+    ]
+    await store.keep_entitlements(tx, rows)
+    await tx.notify(CHANNEL, _topic(ENTITLEMENTS, {event.org for event in batch}))
+
+
+def _is_used_up(told: Entitlement) -> bool:
+    return told.beyond == "block" and told.limit is not None and told.used >= told.limit
+
+
+def _topic(name: str, ids: Iterable[UUID]) -> str:
+    return f"{name}:{','.join(map(str, sorted(ids)))}"
+
+
 async def mark_revoked(app: "App", batch: Sequence[Received[SessionEnded]]) -> None:
     """Tell the rate-limit script of every gateway process; idempotent, so before the transaction."""
+    await _mark(app, [event.data.session_id for event in batch])
+
+
+async def mark_revoked_keys(app: "App", batch: Sequence[Received[ApiKeyRevoked]]) -> None:
+    """The same of API keys; the mark may expire, by then every process has forgotten them."""
+    await _mark(app, [event.data.api_key_id for event in batch])
+
+
+async def _mark(app: "App", revoked: Sequence[UUID]) -> None:
     assert app.redis is not None
     try:
         async with app.redis.pipeline(transaction=False) as pipeline:
-            for event in batch:
-                pipeline.set(revocation_key(str(event.data.session_id)), b"1", ex=REMEMBERED)
+            for id_ in revoked:
+                pipeline.set(revocation_key(str(id_)), b"1", ex=REMEMBERED)
             await pipeline.execute()
     except RedisError as error:  # The table and the memory of each process refuse them all the same.
-        log.warning("revocation.unmarked", sessions=len(batch), error=str(error))
+        log.warning("revocation.unmarked", revoked=len(revoked), error=str(error))
+
+
+@reaction(ApiKeyRevoked, lane=SECURITY.name, prepare=mark_revoked_keys)
+async def tell_revoked_keys(tx: Transaction, batch: Sequence[Received[ApiKeyRevoked]], marked: None) -> None:
+    """Have every process forget them, also one that heard of them while Redis was down."""
+    await tx.notify(CHANNEL, _topic(API_KEYS, {event.data.api_key_id for event in batch}))
 
 
 @reaction(SessionEnded, lane=SECURITY.name, prepare=mark_revoked)

@@ -51,6 +51,12 @@ class HttpVersionError(Problem):
     status, slug, title = 505, "http-version", "This takes HTTP/1.1"
 
 
+class FeatureNotIncludedError(ForbiddenError):
+    """The organization's plan does not have it; `feature` names it, GET /v1/plans says which plan does."""
+
+    slug, title = "feature-not-included", "Your plan does not include this"
+
+
 class OrganizationSuspendedError(ForbiddenError):
     """The organization is suspended; its data is kept."""
 

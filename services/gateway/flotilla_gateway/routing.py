@@ -1,6 +1,7 @@
 """Which service answers a path: a trie made of the merged OpenAPI document.
 
-Each operation of the document says `x-service`, `x-permission` and `x-rate-limit`; nothing else is routed.
+Each operation of the document says `x-service`, `x-permission` and `x-rate-limit`, and may say `x-feature`;
+nothing else is routed.
 Segments are compared as the bytes that were sent: a path that spells a known segment with percent signs is
 an unknown path.
 """
@@ -27,6 +28,8 @@ class Operation:
     """Nobody needs to be signed in; the request carries no principal."""
     limit: str
     """The rate-limit class."""
+    feature: str | None = None
+    """What of the organization's plan it takes."""
 
 
 class _Node:
@@ -84,4 +87,5 @@ def _operation(method: str, template: str, described: Mapping[str, Any]) -> Oper
     limit = described.get("x-rate-limit", "session")
     if public and limit == "session":
         limit = "open"
-    return Operation(method.upper(), template, described["x-service"], public, limit)
+    feature = described.get("x-feature")
+    return Operation(method.upper(), template, described["x-service"], public, limit, feature)

@@ -33,6 +33,8 @@ class GatewaySettings(Settings):
 
     limit_session: str = "1200/60"
     """Requests and seconds: a person's, over all their sessions."""
+    limit_api: str = "100/3600"
+    """All programs of an organization together, until billing has said what its plan allows."""
     limit_sign_in: str = "20/60"
     """An address's sign-ins, sign-ups, refreshes and resets."""
     limit_hook: str = "60000/60"

@@ -13,7 +13,7 @@ from flotilla_gateway.edge.clients import Caller
 from flotilla_gateway.forward.headers import Header
 from flotilla_gateway.forward.passage import Outcome
 from flotilla_gateway.routing import Operation
-from flotilla_gateway.trust.tokens import Session
+from flotilla_gateway.trust.session import Session
 
 UNKNOWN_ROUTE: Final = "-"
 

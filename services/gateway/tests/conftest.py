@@ -1,13 +1,18 @@
 """A gateway for each test: it is cheap, and settings differ."""
 
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flotilla.testing.plugin import StartService
 
-from services.gateway.tests.world import World, world
+from services.gateway.tests.fleet import Fleet
+from services.gateway.tests.raw import ask
+from services.gateway.tests.scripted import scripted
+from services.gateway.tests.world import DOCUMENT, SigningKey, World, world
 
 StartWorld = Callable[..., AbstractAsyncContextManager[World]]
 
@@ -27,3 +32,24 @@ async def edge(tmp_path: Path) -> AsyncIterator[World]:
     """A gateway with its default settings."""
     async with world(tmp_path) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+async def fleet(
+    start_service: StartService, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Fleet]:
+    """One for all tests here: each has people and organizations of its own."""
+    document: Path = tmp_path_factory.mktemp("gateway") / "openapi.json"
+    own: dict[str, Any] = {"x-service": "gateway", "x-permission": "parked:read", "x-rate-limit": "session"}
+    paths = {**DOCUMENT["paths"], "/v1/parked/gateway": {"get": own}}
+    document.write_text(json.dumps({**DOCUMENT, "paths": paths}))
+    key = SigningKey("first")
+    async with scripted() as things:
+        upstreams = f"things=http://127.0.0.1:{things.port}"
+        settings = {"openapi_file": document, "upstreams": upstreams, "limit_open": "1000000/1"}
+        async with start_service("gateway", **settings) as gateway:
+            started = Fleet(gateway, things, key)
+            assert (await ask(started.port, "GET", "/readyz")).status == 503, "auth has told no key yet"
+            await started.rotated(key, sequence=1)
+            await started.becomes(200, key.token())
+            yield started

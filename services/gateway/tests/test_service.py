@@ -1,83 +1,28 @@
 """The whole service on its stores: what events teach it, its own pages, its own part of the API."""
 
 import gzip
-import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import pytest
 from flotilla.events.auth import (
+    OrganizationSuspended,
     OrganizationUpdated,
+    RoleUpdated,
     SessionEnded,
-    SigningKeyRotated,
     UserDeactivated,
     UserUpdated,
 )
-from flotilla.ids import PLATFORM_ORG, new_id
-from flotilla.testing import Harness, eventually
+from flotilla.ids import new_id
+from flotilla.testing import eventually
 from flotilla.testing.plugin import StartService
 from flotilla_gateway.limits.limiter import revocation_key
 from flotilla_gateway.service import forget_ended_sessions
 from flotilla_gateway.settings import GatewaySettings
 
-from services.gateway.tests.raw import Answer, ask
-from services.gateway.tests.scripted import ScriptedService, scripted
-from services.gateway.tests.world import DOCUMENT, SigningKey
-
-KEY_SET = UUID("0199d4e2-0000-7000-8000-000000000001")
-
-
-class Fleet:
-    """A gateway service, one service behind it, and auth's key."""
-
-    def __init__(self, gateway: Harness, things: ScriptedService, key: SigningKey) -> None:
-        self.gateway = gateway
-        self.things = things
-        self.key = key
-        self.port = int(gateway.base_url.rpartition(":")[2])
-
-    async def ask(self, token: str, path: str = "/v1/things") -> Answer:
-        """One request."""
-        return await ask(self.port, "GET", path, token=token)
-
-    async def rotated(self, *keys: SigningKey, sequence: int) -> None:
-        """Auth tells its keys, and the gateway has heard."""
-        told = SigningKeyRotated(key_set_id=KEY_SET, keys=[key.public() for key in keys])
-        await self.gateway.publish(told, org=PLATFORM_ORG, sequence=sequence)
-
-    async def becomes(self, status: int, token: str) -> None:
-        """Wait until the gateway answers that."""
-
-        async def asked() -> bool:
-            answer = await self.ask(token)
-            assert answer.status == status, answer.body
-            return True
-
-        await eventually(asked)
-
-
-@pytest.fixture(scope="session")
-async def fleet(
-    start_service: StartService, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Fleet]:
-    """One for all tests here: each has people and organizations of its own."""
-    document: Path = tmp_path_factory.mktemp("gateway") / "openapi.json"
-    own: dict[str, Any] = {"x-service": "gateway", "x-permission": "parked:read", "x-rate-limit": "session"}
-    paths = {**DOCUMENT["paths"], "/v1/parked/gateway": {"get": own}}
-    document.write_text(json.dumps({**DOCUMENT, "paths": paths}))
-    key = SigningKey("first")
-    async with scripted() as things:
-        upstreams = f"things=http://127.0.0.1:{things.port}"
-        settings = {"openapi_file": document, "upstreams": upstreams, "limit_open": "1000000/1"}
-        async with start_service("gateway", **settings) as gateway:
-            started = Fleet(gateway, things, key)
-            assert (await ask(started.port, "GET", "/readyz")).status == 503, "auth has told no key yet"
-            await started.rotated(key, sequence=1)
-            await started.becomes(200, key.token())
-            yield started
+from services.gateway.tests.fleet import Fleet
+from services.gateway.tests.raw import ask
+from services.gateway.tests.world import SigningKey
 
 
 async def test_keys_come_by_event_and_rotate(fleet: Fleet) -> None:
@@ -117,10 +62,13 @@ async def test_a_suspended_organization_and_its_return(fleet: Fleet) -> None:
     org = new_id()
     token, other = fleet.key.token(org=str(org)), fleet.key.token()
     for sequence, state, status in ((2, "suspended", 403), (3, "active", 200)):
-        await fleet.gateway.publish(organization(org, state), org=org, sequence=sequence)
+        await fleet.gateway.publish(
+            OrganizationUpdated(**organization(org, state)), org=org, sequence=sequence
+        )
         await fleet.becomes(status, token)
         assert (await fleet.ask(other)).status == 200
-    await fleet.gateway.publish(organization(org, "suspended"), org=org, sequence=4)
+    closed = OrganizationSuspended(**organization(org, "suspended"), reason="Sends what nobody asked for")
+    await fleet.gateway.publish(closed, org=org, sequence=4)
     await fleet.becomes(403, token)
     assert (await fleet.ask(token)).json()["type"] == "/problems/organization-suspended"
     assert (await fleet.ask(fleet.key.token(org=str(org)))).status == 403, "new tokens too"
@@ -139,6 +87,51 @@ async def test_a_role_that_changed_counts_at_once(fleet: Fleet) -> None:
         return fleet.gateway.app.principals.verify(header or "").role == "viewer"
 
     await eventually(demoted)
+
+
+async def test_an_own_role_that_changed_counts_at_once(fleet: Fleet) -> None:
+    org, user, role_id = new_id(), new_id(), new_id()
+    token = fleet.key.token(org=str(org), sub=str(user), role="team_member", rid=str(role_id))
+
+    async def may(permission: str) -> bool:
+        await fleet.ask(token)
+        header = fleet.things.requests[-1].header("flotilla-principal")
+        return fleet.gateway.app.principals.verify(header or "").may(permission)
+
+    async def told(sequence: int, state: str = "active", **permissions: str) -> None:
+        role = RoleUpdated(
+            role_id=role_id, name="Support", base="team_member", permissions=permissions, state=state
+        )
+        await fleet.gateway.publish(role, org=org, sequence=sequence)
+
+    assert not await may("conversations:read"), "nothing is known of the role yet"
+    await told(1, **{"conversations:read": "all"})
+    await eventually(lambda: may("conversations:read"))
+    assert not await may("deals:read"), "whatever the built-in role may that it is taken for"
+    await told(3, **{"deals:read": "all"})
+    await eventually(lambda: may("deals:read"))
+    await told(2, **{"conversations:read": "all"})
+    given = UserUpdated(
+        user_id=user, email=None, name=None, role="viewer", role_id=None, locale="en", state="active"
+    )
+    await fleet.gateway.publish(given, org=org, sequence=2)
+    await eventually(lambda: may("tasks:read"))
+    again = UserUpdated(
+        user_id=user, email=None, name=None, role="viewer", role_id=role_id, locale="en", state="active"
+    )
+    await fleet.gateway.publish(again, org=org, sequence=3)
+
+    async def narrowed() -> bool:
+        return not await may("tasks:read")
+
+    await eventually(narrowed)
+    assert await may("deals:read")
+    await told(4, state="deleted")
+
+    async def gone() -> bool:
+        return not await may("deals:read")
+
+    await eventually(gone)
 
 
 async def test_somebody_who_left(fleet: Fleet) -> None:
@@ -250,15 +243,15 @@ async def test_probes(fleet: Fleet) -> None:
     assert b"flotilla_gateway_requests_total{" in metrics
 
 
-def organization(org: UUID, state: str) -> OrganizationUpdated:
+def organization(org: UUID, state: str) -> dict[str, Any]:
     """Its state."""
-    return OrganizationUpdated(
-        organization_id=org,
-        name="Acme",
-        slug="acme",
-        locale="en",
-        time_zone="UTC",
-        currency="EUR",
-        region="eu",
-        state=state,
-    )
+    return {
+        "organization_id": org,
+        "name": "Acme",
+        "slug": "acme",
+        "locale": "en",
+        "time_zone": "UTC",
+        "currency": "EUR",
+        "region": "eu",
+        "state": state,
+    }

@@ -55,6 +55,10 @@ DOCUMENT: dict[str, Any] = {
             "get": operation("things", "public", "open"),
             "post": operation("things", "public", "open"),
         },
+        "/v1/metered": {
+            "get": operation("things"),
+            "post": {**operation("things"), "x-feature": "campaigns"},
+        },
         "/v1/others": {"get": operation("others")},
         "/v1/sessions": {"post": operation("auth", "public", "sign_in")},
         "/v1/hooks/{channel}/{account}": {"post": operation("integrations", "public", "hook")},

@@ -12,6 +12,7 @@ from flotilla.outside_http import OutsideHttp
 from flotilla_integrations.adapters.addresses import connector_options
 from flotilla_integrations.directory import Directory
 from flotilla_integrations.intake import IntakeWriter
+from flotilla_integrations.partners import own as partners
 from flotilla_integrations.settings import IntegrationsSettings
 from flotilla_integrations.store import accounts
 
@@ -22,6 +23,7 @@ class Own:
 
     directory: Directory
     intake: IntakeWriter
+    partners: partners.Partners
 
 
 def own(app: App) -> Own:
@@ -36,14 +38,18 @@ async def opened(app: App) -> AsyncIterator[Own]:
     """Open the clients and listen for changes of accounts."""
     assert isinstance(app.settings, IntegrationsSettings)
     options = connector_options(app.settings)
-    async with OutsideHttp.opened() as vendors, OutsideHttp.opened(**options) as customers:
+    async with (
+        OutsideHttp.opened() as vendors,
+        OutsideHttp.opened(**options) as customers,
+        partners.opened(app, vendors) as for_partners,
+    ):
         directory = Directory(app, vendors, customers)
         intake = IntakeWriter(app)
         listening = asyncio.create_task(
             app.db.listen(accounts.CHANGED, directory.forget, directory.forget_all)
         )
         try:
-            yield Own(directory, intake)
+            yield Own(directory, intake, for_partners)
         finally:
             listening.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -29,6 +29,7 @@ from flotilla_integrations.adapters.base import (
     SEND_MESSAGE,
     AccountRefusedError,
     AdapterError,
+    GoneError,
     NotReachedError,
     RefusedError,
     SendMessage,
@@ -62,6 +63,7 @@ class Outcome:
     external_id: str | None = None
     reason: str | None = None
     account_refused: bool = False
+    permanent: bool = False
 
 
 async def perform(app: App, job: Job) -> Outcome:
@@ -84,7 +86,7 @@ async def perform(app: App, job: Job) -> Outcome:
     except AccountRefusedError as error:
         return Outcome(SendState.FAILED, datetime.now(UTC), reason=str(error), account_refused=True)
     except RefusedError as error:
-        return _failed(str(error))
+        return _failed(str(error), permanent=isinstance(error, GoneError))
     except (NotReachedError, RetryLater):
         raise
     except Exception as error:
@@ -120,6 +122,7 @@ async def finish(tx: Transaction, job: Job, outcome: Outcome) -> None:
             external_id=outcome.external_id,
             reason=outcome.reason,
             occurred_at=outcome.at,
+            permanent=outcome.permanent,
         ),
         org=job.org,
         sequence=row["sequence"],
@@ -141,8 +144,8 @@ async def give_up(tx: Transaction, job: Job, error: Exception) -> None:
     await finish(tx, job, _unconfirmed(words) if doubted else _failed(words))
 
 
-def _failed(reason: str) -> Outcome:
-    return Outcome(SendState.FAILED, datetime.now(UTC), reason=reason)
+def _failed(reason: str, *, permanent: bool = False) -> Outcome:
+    return Outcome(SendState.FAILED, datetime.now(UTC), reason=reason, permanent=permanent)
 
 
 def _unconfirmed(reason: str) -> Outcome:

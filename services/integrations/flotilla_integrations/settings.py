@@ -1,6 +1,7 @@
 """What integrations is told beside what every service is."""
 
 from flotilla.settings import Settings
+from pydantic import SecretStr
 
 
 class IntegrationsSettings(Settings):
@@ -12,6 +13,20 @@ class IntegrationsSettings(Settings):
     """Whether addresses that organizations give may be private ones, over plain HTTP. Unset: in development."""
     send_seconds: float = 15.0
     """How long a channel may take to answer a send."""
+
+    partners_admin_url: SecretStr = SecretStr("")
+    """The broker's HTTP interface, with who may make vhosts and users. Empty: partners have webhooks, no queues."""
+    partners_address: str = ""
+    """`amqp://` or `amqps://`, host and port: where partners reach the broker. Empty: where we do."""
+    partner_webhook_seconds: float = 15.0
+    """How long a partner's endpoint may take to answer."""
+    partner_retry_seconds: tuple[float, ...] = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
+    """Between attempts of a webhook, the first at once: as Standard Webhooks 1.0 suggests, a little more than three
+    days."""
+    partner_rest_seconds: float = 5.0
+    """How long an endpoint is left alone that took nothing; twice as long after each time, five minutes at most."""
+    partner_unread_hours: float = 72.0
+    """After how long a queue that is full is given up."""
 
     @property
     def trusts_private_addresses(self) -> bool:

@@ -172,7 +172,7 @@ async def test_refusals_are_told_in_words(
     telegram.block(bot["token"], 77)
     await talk(bot).send("x", 1)
     blocked = await integrations.spy.expect(ChannelMessageFailed, lambda event: event.org == org)
-    assert blocked.data.reason == "The customer blocked the bot."
+    assert (blocked.data.reason, blocked.data.permanent) == ("The customer blocked the bot.", True)
     await talk(bot, "5").send("x", 1)
 
     async def second() -> list[str | None]:

@@ -13,6 +13,7 @@ from flotilla.events.messaging import (
     MessageSent,
     MessageUnconfirmed,
     OutgoingMessage,
+    Tracking,
 )
 
 from flotilla_messaging.domain.conversations import Conversation, changes
@@ -57,10 +58,16 @@ def state_event(conversation: Conversation, message: Message, before: Message) -
     )
 
 
-def send_requested(conversation: Conversation, message: Message, text: str) -> MessageSendRequested:
+def send_requested(
+    conversation: Conversation, message: Message, text: str, tracking: Tracking | None = None
+) -> MessageSendRequested:
     """The wish that the channel sends it; `conversation` is as it stands after placing it."""
     return MessageSendRequested(
-        **_outgoing(conversation, message), chat=conversation.chat, text=text, send_number=conversation.sends
+        **_outgoing(conversation, message),
+        chat=conversation.chat,
+        text=text,
+        send_number=conversation.sends,
+        tracking=tracking,
     )
 
 

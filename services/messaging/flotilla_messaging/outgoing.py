@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from flotilla.bus.envelope import Received
+from flotilla.events.messaging import Tracking
 from flotilla.store.postgres import Transaction
 
 from flotilla_messaging.domain.conversations import Conversation
@@ -28,6 +29,7 @@ class Queued:
     reply: Reply
     text: str
     cause: Received[Any] | None = None
+    tracking: Tracking | None = None
 
 
 async def queue(tx: Transaction, wanted: Sequence[Queued]) -> list[Message]:
@@ -59,7 +61,7 @@ def _place(tx: Transaction, now: dict[tuple[UUID, UUID], Conversation], wanted: 
     now[key] = conversation
     tx.after_commit(MESSAGES.labels(conversation.channel, "out").inc)
     tx.emit(
-        send_requested(conversation, message, wanted.text),
+        send_requested(conversation, message, wanted.text, wanted.tracking),
         org=message.organization_id,
         sequence=message.sequence,
         cause=wanted.cause,

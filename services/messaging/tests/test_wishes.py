@@ -1,13 +1,18 @@
 """Messages that other services ask for."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from uuid import UUID
 
+import msgspec
 import pytest
 from flotilla.cause import Cause
-from flotilla.events.messaging import MessageRefused, MessageRequested, MessageSendRequested
+from flotilla.events.campaign import ContactUnsubscribed
+from flotilla.events.crm import ContactIdentified
+from flotilla.events.messaging import MessageRefused, MessageRequested, MessageSendRequested, Tracking
 from flotilla.ids import new_id
-from flotilla.testing import Client, Harness
+from flotilla.testing import Client, Harness, eventually
+from flotilla.testing.simulators.channel import Channel
 
 Received = Callable[..., Awaitable[UUID]]
 
@@ -56,3 +61,72 @@ async def test_another_organizations_conversation_is_unknown(
         MessageRefused, lambda event: event.data.request_id == asked.request_id
     )
     assert refused.data.reason == "unknown_conversation"
+
+
+async def test_without_a_conversation_it_goes_to_the_newest_of_the_contact(
+    messaging: Harness, org: UUID, channel: Channel, received: Received
+) -> None:
+    older, contact_id = await received(), new_id()
+    newest = await received("And here", 2, elsewhere := Channel(new_id()))
+    await _identified(messaging, org, contact_id, channel.writes(1).identity_id)
+    await _identified(messaging, org, contact_id, elsewhere.writes(2).identity_id)
+    tracking = Tracking(open_url="https://example.org/o", unsubscribe_url="https://example.org/u")
+    asked = MessageRequested(
+        request_id=new_id(), conversation_id=None, contact_id=contact_id, text="Hi", tracking=tracking
+    )
+    await messaging.publish(asked, org=org)
+    send = await messaging.spy.expect(
+        MessageSendRequested, lambda event: event.data.message_id == asked.request_id
+    )
+    assert (send.data.conversation_id, send.data.tracking) == (newest, tracking)
+    assert send.data.conversation_id != older
+    nobody = MessageRequested(request_id=new_id(), conversation_id=None, contact_id=new_id(), text="Hi")
+    await messaging.publish(nobody, org=org)
+    refused = await messaging.spy.expect(
+        MessageRefused, lambda event: event.data.request_id == nobody.request_id
+    )
+    assert (refused.data.reason, refused.data.conversation_id) == ("unknown_conversation", None)
+
+
+async def test_who_has_unsubscribed_is_sent_no_promotion_but_is_answered(
+    messaging: Harness, org: UUID, people: Client, channel: Channel, received: Received
+) -> None:
+    conversation_id, contact_id = await received(), new_id()
+    await _identified(messaging, org, contact_id, channel.writes(1).identity_id)
+    unsubscribed = ContactUnsubscribed(
+        contact_id=contact_id, reason="requested", unsubscribed_at=datetime.now(UTC)
+    )
+    await messaging.publish(unsubscribed, org=org)
+
+    async def known() -> bool:
+        async with messaging.app.db.transaction(org) as tx:
+            return bool(await tx.fetchval("SELECT count(*) FROM opt_outs"))
+
+    await eventually(known)
+    promotion = msgspec.structs.replace(wish(conversation_id), purpose="promotion")
+    await messaging.publish(promotion, org=org)
+    refused = await messaging.spy.expect(
+        MessageRefused, lambda event: event.data.request_id == promotion.request_id
+    )
+    assert refused.data.reason == "unsubscribed"
+    service = wish(conversation_id, "Your table is booked.")
+    await messaging.publish(service, org=org)
+    await messaging.spy.expect(
+        MessageSendRequested, lambda event: event.data.message_id == service.request_id
+    )
+    body = {"text": "You asked how to come back to us."}
+    assert (await people.post(f"/v1/conversations/{conversation_id}/messages", body)).status in (201, 202)
+
+
+async def _identified(messaging: Harness, org: UUID, contact_id: UUID, identity_id: UUID) -> None:
+    fact = ContactIdentified(
+        identity_id=identity_id, contact_id=contact_id, channel="telegram", address=None, name=None
+    )
+    await messaging.publish(fact, org=org)
+
+    async def known() -> bool:
+        async with messaging.app.db.transaction(org) as tx:
+            sql = "SELECT count(*) FROM identities WHERE id = $1"
+            return bool(await tx.fetchval(sql, identity_id))
+
+    await eventually(known)

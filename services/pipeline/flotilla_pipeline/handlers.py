@@ -8,14 +8,11 @@ from uuid import UUID
 
 from flotilla.bus.declare import NotYetKnown, projection, reaction
 from flotilla.bus.envelope import Received
-from flotilla.events.auth import OrganizationCreated, User, UserCreated, UserDeactivated, UserUpdated
+from flotilla.events.auth import User, UserCreated, UserDeactivated, UserUpdated
 from flotilla.events.crm import (
     Company,
     CompanyCreated,
     CompanyUpdated,
-    Contact,
-    ContactCreated,
-    ContactUpdated,
     LeadCreated,
 )
 from flotilla.events.pipeline import DealMoveFailed, DealMoveRequested
@@ -24,60 +21,22 @@ from flotilla.store.postgres import Row, Transaction
 from flotilla_pipeline import commands
 from flotilla_pipeline.domain.deals import Deal, MoveRefusedError, lead_title
 from flotilla_pipeline.domain.ranks import between
-from flotilla_pipeline.domain.stages import DEFAULT_NAME, DEFAULT_STAGES, Pipeline, Stage
 from flotilla_pipeline.store import deals, people, pipelines
 
 DEFAULT_PIPELINE: Final = "default_pipeline"
+"""What leads wait for."""
 
 
-@projection(UserCreated, UserUpdated, UserDeactivated, lane="directory")
+@projection(UserCreated, UserUpdated, UserDeactivated, lane="directory", tables=("users",))
 async def keep_users(tx: Transaction, batch: Sequence[Received[User]]) -> None:
     """Know who may own a deal."""
     await people.keep_users(tx, batch)
 
 
-@projection(ContactCreated, ContactUpdated, lane="directory")
-async def keep_contacts(tx: Transaction, batch: Sequence[Received[Contact]]) -> None:
-    """Know whom a deal may be with."""
-    await people.keep_contacts(tx, batch)
-    await tx.arrived("contact", [event.data.contact_id for event in batch])
-
-
-@projection(CompanyCreated, CompanyUpdated, lane="directory")
+@projection(CompanyCreated, CompanyUpdated, lane="directory", tables=("companies",))
 async def keep_companies(tx: Transaction, batch: Sequence[Received[Company]]) -> None:
     """Know which company a deal may be with."""
     await people.keep_companies(tx, batch)
-
-
-@reaction(OrganizationCreated, lane="directory")
-async def begin_pipelines(tx: Transaction, batch: Sequence[Received[OrganizationCreated]]) -> None:
-    """Give each new organization a pipeline to begin with."""
-    have = await pipelines.with_default(tx, [event.org for event in batch])
-    new = {event.org: event for event in batch if event.org not in have}
-    if not new:
-        return
-    made = {org: Pipeline(id=tx.app.new_id(), name=DEFAULT_NAME, is_default=True) for org in sorted(new)}
-    stages = [
-        (
-            org,
-            Stage(
-                id=tx.app.new_id(),
-                pipeline_id=pipeline.id,
-                name=name,
-                kind=kind,
-                position=place,
-                probability=odds,
-            ),
-        )
-        for org, pipeline in made.items()
-        for place, (name, kind, odds) in enumerate(DEFAULT_STAGES, 1)
-    ]
-    await pipelines.add_pipelines(tx, list(made.items()), stages)
-    for org, pipeline in made.items():
-        tx.emit(pipeline.created(), org=org, sequence=1, cause=new[org], audience=commands.AUDIENCE)
-    for org, stage in stages:
-        tx.emit(stage.created(), org=org, sequence=1, cause=new[org], audience=commands.AUDIENCE)
-    await tx.arrived(DEFAULT_PIPELINE, list(made))
 
 
 @reaction(LeadCreated, lane="deals")
@@ -98,9 +57,13 @@ async def open_leads(tx: Transaction, batch: Sequence[Received[LeadCreated]]) ->
     drafts: list[tuple[UUID, Deal]] = []
     # Sorted, so that two processes with the same people wait for each other in one order.
     for event in sorted(batch, key=lambda event: (event.org, event.data.contact_id, event.data.qualified_at)):
+        contact = contacts[event.org, event.data.contact_id]
+        if contact["merged_into"] is not None:
+            raise NotYetKnown("contact", contact["merged_into"])
+        if contact["gone"]:
+            continue  # deleted since: there is nobody to sell to
         ranks[event.org] = between(None, ranks[event.org])
-        name, company_id = contacts[event.org, event.data.contact_id]
-        drafts.append((event.org, _lead(tx, event, places[event.org], ranks[event.org], name, company_id)))
+        drafts.append((event.org, _lead(tx, event, places[event.org], ranks[event.org], contact)))
     by_qualification = {event.data.lead_id: event for event in batch}
     causes = {
         deal.id: by_qualification[deal.qualification_id].cause for _, deal in drafts if deal.qualification_id
@@ -135,8 +98,7 @@ def _lead(
     event: Received[LeadCreated],
     place: Row,
     rank: str,
-    name: str | None,
-    company_id: UUID | None,
+    contact: Row,
 ) -> Deal:
     now = datetime.now(UTC)
     return Deal(
@@ -145,10 +107,10 @@ def _lead(
         stage_id=place["id"],
         stage_probability=place["probability"],
         rank=rank,
-        title=lead_title(name),
+        title=lead_title(contact["name"]),
         value=event.data.budget,
-        contact_id=event.data.contact_id,
-        company_id=company_id,
+        contact_id=contact["id"],
+        company_id=contact["company_id"],
         conversation_id=event.data.conversation_id,
         source="lead",
         qualification_id=event.data.lead_id,

@@ -7,7 +7,7 @@ from flotilla.events import billing, crm
 from flotilla.events import pipeline as events
 from flotilla.service import Service
 
-from flotilla_pipeline import handlers
+from flotilla_pipeline import assignments, contacts, handlers, onboarding
 from flotilla_pipeline.api import board, deals, pipelines
 from flotilla_pipeline.sagas import deal_won
 
@@ -21,11 +21,16 @@ service = Service(
     ),
     handlers=(
         handlers.keep_users,
-        handlers.keep_contacts,
+        contacts.keep_contacts,
+        contacts.follow_merges,
+        contacts.follow_unmerges,
+        contacts.follow_deletions,
         handlers.keep_companies,
-        handlers.begin_pipelines,
+        onboarding.begin_pipelines,
+        onboarding.take_back_pipelines,
         handlers.open_leads,
         handlers.move_deals,
+        assignments.assign_deals,
         deal_won.facts,
     ),
     timers=(deal_won.timer,),
@@ -33,12 +38,16 @@ service = Service(
     emits=(
         events.PipelineCreated,
         events.PipelineUpdated,
+        events.PipelineDeleted,
+        events.PipelineFailed,
+        events.PipelineDeleteFailed,
         events.StageCreated,
         events.StageUpdated,
         events.DealCreated,
         events.DealUpdated,
         events.DealStageChanged,
         events.DealMoveFailed,
+        events.DealAssignFailed,
         events.DealWon,
         events.DealLost,
         events.DealClosed,

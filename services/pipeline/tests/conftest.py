@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from flotilla.events.auth import OrganizationCreated
 from flotilla.events.crm import ContactCreated, LeadCreated
+from flotilla.events.pipeline import PipelineRequested
 from flotilla.ids import new_id
 from flotilla.testing import Harness, eventually
 from flotilla.testing.plugin import StartService
@@ -24,17 +24,7 @@ async def pipeline(start_service: StartService) -> AsyncIterator[Harness]:
 @pytest.fixture
 async def board(pipeline: Harness, org: UUID) -> Json:
     """The default pipeline of the test's organization, with its stages by name."""
-    created = OrganizationCreated(
-        organization_id=org,
-        name="Ink",
-        slug="ink",
-        locale="en",
-        time_zone="UTC",
-        currency="EUR",
-        region="eu",
-        state="active",
-    )
-    await pipeline.publish(created, org=org)
+    await pipeline.publish(PipelineRequested(request_id=new_id()), org=org)
     client = pipeline.client(org)
 
     async def made() -> Any:

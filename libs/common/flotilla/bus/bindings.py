@@ -42,7 +42,8 @@ class LaneBindings:
             return
         forbid_in_transaction("the broker")
         async with self._one_at_a_time:
-            if self._connection is None or self._connection.is_closed:
+            # `is_closed` tells of our own closing only, not of a broker's that went away.
+            if self._connection is None or not self._connection.connected.is_set():
                 self._connection = await connect(self._url)
             channel = await self._connection.channel(publisher_confirms=False)
             try:

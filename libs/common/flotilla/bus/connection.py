@@ -43,8 +43,15 @@ INFRASTRUCTURE_ERRORS: Final = (
 
 
 async def connect(url: str) -> AbstractConnection:
-    """A plain connection; whoever holds it makes a new one when it is lost."""
-    return await aio_pika.connect(url, timeout=10, heartbeat=HEARTBEAT_SECONDS)
+    """A plain connection; whoever holds it makes a new one when it is lost.
+
+    Raises one of `BROKER_ERRORS`. aiormq ends its own reading with a StopAsyncIteration where the broker hangs up
+    during the handshake, as one does that is being killed.
+    """
+    try:
+        return await aio_pika.connect(url, timeout=10, heartbeat=HEARTBEAT_SECONDS)
+    except StopAsyncIteration as error:
+        raise ConnectionResetError("the broker hung up during the handshake") from error
 
 
 async def close(connection: AbstractConnection) -> None:

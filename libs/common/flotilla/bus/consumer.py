@@ -5,7 +5,7 @@ import contextlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 import structlog
@@ -29,13 +29,24 @@ PATIENCE: Final = 20
 """Pauses in a row, more than a minute, after which a store that answers is not to blame: the event is."""
 
 
+class Handling(Protocol):
+    """What is done with a lane's batches; by default they are events, and go to the lane's handlers."""
+
+    patient: bool
+    """Whether a store that seems away is waited for."""
+
+    async def handle(self, bodies: Sequence[bytes]) -> None:
+        """Return when each of them is done; raise INFRASTRUCTURE_ERRORS to be called with the same ones again."""
+
+
 class LaneConsumer:
     """Consumes one lane until stopped, through restarts of the broker and of the stores."""
 
-    def __init__(self, app: App, lane: Lane) -> None:
+    def __init__(self, app: App, lane: Lane, handling: Handling | None = None) -> None:
         self._app = app
         self._lane = lane
-        self._dispatcher = Dispatcher(app, lane.name)
+        self._dispatcher: Handling = handling or Dispatcher(app, lane.name)
+        self.name = lane.name
         self.consuming = asyncio.Event()
         """Set while the broker delivers to this consumer."""
 

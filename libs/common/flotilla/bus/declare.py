@@ -1,6 +1,6 @@
 """How a service says what it does with events: lanes, projections, reactions, jobs, timers, workers.
 
-    @projection(UserCreated, UserUpdated, lane="directory")
+    @projection(UserCreated, UserUpdated, lane="directory", tables=("users",))
     async def keep_user(tx: Transaction, batch: Sequence[Received[User]]) -> None: ...
 
     @reaction(MessageReceived, lane="messages", prepare=analyze)
@@ -66,15 +66,38 @@ class Handler:
     types: tuple[type[Event], ...]
     run: Callable[..., Awaitable[None]]
     prepare: "Callable[[App, Sequence[Received[Any]]], Awaitable[Any]] | None" = None
+    tables: tuple[str, ...] = ()
+    """A projection's own: it alone writes them, so that it can be built anew (`flotilla.replay`)."""
+    stamps: tuple[str, ...] = ()
+    """Columns of its tables that say when something was noted here, which no event tells."""
+    not_rebuilt: str = ""
+    """Why a projection without tables of its own cannot be built anew."""
 
 
 def projection(
-    *types: type[T], lane: str
+    *types: type[T],
+    lane: str,
+    tables: tuple[str, ...] = (),
+    stamps: tuple[str, ...] = (),
+    not_rebuilt: str = "",
 ) -> "Callable[[Callable[[Transaction, Sequence[Received[T]]], Awaitable[None]]], Handler]":
-    """Declare a handler that keeps a copy of others' state; safe to repeat by `sequence`."""
+    """Declare a handler that keeps a copy of others' state; safe to repeat by `sequence`.
+
+    `tables` are those that it writes and nobody else does: they are built anew with it. Each has a primary key and
+    a column `sequence`. Where a table has columns of somebody else too, it has none and `not_rebuilt` says why.
+    """
 
     def declare(run: "Callable[[Transaction, Sequence[Received[T]]], Awaitable[None]]") -> Handler:
-        return Handler(_name(run), HandlerKind.PROJECTION, lane, types, run)
+        return Handler(
+            _name(run),
+            HandlerKind.PROJECTION,
+            lane,
+            types,
+            run,
+            tables=tables,
+            stamps=stamps,
+            not_rebuilt=not_rebuilt,
+        )
 
     return declare
 

@@ -13,11 +13,12 @@ from typing import Any
 import structlog
 
 from flotilla.app import App
-from flotilla.bus import inbox, parked
+from flotilla.bus import faults, inbox, parked
 from flotilla.bus.connection import INFRASTRUCTURE_ERRORS
 from flotilla.bus.declare import Handler, HandlerKind, RawEvent
 from flotilla.bus.envelope import Received, decode, receive
 from flotilla.events.base import CONTRACTS, Event, contract_of
+from flotilla.replay.gate import OpenReplay, pass_gate
 from flotilla.store.postgres import Transaction
 from flotilla.telemetry import metrics
 from flotilla.telemetry.traces import event_spans, passed_spans
@@ -106,10 +107,11 @@ class Dispatcher:
         prepared: dict[str, Any] = {}
         ready: list[Group] = []
         for group in groups:
-            group.events = _newest(group.events) if _is_projection(group) else group.events
+            group.events = newest(group.events) if _is_projection(group) else group.events
             try:
                 if group.handler.prepare is not None:
                     prepared[group.handler.name] = await group.handler.prepare(self.app, group.events)
+                    faults.reach("prepared")
                 ready.append(group)
             except Exception as error:
                 self._let_pause(error)
@@ -120,8 +122,10 @@ class Dispatcher:
         alone = len(ready) == 1
         try:
             async with self.app.db.transaction(orgs) as tx:
+                replay = await pass_gate(tx, [group.handler for group in ready])
                 for group in ready:
-                    failure = await self._run(tx, group, prepared.get(group.handler.name), alone)
+                    failure = await self._run(tx, group, prepared.get(group.handler.name), alone, replay)
+                    faults.reach("handling")
                     if failure is not None:
                         failures.append(failure)
         except Exception as error:
@@ -140,10 +144,14 @@ class Dispatcher:
             found.extend(await self._attempt([group]))
         return found
 
-    async def _run(self, tx: Transaction, group: Group, prepared: Any, alone: bool) -> Failure | None:
+    async def _run(
+        self, tx: Transaction, group: Group, prepared: Any, alone: bool, replay: OpenReplay | None
+    ) -> Failure | None:
         try:
             async with contextlib.nullcontext() if alone else tx.savepoint():
                 await self._call(tx, group, prepared)
+                if replay is not None:
+                    await replay.follow(tx, group.handler, group.events)
         except Exception as error:
             self._let_pause(error)
             if alone:
@@ -224,15 +232,15 @@ def _is_projection(group: Group) -> bool:
     return group.handler.kind is HandlerKind.PROJECTION
 
 
-def _newest(events: Sequence[Received[Event]]) -> list[Received[Event]]:
+def newest(events: Sequence[Received[Event]]) -> list[Received[Event]]:
     """The highest sequence of each subject, sorted by (organization, subject): no row twice, no deadlock."""
-    newest: dict[tuple[int, str, str, str], Received[Event]] = {}
+    kept: dict[tuple[int, str, str, str], Received[Event]] = {}
     for event in events:
         key = (event.org.int, event.envelope.source, contract_of(type(event.data)).entity, event.subject)
-        kept = newest.get(key)
-        if kept is None or event.envelope.sequence > kept.envelope.sequence:
-            newest[key] = event
-    return [newest[key] for key in sorted(newest)]
+        standing = kept.get(key)
+        if standing is None or event.envelope.sequence > standing.envelope.sequence:
+            kept[key] = event
+    return [kept[key] for key in sorted(kept)]
 
 
 def _halves(events: Sequence[Any]) -> Iterator[list[Any]]:

@@ -71,11 +71,12 @@ def encode(
     audience: str | None = None,
     event_id: UUID | None = None,
 ) -> Outgoing:
-    """One event in its envelope; EventTooLargeError past 64 KiB. `service` says who asks, for a wish."""
+    """One event in its envelope; EventTooLargeError past 64 KiB. `service` says whose a wish or a shared fact is."""
     contract = contract_of(type(data))
+    anyones = contract.wish or contract.shared
     envelope = Envelope(
         id=event_id or new_id(),
-        source=f"/flotilla/{service}" if contract.wish and service else contract.source,
+        source=f"/flotilla/{service}" if anyones and service else contract.source,
         type=contract.type,
         subject=str(getattr(data, contract.subject)),
         time=datetime.now(UTC),

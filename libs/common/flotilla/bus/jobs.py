@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from flotilla.app import App
+from flotilla.bus import faults
 from flotilla.bus.connection import INFRASTRUCTURE_ERRORS
 from flotilla.bus.declare import LEASE_MARGIN, Job, JobKind, RetryLater, TimerKind
 from flotilla.bus.parked import delay_after, error_words
@@ -124,6 +125,7 @@ class JobLoop:
         try:
             with caused_span(f"{self._app.service.name} {job.kind}", job) as traced:
                 result = await self._perform(traced)
+                faults.reach("performed")
                 try:
                     await self._end(traced, token, result)
                 except LeaseLostError:
@@ -229,6 +231,7 @@ class TimerLoop:
                 with caused_span(f"{self._app.service.name} {job.kind}", job) as traced:
                     tx.caused_by(traced.cause)
                     await self._kind.fire(tx, traced)
+            faults.reach("ringing")
         return len(taken)
 
     async def _fire_alone(self, row: Row) -> None:

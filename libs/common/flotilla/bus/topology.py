@@ -12,10 +12,14 @@ from aio_pika.abc import AbstractChannel
 from pamqp.common import FieldTable
 
 from flotilla.events.base import contract_of
+from flotilla.replay import wire
+from flotilla.replay.plan import rebuildable
 from flotilla.service import Service
 
 EXCHANGE: Final = "flotilla.events"
 QUEUE_ARGUMENTS: Final[FieldTable] = {"x-queue-type": "quorum"}
+REPLAY_ARGUMENTS: Final[FieldTable] = {**QUEUE_ARGUMENTS, "x-single-active-consumer": True}
+"""One process of a service fills the shadow at a time, so that stretches come in order."""
 
 
 def queue_name(service: str, lane: str) -> str:
@@ -45,7 +49,11 @@ async def declare_all(amqp_url: str, services: Iterable[Service]) -> None:
 
 
 async def declare(channel: AbstractChannel, service: Service) -> None:
-    """Declare the lanes of one service."""
+    """Declare the lanes of one service, and the queue of its replays where it has projections to build anew."""
+    if rebuildable(service):
+        await channel.declare_queue(
+            queue_name(service.name, wire.LANE), durable=True, arguments=REPLAY_ARGUMENTS
+        )
     for lane, keys in bindings(service).items():
         queue = await channel.declare_queue(
             queue_name(service.name, lane), durable=True, arguments=QUEUE_ARGUMENTS

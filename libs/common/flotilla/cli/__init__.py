@@ -2,7 +2,7 @@
 
 import typer
 
-from flotilla.cli import contracts, fleet, logs, parked, sagas, schema, seed
+from flotilla.cli import contracts, fleet, logs, orgs, parked, sagas, schema, seed, terms
 
 app = typer.Typer(
     help="Flotilla: the fleet on this machine, and what its operators need.",
@@ -18,4 +18,6 @@ app.command()(schema.migrate)
 app.command()(seed.seed)
 app.add_typer(parked.app, name="parked")
 app.add_typer(sagas.app, name="sagas")
+orgs.app.command("agree")(terms.agree_with)
+app.add_typer(orgs.app, name="org")
 app.add_typer(contracts.app, name="contracts")

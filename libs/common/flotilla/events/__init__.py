@@ -6,15 +6,20 @@
 
 from flotilla.events import (
     ai,
+    analytics,
     auth,
     automation,
     billing,
+    bookings,
     campaign,
     crm,
+    gateway,
     integrations,
     kyb,
+    leads,
     messaging,
     pipeline,
+    websocket,
 )
 from flotilla.events.base import CONTRACTS, Contract, Envelope, Event, Personal, contract_of
 
@@ -25,14 +30,19 @@ __all__ = [
     "Event",
     "Personal",
     "ai",
+    "analytics",
     "auth",
     "automation",
     "billing",
+    "bookings",
     "campaign",
     "contract_of",
     "crm",
+    "gateway",
     "integrations",
     "kyb",
+    "leads",
     "messaging",
     "pipeline",
+    "websocket",
 ]

@@ -68,6 +68,16 @@ class Draft(Event, frozen=True, kw_only=True):
     decided_by: str | None
 
 
+@_event("ai.draft.requested.v1", subject="request_id", person=("request_id",), wish=True)
+class DraftRequested(Event, frozen=True, kw_only=True):
+    """A reply shall be proposed. Answered by `ai.draft.generated` or `ai.draft.failed`, which carry the request."""
+
+    request_id: UUID
+    conversation_id: UUID
+    instruction: Personal
+    """What it shall say, in the words of whoever asks; null: whatever the conversation needs."""
+
+
 @_event("ai.draft.generated.v1", subject="draft_id", person=("contact_id", "identity_id"))
 class DraftGenerated(Draft, frozen=True, kw_only=True):
     """A reply is proposed; a person decides."""

@@ -3,7 +3,9 @@
 from functools import partial
 from uuid import UUID
 
-from flotilla.events.base import Event, Moment, Personal, event
+import msgspec
+
+from flotilla.events.base import Event, Internal, Moment, Personal, event
 
 _event = partial(event, owner="auth")
 
@@ -20,6 +22,8 @@ class Organization(Event, frozen=True, kw_only=True):
     region: str
     state: str
     """`trial`, `active` or `suspended`."""
+    onboarding: str = "done"
+    """`running`, `done`, or `failed`: what others prepare for it at its beginning is not all there."""
 
 
 @_event("organization.created.v1", subject="organization_id")
@@ -29,7 +33,14 @@ class OrganizationCreated(Organization, frozen=True, kw_only=True):
 
 @_event("organization.updated.v1", subject="organization_id")
 class OrganizationUpdated(Organization, frozen=True, kw_only=True):
-    """Its settings changed."""
+    """Its settings changed, its onboarding came to an end, or it is open again after a suspension."""
+
+
+@_event("organization.suspended.v1", subject="organization_id")
+class OrganizationSuspended(Organization, frozen=True, kw_only=True):
+    """Nobody may do anything in it until Flotilla's operators open it again."""
+
+    reason: str
 
 
 class User(Event, frozen=True, kw_only=True):
@@ -40,6 +51,8 @@ class User(Event, frozen=True, kw_only=True):
     name: Personal
     role: str
     """A role of AUTH-6: `owner`, `admin`, `team_owner`, `team_member`, `client`, `viewer`."""
+    role_id: UUID | None = None
+    """Their organization's own role, where they have one: `role` is then the smallest that may all of it."""
     locale: str
     state: str
     """`active` or `deactivated`."""
@@ -91,6 +104,37 @@ class SessionEnded(Event, frozen=True, kw_only=True):
     ended_at: Moment
 
 
+class ApiKey(Event, frozen=True, kw_only=True):
+    """The state of an API key; the key itself is shown once, to who made it, and written nowhere."""
+
+    api_key_id: UUID
+    name: str
+    scopes: list[str]
+    """Permissions that it carries, of those its creator has."""
+    role: str
+    """Its creator's, whose view of the organization it has."""
+    created_by: UUID
+    expires_at: Moment | None
+    """Null: until it is revoked."""
+    verifier: Internal
+    """SHA-256 of the key, lower-case hex: what the gateway finds it by. Of 256 random bits, so it tells nothing of the
+    key and opens nothing; still nobody outside the fleet is sent it."""
+
+
+@_event("api_key.created.v1", subject="api_key_id")
+class ApiKeyCreated(ApiKey, frozen=True, kw_only=True):
+    """A program may act for the organization."""
+
+
+@_event("api_key.revoked.v1", subject="api_key_id")
+class ApiKeyRevoked(ApiKey, frozen=True, kw_only=True):
+    """It may no longer: refused from now on."""
+
+    revoked_at: Moment
+    reason: str
+    """`revoked`, or `creator_changed` where who made it left or lost permissions."""
+
+
 class Invitation(Event, frozen=True, kw_only=True):
     """The state of an invitation."""
 
@@ -136,3 +180,105 @@ class SigningKeyRotated(Event, frozen=True, kw_only=True):
 
     key_set_id: UUID
     keys: list[PublicKey]
+
+
+class WorkingHours(msgspec.Struct, frozen=True, kw_only=True):
+    """A window of the week."""
+
+    weekday: int
+    """ISO 8601: 1 is Monday."""
+    opens: str
+    closes: str
+    """`HH:MM`, in the team's time zone."""
+
+
+class Team(Event, frozen=True, kw_only=True):
+    """The state of a team."""
+
+    team_id: UUID
+    name: str
+    skills: list[str]
+    """What its members can be asked for; a member has some of them."""
+    distribution: str
+    """How clients come to members: `round_robin`, `weighted`, `least_loaded` or `by_skill`."""
+    sticky: bool
+    """Whether a client goes back to the member who had them before."""
+    time_zone: str
+    """IANA."""
+    hours: list[WorkingHours]
+    """When it works; none: always."""
+    state: str
+    """`active` or `archived`."""
+
+
+@_event("team.created.v1", subject="team_id")
+class TeamCreated(Team, frozen=True, kw_only=True):
+    """There is a team."""
+
+
+@_event("team.updated.v1", subject="team_id")
+class TeamUpdated(Team, frozen=True, kw_only=True):
+    """Something about it changed, or it was archived."""
+
+
+class TeamMember(Event, frozen=True, kw_only=True):
+    """The state of somebody's membership of a team."""
+
+    membership_id: UUID
+    team_id: UUID
+    user_id: UUID
+    lead: bool
+    skills: list[str]
+    capacity: int
+    """How many clients they can have at once."""
+    weight: int
+    """Their share where clients are distributed by weight."""
+
+
+@_event("team.member.added.v1", subject="membership_id")
+class TeamMemberAdded(TeamMember, frozen=True, kw_only=True):
+    """A person belongs to a team, or belongs to it otherwise than before."""
+
+
+@_event("team.member.removed.v1", subject="membership_id")
+class TeamMemberRemoved(TeamMember, frozen=True, kw_only=True):
+    """They belong to it no longer."""
+
+
+@_event("client.assigned.v1", subject="contact_id")
+class ClientAssigned(Event, frozen=True, kw_only=True):
+    """Somebody of a team takes care of a client from now on; or nobody does any more."""
+
+    contact_id: UUID
+    team_id: UUID
+    user_id: UUID | None
+    """Null: released."""
+    before_user_id: UUID | None
+    reason: str
+    """`round_robin`, `weighted`, `least_loaded`, `by_skill`, `sticky`, `chosen` by a person, or `released`."""
+    skill: str | None
+    """What was asked for."""
+
+
+@_event("agent.presence.changed.v1", subject="user_id")
+class AgentPresenceChanged(Event, frozen=True, kw_only=True):
+    """Whether somebody is there."""
+
+    user_id: UUID
+    status: str
+    """`online`, `busy`, `away` or `offline`, also where nothing was heard of them for a while."""
+
+
+@_event("role.updated.v1", subject="role_id")
+class RoleUpdated(Event, frozen=True, kw_only=True):
+    """An organization's own role came to be, changed, or was deleted."""
+
+    role_id: UUID
+    """What a person's `role_id` says where they have this one."""
+    name: str
+    base: str
+    """The smallest built-in role that may all of it: what a person's `role` says."""
+    permissions: dict[str, str]
+    """`<resource>:<action>` to what it is for: `team`, the person's own teams, or `all`."""
+    state: str
+    """`active` or `deleted`."""

@@ -19,6 +19,11 @@ erased; so it is nullable in every version."""
 
 Personal = Annotated[str | None, PERSONAL]
 
+INTERNAL: Final = msgspec.Meta(extra_json_schema={"x-internal": True})
+"""Marks a field for services of the fleet alone: null in what partners, rules and people are shown, so nullable."""
+
+Internal = Annotated[str | None, INTERNAL]
+
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """A moment with its offset, RFC 3339; one without is refused, nobody could say when it was."""
 
@@ -53,7 +58,7 @@ class Envelope(
     requestid: UUID | None = None
     traceparent: str | None = None
     actor: str | None = None
-    """Who caused it: `user:<id>`, `contact:<id>`, `ai:<agent>`, `rule:<id>`, `service:<name>`."""
+    """Who caused it: `user:<id>`, `api_key:<id>`, `contact:<id>`, `ai:<agent>`, `rule:<id>`, `service:<name>`."""
     audience: str | None = None
     """Who may see it, space-separated: `org`, `user:<id>`, `team:<id>`. Absent: org-wide roles only."""
     dataschema: str | None = None
@@ -84,6 +89,8 @@ class Contract:
     """Fields that name the person whose data it is, the first that is set wins; empty: nobody's."""
     wish: bool = False
     """Whether any service may ask: then the owner is who answers, and `source` says who asked."""
+    shared: bool = False
+    """Whether any service may tell it of itself: the owner is who asked, and `source` says who tells."""
 
     @cached_property
     def entity(self) -> str:
@@ -92,7 +99,7 @@ class Contract:
 
     @cached_property
     def source(self) -> str:
-        """The CloudEvents source; of a wish, who answers it."""
+        """The CloudEvents source; of a wish or a shared fact, its owner's."""
         return f"/flotilla/{self.owner}"
 
     @cached_property
@@ -103,8 +110,16 @@ class Contract:
     @property
     def personal_fields(self) -> tuple[str, ...]:
         """Names of the fields of `data` that are personal."""
+        return self._marked(PERSONAL)
+
+    @property
+    def internal_fields(self) -> tuple[str, ...]:
+        """Names of the fields of `data` that only services of the fleet may see."""
+        return self._marked(INTERNAL)
+
+    def _marked(self, mark: msgspec.Meta) -> tuple[str, ...]:
         hints = get_type_hints(self.data, include_extras=True)
-        return tuple(name for name, hint in hints.items() if _is_personal(hint))
+        return tuple(name for name, hint in hints.items() if mark in getattr(hint, "__metadata__", ()))
 
     @cached_property
     def decoder(self) -> msgspec.json.Decoder[Event]:
@@ -112,23 +127,27 @@ class Contract:
         return msgspec.json.Decoder(self.data)
 
 
-def _is_personal(hint: object) -> bool:
-    return PERSONAL in getattr(hint, "__metadata__", ())
-
-
 CONTRACTS: Final[dict[str, Contract]] = {}
 _BY_CLASS: Final[dict[type[Event], Contract]] = {}
 
 
 def event(
-    type_: str, *, owner: str, subject: str, person: tuple[str, ...] = (), wish: bool = False
+    type_: str,
+    *,
+    owner: str,
+    subject: str,
+    person: tuple[str, ...] = (),
+    wish: bool = False,
+    shared: bool = False,
 ) -> Callable[[type[T]], type[T]]:
     """Register a struct as the contract of `type_` (`<entity>.<fact>.v<N>`, also its routing key)."""
 
     def register(data: type[T]) -> type[T]:
         if type_ in CONTRACTS:
             raise ValueError(f"{type_} is declared twice")
-        contract = Contract(type=type_, owner=owner, data=data, subject=subject, person=person, wish=wish)
+        contract = Contract(
+            type=type_, owner=owner, data=data, subject=subject, person=person, wish=wish, shared=shared
+        )
         CONTRACTS[type_] = _BY_CLASS[data] = contract
         return data
 

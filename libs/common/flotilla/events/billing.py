@@ -28,9 +28,25 @@ class Subscription(Event, frozen=True, kw_only=True):
     cancel_at_period_end: bool
 
 
+@_event("subscription.requested.v1", subject="request_id", wish=True)
+class SubscriptionRequested(Event, frozen=True, kw_only=True):
+    """An organization that begins shall have its trial. Answered by `subscription.created` or `subscription.failed`."""
+
+    request_id: UUID
+
+
 @_event("subscription.created.v1", subject="subscription_id")
 class SubscriptionCreated(Subscription, frozen=True, kw_only=True):
-    """The organization has a plan."""
+    """The organization has a plan; told again where the one that it has answers another wish."""
+
+
+@_event("subscription.failed.v1", subject="request_id")
+class SubscriptionFailed(Event, frozen=True, kw_only=True):
+    """It was not given one."""
+
+    request_id: UUID
+    reason: str
+    """`cancelled`: it had been taken back before it came."""
 
 
 @_event("subscription.updated.v1", subject="subscription_id")
@@ -41,6 +57,30 @@ class SubscriptionUpdated(Subscription, frozen=True, kw_only=True):
 @_event("subscription.cancelled.v1", subject="subscription_id")
 class SubscriptionCancelled(Subscription, frozen=True, kw_only=True):
     """It has ended."""
+
+
+@_event("subscription.cancel.requested.v1", subject="request_id", wish=True)
+class SubscriptionCancelRequested(Event, frozen=True, kw_only=True):
+    """A trial, or the wish for one, is taken back; what everybody has stays.
+
+    Answered by `subscription.cancelled` or `subscription.cancel.failed`. Where `cancels` has not come yet, it is
+    refused when it does.
+    """
+
+    request_id: UUID
+    cancels: UUID
+    """The `request_id` of the `subscription.requested` to undo."""
+    reason: str
+
+
+@_event("subscription.cancel.failed.v1", subject="request_id")
+class SubscriptionCancelFailed(Event, frozen=True, kw_only=True):
+    """It goes on."""
+
+    request_id: UUID
+    cancels: UUID
+    reason: str
+    """`in_use`: another plan was chosen meanwhile."""
 
 
 class Entitlement(Event, frozen=True, kw_only=True):
@@ -55,6 +95,8 @@ class Entitlement(Event, frozen=True, kw_only=True):
     """In this period, up to now."""
     beyond: str
     """`block` or `overage`: what happens past the limit."""
+    resets: bool = True
+    """Whether use is counted anew in each period; false: it counts for as long as it is there."""
     period_started_at: Moment
     period_ends_at: Moment
 
@@ -195,14 +237,40 @@ class InvoicePaid(Invoice, frozen=True, kw_only=True):
     """All of it is paid."""
 
 
+@_event("payment.requested.v1", subject="request_id", wish=True)
+class PaymentRequested(Event, frozen=True, kw_only=True):
+    """The organization shall pay for something it buys. Answered by `payment.succeeded` or `payment.failed`.
+
+    Paid from its prepaid balance, or through Stripe by the means of payment of its subscription. The payment has the
+    id of the request, so that who asked can have it given back before it has heard of it.
+    """
+
+    request_id: UUID
+    amount_minor: int
+    """More than nothing, in the currency's smallest unit."""
+    currency: str
+    """ISO 4217."""
+    purpose: str
+    """What is bought, in a line that stands on the statement: `Connector "Acme ERP"`."""
+    reference: str
+    """What it is for, in the words of who asks: `install:<id>`."""
+
+
 class Payment(Event, frozen=True, kw_only=True):
-    """The state of a payment for an invoice."""
+    """The state of a payment: of a customer for an invoice, or of the organization for what it buys."""
 
     payment_id: UUID
-    invoice_id: UUID
-    amount: Money
+    invoice_id: UUID | None
+    """The invoice that it pays; null for what the organization buys itself."""
+    request_id: UUID | None = None
+    """The wish that this answers: a `payment.requested`, or a `payment.refund.requested`; null where nobody asked."""
+    amount: Money | None
+    """Null only in a `payment.refunded` for a wish that was taken back before it came: no money moved."""
     method: str
-    """`manual` or `stripe`."""
+    """`manual`, `stripe` or `balance`."""
+    purpose: str | None = None
+    reference: str | None = None
+    """As `payment.requested` said."""
     occurred_at: Moment
 
 
@@ -216,8 +284,31 @@ class PaymentFailed(Payment, frozen=True, kw_only=True):
     """It did not."""
 
     reason: str
+    """One sentence for a person, or `cancelled` where it had been taken back before it came."""
+
+
+@_event("payment.refund.requested.v1", subject="request_id", wish=True)
+class PaymentRefundRequested(Event, frozen=True, kw_only=True):
+    """A payment, or the wish for one, is taken back. Answered by `payment.refunded` or `payment.refund.failed`.
+
+    Where `cancels` has not come yet, it is refused when it does, and the answer is `payment.refunded` as well.
+    """
+
+    request_id: UUID
+    cancels: UUID
+    """The `request_id` of the `payment.requested` to undo."""
+    reason: str
 
 
 @_event("payment.refunded.v1", subject="payment_id")
 class PaymentRefunded(Payment, frozen=True, kw_only=True):
-    """It was given back."""
+    """It was given back; or it will never be taken."""
+
+
+@_event("payment.refund.failed.v1", subject="request_id")
+class PaymentRefundFailed(Event, frozen=True, kw_only=True):
+    """The money stays where it is."""
+
+    request_id: UUID
+    cancels: UUID
+    reason: str

@@ -3,7 +3,7 @@
 from functools import partial
 from uuid import UUID
 
-from flotilla.events.base import Event, Moment, event
+from flotilla.events.base import Event, Moment, Personal, event
 
 _event = partial(event, owner="campaign")
 
@@ -15,12 +15,53 @@ class Enrolment(Event, frozen=True, kw_only=True):
     sequence_id: UUID
     version: int
     contact_id: UUID
-    conversation_id: UUID
+    conversation_id: UUID | None
+    """Null while it is not known which is theirs."""
+    campaign_id: UUID | None = None
+    """The campaign that enrolled them."""
+
+
+@_event("sequence.start.requested.v1", subject="request_id", person=("contact_id",), wish=True)
+class SequenceStartRequested(Event, frozen=True, kw_only=True):
+    """A person shall be enrolled. Answered by `sequence.started` or `sequence.start.failed`.
+
+    The enrolment has the id of the request.
+    """
+
+    request_id: UUID
+    sequence_id: UUID
+    contact_id: UUID
+    conversation_id: UUID | None = None
+    """Where they are written to; null: in their newest conversation."""
+    name: Personal = None
+    """For texts: `{{ name }}`."""
+
+
+@_event("sequence.start.failed.v1", subject="request_id")
+class SequenceStartFailed(Event, frozen=True, kw_only=True):
+    """They were not enrolled; the reason says why."""
+
+    request_id: UUID
+    sequence_id: UUID
+    contact_id: UUID
+    reason: str
+    """`unknown_sequence`, `unpublished`, `unsubscribed` or `enrolled` (already)."""
 
 
 @_event("sequence.started.v1", subject="enrolment_id")
 class SequenceStarted(Enrolment, frozen=True, kw_only=True):
     """The person was enrolled; the first step begins."""
+
+
+@_event("sequence.step.due.v1", subject="enrolment_id")
+class SequenceStepDue(Enrolment, frozen=True, kw_only=True):
+    """A step's message is asked for now."""
+
+    step: int
+    """From 0."""
+    variant: str | None
+    """Which text of a step that has several."""
+    message_id: UUID
 
 
 @_event("sequence.step.sent.v1", subject="enrolment_id")
@@ -44,7 +85,8 @@ class SequenceStopped(Enrolment, frozen=True, kw_only=True):
     step: int
     """The step it stopped at, from 0."""
     reason: str
-    """`replied`, `unsubscribed`, `stopped` by a person, `empty`, `unanswered` or `refused: <why>`."""
+    """`replied`, `unsubscribed`, `bounced`, `left_segment`, `stopped` by a person, `merged` or `deleted` where the
+    contact was, `empty`, `unanswered` or `refused: <why>`."""
 
 
 @_event("contact.unsubscribed.v1", subject="contact_id")
@@ -53,5 +95,44 @@ class ContactUnsubscribed(Event, frozen=True, kw_only=True):
 
     contact_id: UUID
     reason: str
-    """`replied` where they asked for it in a message, `requested` where somebody entered it."""
+    """`replied` where they asked for it in a message, `link` by the link in one, `withdrawn` where they withdrew
+    consent in crm, `requested` where somebody entered it."""
     unsubscribed_at: Moment
+
+
+class Mail(Event, frozen=True, kw_only=True):
+    """A message of a step, on whichever channel, and somebody's doing with it."""
+
+    message_id: UUID
+    enrolment_id: UUID
+    sequence_id: UUID
+    version: int
+    step: int
+    variant: str | None
+    campaign_id: UUID | None
+    contact_id: UUID
+    occurred_at: Moment
+
+
+@_event("mail.opened.v1", subject="message_id")
+class MailOpened(Mail, frozen=True, kw_only=True):
+    """It was opened; told once for the person, and once for programs."""
+
+    automated: bool
+    """Whether it was rather a program that fetches ahead: a scanner, a preview. A guess."""
+
+
+@_event("mail.clicked.v1", subject="message_id")
+class MailClicked(Mail, frozen=True, kw_only=True):
+    """A link in it was followed; told once a link for the person, and once for programs."""
+
+    automated: bool
+    url: str
+    """Where the link leads."""
+
+
+@_event("mail.bounced.v1", subject="message_id")
+class MailBounced(Mail, frozen=True, kw_only=True):
+    """It reached nobody, and nothing will: nothing more is sent to this person."""
+
+    reason: str | None

@@ -1,7 +1,9 @@
-"""Events of crm: contacts, companies, tasks, notes."""
+"""Events of crm: contacts, companies, tasks, notes. Leads and bookings have modules of their own."""
 
 from functools import partial
 from uuid import UUID
+
+import msgspec
 
 from flotilla.events.base import Event, Moment, Money, Personal, event
 
@@ -20,7 +22,7 @@ class Contact(Event, frozen=True, kw_only=True):
     owner_id: UUID | None
     tags: list[str]
     source: str
-    """`channel`, `manual` or `api`."""
+    """`channel`, `manual`, `api` or `import`."""
 
 
 @_event("contact.created.v1", subject="contact_id", person=("contact_id",))
@@ -31,6 +33,137 @@ class ContactCreated(Contact, frozen=True, kw_only=True):
 @_event("contact.updated.v1", subject="contact_id", person=("contact_id",))
 class ContactUpdated(Contact, frozen=True, kw_only=True):
     """Something about them changed."""
+
+
+@_event("contact.merged.v1", subject="contact_id")
+class ContactMerged(Event, frozen=True, kw_only=True):
+    """Two contacts were one person: this one is no more, and what was its is the other's.
+
+    Each moved identity is told of by a `contact.identified` of its own too, what changed in the other by
+    `contact.updated`.
+    """
+
+    contact_id: UUID
+    """The one that is no more."""
+    into_contact_id: UUID
+    merge_id: UUID
+    identity_ids: list[UUID]
+    """Channel identities that moved."""
+
+
+@_event("contact.unmerged.v1", subject="contact_id", person=("contact_id",))
+class ContactUnmerged(Contact, frozen=True, kw_only=True):
+    """They were two persons after all: this one is there again, as it was, with what it had brought."""
+
+    from_contact_id: UUID
+    """The one that it had been merged into."""
+    merge_id: UUID
+    identity_ids: list[UUID]
+    """Channel identities that moved back."""
+
+
+@_event("contact.deleted.v1", subject="contact_id")
+class ContactDeleted(Event, frozen=True, kw_only=True):
+    """It is gone for good; a copy of it shall go too, and nothing that comes late may bring it back."""
+
+    contact_id: UUID
+    identity_ids: list[UUID]
+    """Channel identities that are nobody's now: a new message of theirs makes a new contact."""
+
+
+@_event("consent.changed.v1", subject="consent_id", person=("contact_id",))
+class ConsentChanged(Event, frozen=True, kw_only=True):
+    """A person allowed something, or no longer does."""
+
+    consent_id: UUID
+    """One for each contact, channel and purpose."""
+    contact_id: UUID
+    channel: str
+    """`any` or a channel: `email`, `telegram`, …"""
+    purpose: str
+    """`marketing`, `service`, `analytics` or `profiling`."""
+    state: str
+    """`granted` or `withdrawn`."""
+    legal_basis: str
+    """`consent`, `contract`, `legitimate_interest` or `legal_obligation`."""
+    source: str
+    """Where it was said: `form`, `message`, `call`, `import`, `paper`, `merge` or `api`."""
+    evidence: Personal
+    """What shows it: words, a link, the number of a paper."""
+    said_at: Moment
+
+
+class SegmentMembership(Event, frozen=True, kw_only=True):
+    """A contact and a segment."""
+
+    membership_id: UUID
+    """One for each contact and segment, whichever way it changes."""
+    segment_id: UUID
+    segment_name: str
+    contact_id: UUID
+    changed_at: Moment
+
+
+@_event("segment.entered.v1", subject="membership_id")
+class SegmentEntered(SegmentMembership, frozen=True, kw_only=True):
+    """The contact fits the segment's conditions now."""
+
+
+@_event("segment.left.v1", subject="membership_id")
+class SegmentLeft(SegmentMembership, frozen=True, kw_only=True):
+    """It fits them no more, is no more, or the segment was deleted."""
+
+
+class Import(Event, frozen=True, kw_only=True):
+    """An import and how far it has come."""
+
+    import_id: UUID
+    state: str
+    """`running`, `checked` after a dry run, `done` or `failed`."""
+    dry_run: bool
+    """Whether nothing is written."""
+    rows_read: int
+    created: int
+    updated: int
+    failed: int
+    """Rows that do not fit: /v1/imports/{import_id}/errors says why."""
+
+
+@_event("import.progressed.v1", subject="import_id")
+class ImportProgressed(Import, frozen=True, kw_only=True):
+    """Some more of its rows are in."""
+
+
+@_event("import.finished.v1", subject="import_id")
+class ImportFinished(Import, frozen=True, kw_only=True):
+    """It came to its end."""
+
+    reason: str | None
+    """Why it failed."""
+
+
+@_event("contact.update.requested.v1", subject="request_id", wish=True)
+class ContactUpdateRequested(Event, frozen=True, kw_only=True):
+    """A contact shall be given to somebody, or be tagged. Answered by `contact.updated`, also where nothing differs,
+    or by `contact.update.failed`.
+    """
+
+    request_id: UUID
+    contact_id: UUID
+    owner_id: UUID | None = None
+    """Null: whose it is stays."""
+    tags_added: list[str] = msgspec.field(default_factory=list)
+    tags_removed: list[str] = msgspec.field(default_factory=list)
+
+
+@_event("contact.update.failed.v1", subject="request_id")
+class ContactUpdateFailed(Event, frozen=True, kw_only=True):
+    """Nothing changed; the reason says why."""
+
+    request_id: UUID
+    contact_id: UUID
+    reason: str
+    """`unknown_contact`, `unknown_owner`, `unfit_tag` or `too_many_tags`."""
 
 
 @_event("contact.identified.v1", subject="identity_id", person=("contact_id",))

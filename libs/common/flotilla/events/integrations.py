@@ -1,4 +1,4 @@
-"""Events of integrations: connected channels and what comes and goes through them."""
+"""Events of integrations: connected channels and calendars, and what comes and goes through them."""
 
 from functools import partial
 from typing import Annotated
@@ -21,6 +21,10 @@ class Account(Event, frozen=True, kw_only=True):
     state: str
     """`connected`, `disconnected` or `failed`."""
     reason: str | None = None
+    kind: str = "channel"
+    """`channel`, through which people write, or `calendar`."""
+    user_id: UUID | None = None
+    """Whose own it is, as a person's calendar; null where it is the organization's."""
 
 
 @_event("integration.connected.v1", subject="account_id")
@@ -84,6 +88,9 @@ class Delivery(Event, frozen=True, kw_only=True):
     reason: str | None = None
     """Why it failed or is not known, for people to read."""
     occurred_at: Moment
+    permanent: bool = False
+    """Of a failure: the person can't be reached there, now or later. They blocked the sender, or there is no such
+    address."""
 
 
 @_event("channel.message.sent.v1", subject="message_id")
@@ -107,3 +114,116 @@ class ChannelReceiptReceived(Delivery, frozen=True, kw_only=True):
 
     receipt: str
     """`delivered` or `read`."""
+
+
+class AttendeeProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who is invited to a calendar event."""
+
+    name: Personal = None
+    email: Personal = None
+
+
+Attendees = Annotated[list[AttendeeProfile] | None, PERSONAL]
+"""Personal as a whole."""
+
+
+@_event("calendar.event.requested.v1", subject="request_id", person=("contact_id", "request_id"), wish=True)
+class CalendarEventRequested(Event, frozen=True, kw_only=True):
+    """A booking shall stand in a person's calendar. Answered by `calendar.event.created` or `calendar.event.failed`.
+
+    The event has the id of the request, so that who asked can take it back before it has heard of it.
+    """
+
+    request_id: UUID
+    booking_id: UUID
+    account_id: UUID
+    """The connected calendar."""
+    contact_id: UUID | None
+    """With whom."""
+    title: Personal
+    starts_at: Moment
+    ends_at: Moment
+    time_zone: str
+    """IANA name; the zone of whose calendar it is."""
+    attendees: Attendees
+
+
+@_event("calendar.event.created.v1", subject="event_id")
+class CalendarEventCreated(Event, frozen=True, kw_only=True):
+    """It stands in the calendar."""
+
+    event_id: UUID
+    """The `request_id` of the wish."""
+    booking_id: UUID
+    account_id: UUID
+    external_id: str
+    """The calendar's own id of it."""
+    starts_at: Moment
+    ends_at: Moment
+
+
+@_event("calendar.event.failed.v1", subject="request_id")
+class CalendarEventFailed(Event, frozen=True, kw_only=True):
+    """It does not stand there and will not; the reason says why."""
+
+    request_id: UUID
+    booking_id: UUID
+    account_id: UUID
+    reason: str
+    """`cancelled`, `unknown_account`, `not_connected`, or what the calendar said."""
+
+
+@_event("calendar.event.delete.requested.v1", subject="request_id", wish=True)
+class CalendarEventDeleteRequested(Event, frozen=True, kw_only=True):
+    """A calendar event, or the wish for one, is taken back. Answered by `calendar.event.deleted` or
+    `calendar.event.delete.failed`.
+
+    Where `cancels` has not come yet, it is refused when it does, and the answer is `calendar.event.deleted` as well.
+    """
+
+    request_id: UUID
+    cancels: UUID
+    """The `request_id` of the `calendar.event.requested` to undo."""
+    reason: str
+
+
+@_event("calendar.event.deleted.v1", subject="event_id")
+class CalendarEventDeleted(Event, frozen=True, kw_only=True):
+    """It is gone, or it will never be."""
+
+    event_id: UUID
+    request_id: UUID
+    """The `calendar.event.delete.requested` that this answers."""
+    reason: str
+
+
+@_event("calendar.event.delete.failed.v1", subject="request_id")
+class CalendarEventDeleteFailed(Event, frozen=True, kw_only=True):
+    """It still stands there; the reason says why."""
+
+    request_id: UUID
+    cancels: UUID
+    reason: str
+
+
+@_event("partner.subscription.changed.v1", subject="subscription_id")
+class PartnerSubscriptionChanged(Event, frozen=True, kw_only=True):
+    """What a partner's program is told of was made, changed, paused, resumed, disabled or removed.
+
+    Without its address and its secrets: only people who administer partners read those.
+    """
+
+    subscription_id: UUID
+    kind: str
+    """`amqp` or `webhook`."""
+    name: str
+    types: list[str]
+    """Types of events, or `<entity>.*` for all of an entity."""
+    filters: dict[str, list[str | int | bool]]
+    """`{field: [values]}`: each of these fields has one of its values."""
+    personal_data: bool
+    """Whether fields that say something of a person are filled in."""
+    state: str
+    """`preparing`, `active`, `paused`, `disabled` or `deleted`."""
+    reason: str | None = None
+    """Why it was disabled, for people to read."""

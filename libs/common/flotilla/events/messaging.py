@@ -3,6 +3,8 @@
 from functools import partial
 from uuid import UUID
 
+import msgspec
+
 from flotilla.events.base import Event, Moment, Personal, event
 from flotilla.events.integrations import Sender
 
@@ -35,6 +37,27 @@ class ConversationOpened(Conversation, frozen=True, kw_only=True):
 @_event("conversation.assigned.v1", subject="conversation_id")
 class ConversationAssigned(Conversation, frozen=True, kw_only=True):
     """It was given to a person, or to nobody."""
+
+
+@_event("conversation.assign.requested.v1", subject="request_id", wish=True)
+class ConversationAssignRequested(Event, frozen=True, kw_only=True):
+    """A conversation shall be given to a person, or to nobody. Answered by `conversation.assigned`, also where it is
+    theirs already, or by `conversation.assign.failed`.
+    """
+
+    request_id: UUID
+    conversation_id: UUID
+    assignee_id: UUID | None
+
+
+@_event("conversation.assign.failed.v1", subject="request_id")
+class ConversationAssignFailed(Event, frozen=True, kw_only=True):
+    """It stays whose it is; the reason says why."""
+
+    request_id: UUID
+    conversation_id: UUID
+    reason: str
+    """`unknown_conversation` or `unknown_assignee`."""
 
 
 @_event("conversation.snoozed.v1", subject="conversation_id")
@@ -78,6 +101,15 @@ class MessageReceived(Event, frozen=True, kw_only=True):
     """Whether it opened the conversation."""
 
 
+class Tracking(msgspec.Struct, frozen=True, kw_only=True):
+    """Addresses that belong to one message, for channels that have a place for them: mail."""
+
+    open_url: str | None = None
+    """A picture: whoever loads it has opened the message."""
+    unsubscribe_url: str | None = None
+    """Takes a POST that unsubscribes with one click (RFC 8058: `List-Unsubscribe`, `List-Unsubscribe-Post`)."""
+
+
 class OutgoingMessage(Event, frozen=True, kw_only=True):
     """The state of a message to a customer."""
 
@@ -110,6 +142,7 @@ class MessageSendRequested(OutgoingMessage, frozen=True, kw_only=True):
     text: Personal
     send_number: int | None = None
     """Counts the sends of its conversation from 1 without gaps: the channel is given them in this order."""
+    tracking: Tracking | None = None
 
 
 @_event("message.sent.v1", subject="message_id")
@@ -144,9 +177,14 @@ class MessageRequested(Event, frozen=True, kw_only=True):
     """
 
     request_id: UUID
-    conversation_id: UUID
+    conversation_id: UUID | None
+    """Null: the one in which this contact wrote or was written to last."""
     contact_id: UUID | None
     text: Personal
+    purpose: str = "service"
+    """`service` for what the person needs to be told, `promotion` for what nobody wrote to them by hand: that is
+    refused where they have unsubscribed."""
+    tracking: Tracking | None = None
 
 
 @_event("message.refused.v1", subject="request_id")
@@ -154,6 +192,97 @@ class MessageRefused(Event, frozen=True, kw_only=True):
     """No message was made of the wish; the reason says why."""
 
     request_id: UUID
-    conversation_id: UUID
+    conversation_id: UUID | None
     reason: str
-    """`unknown_conversation`, `empty` or `too_long` for its channel."""
+    """`unknown_conversation`, `unsubscribed`, `empty` or `too_long` for its channel."""
+
+
+class Hours(msgspec.Struct, frozen=True, kw_only=True):
+    """A window of the week in which somebody is there."""
+
+    weekday: int
+    """ISO 8601: 1 is Monday."""
+    opens: str
+    closes: str
+    """`HH:MM`, in the inbox's time zone."""
+
+
+class Inbox(Event, frozen=True, kw_only=True):
+    """The state of an inbox."""
+
+    inbox_id: UUID
+    name: str
+    channels: list[str]
+    """Accounts of these belong to it where nobody says otherwise: `telegram`, `email`, …; none: of every channel."""
+    time_zone: str
+    """IANA."""
+    hours: list[Hours]
+    """None: always."""
+    ai_mode: str
+    """`off`, `draft` (a person approves) or `autopilot`."""
+    default: bool
+    """Whether accounts that name none belong to it."""
+
+
+@_event("inbox.requested.v1", subject="request_id", wish=True)
+class InboxRequested(Event, frozen=True, kw_only=True):
+    """An organization that begins shall have its first inbox. Answered by `inbox.created` or `inbox.failed`.
+
+    The inbox has the id of the request; where there is a default one already, that one answers.
+    """
+
+    request_id: UUID
+    name: str
+    time_zone: str
+
+
+@_event("inbox.created.v1", subject="inbox_id")
+class InboxCreated(Inbox, frozen=True, kw_only=True):
+    """There is a place for conversations; told again where the one that is there answers another wish."""
+
+
+@_event("inbox.updated.v1", subject="inbox_id")
+class InboxUpdated(Inbox, frozen=True, kw_only=True):
+    """Its name, channels, hours or what the AI may do changed."""
+
+
+@_event("inbox.failed.v1", subject="request_id")
+class InboxFailed(Event, frozen=True, kw_only=True):
+    """It was not made."""
+
+    request_id: UUID
+    reason: str
+    """`cancelled`: it had been taken back before it came."""
+
+
+@_event("inbox.delete.requested.v1", subject="request_id", wish=True)
+class InboxDeleteRequested(Event, frozen=True, kw_only=True):
+    """An inbox, or the wish for one, is taken back. Answered by `inbox.deleted` or `inbox.delete.failed`.
+
+    Where `cancels` has not come yet, it is refused when it does, and the answer is `inbox.deleted` as well.
+    """
+
+    request_id: UUID
+    cancels: UUID
+    """The `request_id` of the `inbox.requested` to undo."""
+    reason: str
+
+
+@_event("inbox.deleted.v1", subject="inbox_id")
+class InboxDeleted(Event, frozen=True, kw_only=True):
+    """It is gone; or it will never be."""
+
+    inbox_id: UUID
+    request_id: UUID
+    """The `inbox.delete.requested` that this answers."""
+    reason: str
+
+
+@_event("inbox.delete.failed.v1", subject="request_id")
+class InboxDeleteFailed(Event, frozen=True, kw_only=True):
+    """It stays."""
+
+    request_id: UUID
+    cancels: UUID
+    reason: str
+    """`in_use`: somebody has changed it to their needs."""

@@ -18,9 +18,61 @@ class Pipeline(Event, frozen=True, kw_only=True):
     """Whether new leads come into it."""
 
 
+@_event("pipeline.requested.v1", subject="request_id", wish=True)
+class PipelineRequested(Event, frozen=True, kw_only=True):
+    """An organization that begins shall have its first pipeline. Answered by `pipeline.created` or `pipeline.failed`.
+
+    The pipeline has the id of the request; where there is a default one already, that one answers.
+    """
+
+    request_id: UUID
+
+
 @_event("pipeline.created.v1", subject="pipeline_id")
 class PipelineCreated(Pipeline, frozen=True, kw_only=True):
-    """There is a way for deals to go."""
+    """There is a way for deals to go; told again where the one that is there answers another wish."""
+
+
+@_event("pipeline.failed.v1", subject="request_id")
+class PipelineFailed(Event, frozen=True, kw_only=True):
+    """It was not made."""
+
+    request_id: UUID
+    reason: str
+    """`cancelled`: it had been taken back before it came."""
+
+
+@_event("pipeline.delete.requested.v1", subject="request_id", wish=True)
+class PipelineDeleteRequested(Event, frozen=True, kw_only=True):
+    """A pipeline, or the wish for one, is taken back. Answered by `pipeline.deleted` or `pipeline.delete.failed`.
+
+    Where `cancels` has not come yet, it is refused when it does, and the answer is `pipeline.deleted` as well.
+    """
+
+    request_id: UUID
+    cancels: UUID
+    """The `request_id` of the `pipeline.requested` to undo."""
+    reason: str
+
+
+@_event("pipeline.deleted.v1", subject="pipeline_id")
+class PipelineDeleted(Event, frozen=True, kw_only=True):
+    """It is gone with its stages; or it will never be."""
+
+    pipeline_id: UUID
+    request_id: UUID
+    """The `pipeline.delete.requested` that this answers."""
+    reason: str
+
+
+@_event("pipeline.delete.failed.v1", subject="request_id")
+class PipelineDeleteFailed(Event, frozen=True, kw_only=True):
+    """It stays."""
+
+    request_id: UUID
+    cancels: UUID
+    reason: str
+    """`in_use`: there are deals in it."""
 
 
 @_event("pipeline.updated.v1", subject="pipeline_id")
@@ -94,6 +146,27 @@ class DealCreated(Deal, frozen=True, kw_only=True):
 @_event("deal.updated.v1", subject="deal_id", person=("contact_id", "deal_id"))
 class DealUpdated(Deal, frozen=True, kw_only=True):
     """Something about it changed; not its stage."""
+
+
+@_event("deal.assign.requested.v1", subject="request_id", wish=True)
+class DealAssignRequested(Event, frozen=True, kw_only=True):
+    """A deal shall be somebody's. Answered by `deal.updated`, also where it is theirs already, or by
+    `deal.assign.failed`.
+    """
+
+    request_id: UUID
+    deal_id: UUID
+    owner_id: UUID
+
+
+@_event("deal.assign.failed.v1", subject="request_id")
+class DealAssignFailed(Event, frozen=True, kw_only=True):
+    """It stays whose it is; the reason says why."""
+
+    request_id: UUID
+    deal_id: UUID
+    reason: str
+    """`not_found` or `unknown_owner`."""
 
 
 @_event("deal.stage.changed.v1", subject="deal_id", person=("contact_id", "deal_id"))

@@ -11,7 +11,7 @@ import msgspec
 from flotilla.events.base import SEQUENCE_WIDTH, Contract, Envelope
 
 ASKERS: Final = "^/flotilla/[a-z]+$"
-"""Sources of a wish: any service may ask."""
+"""Sources of a wish or of a shared fact: any service may ask or tell it."""
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _EXAMPLE_ID: Final = "0199d4e2-7a1c-7c3e-9b1f-5d2a6c0e41f7"
 _EXAMPLE_TIME: Final = "2026-01-15T09:30:00Z"
@@ -29,7 +29,7 @@ def envelope_schema(contract: Contract) -> JsonSchema:
     properties = envelope["properties"] | {
         name: {**_about(envelope["properties"][name]), "const": value} for name, value in fixed.items()
     }
-    if contract.wish:
+    if contract.wish or contract.shared:
         properties["source"] = {**_about(envelope["properties"]["source"]), "pattern": ASKERS}
     properties["sequence"] |= {"pattern": f"^[0-9]{{{SEQUENCE_WIDTH}}}$"}
     properties = {name: node for name, node in properties.items() if name != "data"} | {"data": data}

@@ -73,7 +73,7 @@ def _problem_of(status: int) -> type[Problem]:
     return type("HttpProblem", (Problem,), {"status": status, "slug": slug, "title": phrase})
 
 
-def unexpected(request: Request, error: Exception) -> Response:
+def unexpected(request: Request, error: BaseException) -> Response:
     """The answer to an error of ours; what it was stands in the log under the request id."""
     if isinstance(error, UNSTORABLE):
         return _respond(request, UnprocessableError("Texts cannot hold the character U+0000: remove it."))

@@ -1,8 +1,8 @@
 """One OpenAPI 3.1 document over all services: what callers read, and what the gateway routes by.
 
 Each operation says whose it is (`x-service`), what it takes (`x-permission`), which rate-limit class it
-counts in (`x-rate-limit`), and every problem it may answer with. `make contracts` writes it to
-contracts/openapi.json.
+counts in (`x-rate-limit`), which feature of a plan it takes, if any (`x-feature`), and every problem it may
+answer with. `make contracts` writes it to contracts/openapi.json.
 """
 
 from collections.abc import Iterable, Iterator
@@ -141,6 +141,8 @@ def _statuses(method: str, public: bool, operation: Operation) -> Iterator[str]:
     """Which problems such a route may answer with."""
     if not public:
         yield from ("401", "403")
+    if "x-feature" in operation:
+        yield "402"
     if any(parameter["in"] == "path" for parameter in operation.get("parameters", ())):
         yield "404"
     if method != "get":

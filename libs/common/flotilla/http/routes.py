@@ -6,7 +6,9 @@
     async def read_contact(contact_id: UUID, tx: Tx, who: Who) -> ContactOut: ...
 
 `permission="public"` is for sign-in and for hooks that prove themselves otherwise. `limit` names the
-rate-limit class that the gateway applies: `session` (people), `sign_in`, `hook`, `open`.
+rate-limit class that the gateway applies: `session` (people), `sign_in`, `hook`, `open`. `feature` names
+what of the organization's plan a route takes (flotilla.features): the gateway answers 402 or 403 where that is
+used up or not to be had. Routes that read, end or undo take none.
 """
 
 import asyncio
@@ -21,6 +23,7 @@ from starlette.exceptions import HTTPException
 
 from flotilla.app import App
 from flotilla.cause import Cause, current_cause
+from flotilla.features import FEATURES
 from flotilla.http.errors import unexpected
 from flotilla.http.work import Replay, RequestWork
 from flotilla.ids import new_id
@@ -59,8 +62,7 @@ class Route(APIRoute):
                 await work.roll_back(error)
                 raise
             except Exception as error:
-                await work.roll_back(error)
-                return unexpected(request, error)
+                return unexpected(request, await work.roll_back(error))
             return response
 
         return self._measured(handle)
@@ -102,6 +104,10 @@ class Routes(APIRouter):
         if limit not in LIMITS:
             raise ValueError(f"{method} {self.prefix}{path}: unknown rate-limit class {limit!r}")
         extra = {"x-permission": permission, "x-rate-limit": limit}
+        if (feature := options.pop("feature", None)) is not None:
+            if feature not in FEATURES:
+                raise ValueError(f"{method} {self.prefix}{path}: no plan allows {feature!r}")
+            extra["x-feature"] = feature
         return self.api_route(path, methods=[method], openapi_extra=extra, **options)
 
     def get(self, path: str, *, permission: str, limit: str = "session", **options: Any) -> Callable[[F], F]:  # type: ignore[override]

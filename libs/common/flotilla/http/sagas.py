@@ -23,7 +23,7 @@ class StepOut(BaseModel):
     """A step: what was asked for, and what came of it."""
 
     name: str
-    state: Literal["waiting", "asked", "done", "failed", "undoing", "undone", "stuck", "kept"]
+    state: Literal["waiting", "skipped", "asked", "done", "failed", "undoing", "undone", "stuck", "kept"]
     undoable: bool
     request_id: UUID | None
     undo_request_id: UUID | None

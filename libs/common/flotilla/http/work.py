@@ -75,9 +75,13 @@ class RequestWork:
             )
         await self._stack.aclose()
 
-    async def roll_back(self, error: BaseException) -> None:
-        """Undo everything."""
-        await self._stack.__aexit__(type(error), error, error.__traceback__)
+    async def roll_back(self, error: BaseException) -> BaseException:
+        """Undo everything; the error under its right name, for a lost connection shows as many things in asyncpg."""
+        try:
+            await self._stack.__aexit__(type(error), error, error.__traceback__)
+        except Exception as named:
+            return named
+        return error
 
     def _scope(self) -> str:
         route = getattr(self._request.scope.get("route"), "path", self._request.url.path)

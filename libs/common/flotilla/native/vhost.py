@@ -10,6 +10,8 @@ from typing import Final
 from flotilla.instance import Instance
 
 _TIMEOUT: Final = 15.0
+PARTNERS: Final = ".partners"
+"""After a fleet's vhost: the one beside it that holds its partners' queues."""
 _ALL: Final = {"configure": ".*", "write": ".*", "read": ".*"}
 
 
@@ -20,10 +22,23 @@ async def ensure_vhost(instance: Instance) -> None:
 
 
 async def delete_vhost(instance: Instance) -> None:
-    """Removes the instance's vhost with all queues in it; the main vhost of the node is refused."""
+    """Removes the instance's vhost with all queues in it, its partners' too; the main one of the node is refused."""
     if instance.vhost == instance.file.vhost:
         raise ValueError(f"{instance.vhost} belongs to the fleet itself")
+    await _delete_partners(instance)
     await asyncio.to_thread(_call, instance, "DELETE", f"vhosts/{instance.vhost}", None)
+
+
+async def _delete_partners(instance: Instance) -> None:
+    """Partners' users are the node's: they would stay when their vhost goes."""
+    vhost = f"{instance.vhost}{PARTNERS}"
+    if vhost not in await vhosts(instance):
+        return
+    answer = await asyncio.to_thread(_call, instance, "GET", f"vhosts/{vhost}/permissions", None)
+    for granted in json.loads(answer):
+        if granted["user"].startswith("partner."):
+            await asyncio.to_thread(_call, instance, "DELETE", f"users/{granted['user']}", None)
+    await asyncio.to_thread(_call, instance, "DELETE", f"vhosts/{vhost}", None)
 
 
 async def vhosts(instance: Instance) -> list[str]:

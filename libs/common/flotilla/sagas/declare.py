@@ -9,12 +9,13 @@ from uuid import UUID
 
 import msgspec
 
+from flotilla.bus import faults
 from flotilla.bus.declare import Handler, HandlerKind, Job, TimerKind
 from flotilla.bus.envelope import Received
 from flotilla.cause import Cause
 from flotilla.events.base import Event
 from flotilla.sagas import machine, store
-from flotilla.sagas.machine import Ask, Effect, Over, Saga, SagaState, TakeBack
+from flotilla.sagas.machine import Ask, Effect, Over, Saga, SagaState, StepRun, StepState, TakeBack
 from flotilla.sagas.store import Held
 from flotilla.store.postgres import Transaction
 
@@ -42,10 +43,20 @@ class Step(Generic[Context]):
     wish: Callable[[Context, UUID], Event]
     """(context, the request id)."""
     granted: type[Event]
-    refused: type[Event]
+    refused: type[Event] | tuple[type[Event], ...]
     undo: Undo[Context] | None = None
     within: timedelta = ANSWER_WITHIN
     """How long the answer may take before the step is given up and taken back."""
+    when: Callable[[Context], bool] | None = None
+    """Whether a saga has need of it; without, every one has."""
+    optional: bool = False
+    """Whether the saga goes on where it is refused or not answered. It has no undo."""
+
+    def planned(self, context: Context) -> StepRun:
+        """The step as a saga begins with it."""
+        needed = self.when is None or self.when(context)
+        state = StepState.WAITING if needed else StepState.SKIPPED
+        return StepRun(name=self.name, undoable=self.undo is not None, optional=self.optional, state=state)
 
 
 @dataclass(frozen=True)
@@ -80,7 +91,7 @@ class SagaKind(Generic[Context]):
     @cached_property
     def facts(self) -> Handler:
         """The handler of all facts that answer its wishes."""
-        types = [type_ for step in self.steps for type_ in (step.granted, step.refused)]
+        types = [type_ for step in self.steps for type_ in (step.granted, *_types(step.refused))]
         types += [
             type_ for step in self.steps if step.undo for type_ in (step.undo.granted, step.undo.refused)
         ]
@@ -97,7 +108,7 @@ class SagaKind(Generic[Context]):
     ) -> UUID:
         """Begin one in this transaction: its id. The first wish goes out when it commits."""
         now = await store.now(tx)
-        plan = [(step.name, step.undo is not None) for step in self.steps]
+        plan = [step.planned(context) for step in self.steps]
         saga, effects = machine.begin(tx.app.new_id(), subject_id, plan, new_id=tx.app.new_id, now=now)
         held = Held(org, saga, msgspec.to_builtins(context), cause, now)
         await store.insert(tx, org, self.name, saga, context, cause)
@@ -108,6 +119,14 @@ class SagaKind(Generic[Context]):
         """A person's word on a saga that is stuck: ask again, or leave the step as it is."""
         decided = machine.left(held.saga, new_id=tx.app.new_id) if keep else machine.retried(held.saga)
         return await self._apply(tx, held, decided, cause)
+
+    async def hold(self, tx: Transaction, org: UUID, subject_id: UUID) -> list[Held]:
+        """Those about one entity, held until the commit; take this lock before the entity's own, as answers do."""
+        return await store.lock_by_subject(tx, self.name, org, subject_id)
+
+    async def withdraw(self, tx: Transaction, held: Held, reason: str, cause: Cause) -> Saga:
+        """Undo what one did and will do, at its end too; one that is on its way back is left alone."""
+        return await self._apply(tx, held, machine.withdrawn(held.saga, reason, new_id=tx.app.new_id), cause)
 
     async def _hear(self, tx: Transaction, batch: Sequence[Received[Any]]) -> None:
         answers = [event for event in batch if event.envelope.requestid is not None]
@@ -164,6 +183,7 @@ class SagaKind(Generic[Context]):
         if saga != held.saga:
             await store.save(tx, [(held.org, saga)])
             await self._carry_out(tx, held, saga, effects, cause)
+            faults.reach("stepping")
         return saga
 
     async def _carry_out(
@@ -191,3 +211,7 @@ class SagaKind(Generic[Context]):
         assert step.undo is not None
         wish = step.undo.wish(context, effect.request_id, effect.cancels, saga.reason or "")
         return wish, step.undo.within, effect.attempt
+
+
+def _types(one_or_more: type[Event] | tuple[type[Event], ...]) -> tuple[type[Event], ...]:
+    return one_or_more if isinstance(one_or_more, tuple) else (one_or_more,)

@@ -4,6 +4,9 @@ Steps are asked for one after the other. A step that is refused, or not answered
 forward: what was done is undone from the last to the first, and so is the step that was not answered, for its
 wish may still be granted. A success that comes late is met by its undo again. An undo that is refused, or not
 answered however often it is asked for, leaves the saga `stuck` until a person decides.
+
+A step may be skipped, where a saga has no need of it, and may be optional: then the saga goes on without it. A
+saga that is no longer wanted is withdrawn, also after its end: what it did is undone.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,6 +29,8 @@ class StepState(StrEnum):
     """Where a step stands."""
 
     WAITING = "waiting"
+    SKIPPED = "skipped"
+    """There is nothing to ask for."""
     ASKED = "asked"
     DONE = "done"
     FAILED = "failed"
@@ -51,6 +56,8 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     undoable: bool
+    optional: bool = False
+    """Whether the saga goes on where it is refused or not answered."""
     state: StepState = StepState.WAITING
     request_id: UUID | None = None
     undo_request_id: UUID | None = None
@@ -102,11 +109,10 @@ Outcome = tuple[Saga, tuple[Effect, ...]]
 
 
 def begin(
-    saga_id: UUID, subject_id: UUID, steps: Sequence[tuple[str, bool]], *, new_id: NewId, now: datetime
+    saga_id: UUID, subject_id: UUID, steps: Sequence[StepRun], *, new_id: NewId, now: datetime
 ) -> Outcome:
-    """A saga whose first step is asked for. `steps`: name, and whether it can be undone."""
-    runs = tuple(StepRun(name=name, undoable=undoable) for name, undoable in steps)
-    saga = Saga(id=saga_id, subject_id=subject_id, state=SagaState.RUNNING, steps=runs)
+    """A saga whose first step is asked for; it is done where all are skipped."""
+    saga = Saga(id=saga_id, subject_id=subject_id, state=SagaState.RUNNING, steps=tuple(steps))
     return _go_on(saga, new_id, now)
 
 
@@ -126,6 +132,8 @@ def overdue(saga: Saga, request_id: UUID, *, attempt: int, new_id: NewId, now: d
     """The time for an answer is up; where it has come meanwhile, nothing happens."""
     for index, step in enumerate(saga.steps):
         if step.request_id == request_id and step.state is StepState.ASKED:
+            if step.optional:
+                return _go_on(_with(saga, index, state=StepState.FAILED, reason=NO_ANSWER), new_id, now)
             failed = replace(saga, state=SagaState.COMPENSATING, reason=f"{step.name}: {NO_ANSWER}")
             if step.undoable:
                 return _take_back(_with(failed, index, reason=NO_ANSWER), index, new_id())
@@ -156,6 +164,19 @@ def left(saga: Saga, *, new_id: NewId) -> Outcome:
     return saga, ()
 
 
+def withdrawn(saga: Saga, reason: str, *, new_id: NewId) -> Outcome:
+    """It is no longer wanted: what was done is undone, and so is what was asked for and may yet be granted."""
+    if saga.state not in (SagaState.RUNNING, SagaState.DONE):
+        return saga, ()
+    back = replace(saga, state=SagaState.COMPENSATING, reason=reason)
+    for index, step in enumerate(saga.steps):
+        if step.state is StepState.ASKED and step.undoable:
+            return _take_back(_with(back, index, reason=reason), index, new_id())
+        if step.state is StepState.ASKED:
+            back = _with(back, index, state=StepState.FAILED, reason=reason)
+    return _roll_back(back, new_id)
+
+
 def _wish_answered(
     saga: Saga, index: int, granted: bool, reason: str | None, new_id: NewId, now: datetime
 ) -> Outcome:
@@ -163,6 +184,9 @@ def _wish_answered(
     if step.state is StepState.ASKED:
         if granted:
             return _go_on(_with(saga, index, state=StepState.DONE, answered_at=now), new_id, now)
+        if step.optional:
+            without = _with(saga, index, state=StepState.FAILED, reason=reason, answered_at=now)
+            return _go_on(without, new_id, now)
         failed = replace(saga, state=SagaState.COMPENSATING, reason=f"{step.name}: {reason}")
         return _roll_back(
             _with(failed, index, state=StepState.FAILED, reason=reason, answered_at=now), new_id

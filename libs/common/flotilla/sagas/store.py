@@ -31,6 +31,10 @@ ORDER BY s.organization_id, s.id FOR UPDATE OF s"""
 
 LOCK: Final = "SELECT *, now() AS now FROM sagas WHERE organization_id = $1 AND id = $2 FOR UPDATE"
 
+LOCK_BY_SUBJECT: Final = """
+SELECT *, now() AS now FROM sagas WHERE organization_id = $1 AND subject_id = $2 AND kind = $3
+ORDER BY id FOR UPDATE"""
+
 SAVE: Final = """
 UPDATE sagas s SET state = t.state, reason = t.reason, steps = t.steps::jsonb, sequence = s.sequence + 1,
     updated_at = now(), ended_at = CASE WHEN t.state IN ('done', 'undone') THEN now() END
@@ -101,6 +105,11 @@ async def lock(tx: Transaction, org: UUID, saga_id: UUID) -> tuple[str, Held] | 
     """Hold one saga: its kind and itself."""
     row = await tx.fetchrow(LOCK, org, saga_id)
     return None if row is None else (row["kind"], _held(row))
+
+
+async def lock_by_subject(tx: Transaction, kind: str, org: UUID, subject_id: UUID) -> list[Held]:
+    """Hold the sagas of this kind about one entity, the oldest first."""
+    return [_held(row) for row in await tx.fetch(LOCK_BY_SUBJECT, org, subject_id, kind)]
 
 
 async def save(tx: Transaction, sagas: Sequence[tuple[UUID, Saga]]) -> None:

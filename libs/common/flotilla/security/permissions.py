@@ -9,6 +9,7 @@ _READ: Final = frozenset(
     {
         "accounts:read",
         "analytics:read",
+        "bookings:read",
         "campaigns:read",
         "companies:read",
         "contacts:read",
@@ -17,8 +18,10 @@ _READ: Final = frozenset(
         "deals:read",
         "drafts:read",
         "events:subscribe",
+        "inboxes:read",
         "invoices:read",
         "knowledge:read",
+        "leads:read",
         "notes:read",
         "organization:read",
         "pipelines:read",
@@ -27,27 +30,33 @@ _READ: Final = frozenset(
         "qualifications:read",
         "search:read",
         "tasks:read",
+        "teams:read",
         "users:read",
     }
 )
 _WORK: Final = _READ | {
+    "bookings:write",
+    "clients:assign",
     "companies:write",
     "contacts:write",
     "conversations:write",
     "counterparties:write",
     "deals:write",
     "drafts:decide",
+    "leads:write",
     "messages:send",
     "notes:write",
     "qualifications:write",
     "tasks:write",
 }
 _LEAD: Final = _WORK | {
+    "bookings:configure",
     "billing:read",
     "campaigns:write",
     "invoices:write",
     "journeys:read",
     "knowledge:write",
+    "leads:configure",
     "pipelines:write",
     "rules:read",
     "sagas:read",
@@ -55,14 +64,23 @@ _LEAD: Final = _WORK | {
 _ADMINISTER: Final = _LEAD | {
     "accounts:write",
     "ai:configure",
+    "api_keys:read",
+    "api_keys:write",
     "archive:read",
     "billing:write",
+    "inboxes:write",
     "invitations:write",
     "organization:write",
     "parked:read",
     "parked:write",
+    "replays:read",
+    "replays:write",
+    "partners:read",
+    "partners:write",
+    "roles:write",
     "rules:write",
     "sagas:write",
+    "teams:write",
     "users:write",
 }
 
@@ -76,8 +94,30 @@ ROLES: Final[dict[str, frozenset[str]]] = {
 }
 """Every role and what it may."""
 
+BASES: Final = ("viewer", "team_member", "team_owner", "admin")
+"""What an organization's own role may be taken for, from the least: by services that ask for nothing finer."""
+
+ESSENTIAL: Final = frozenset({"profile:read", "profile:write"})
+"""Of every role: people see and change what they are."""
+
+NOT_FOR_OWN_ROLES: Final = frozenset(
+    {"api_keys:write", "invitations:write", "organization:write", "roles:write", "users:write"}
+)
+"""Who may what is for owners and administrators to say: else a role could give itself more."""
+
+ALL: Final = "all"
+TEAM: Final = "team"
+SCOPES: Final = (TEAM, ALL)
+TEAM_SCOPED: Final = frozenset({"clients:assign", "teams:write"})
+"""Permissions that a role may have for a person's own teams alone; the others are for all of an organization."""
+
 ORG_WIDE_ROLES: Final = frozenset({"owner", "admin"})
 """See every event of their organization, whatever its audience."""
 
 KNOWN: Final = frozenset().union(*ROLES.values()) | {PUBLIC}
 """Every permission there is; a route may declare no other."""
+
+
+def base_of(permissions: frozenset[str]) -> str | None:
+    """The smallest of `BASES` that may all of these; None where even an administrator may not."""
+    return next((role for role in BASES if permissions <= ROLES[role]), None)

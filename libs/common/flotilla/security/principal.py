@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from flotilla.problems import UnauthorizedError
-from flotilla.security.permissions import ORG_WIDE_ROLES, ROLES
+from flotilla.security.permissions import ORG_WIDE_ROLES, ROLES, TEAM
 
 HEADER: Final = "flotilla-principal"
 LIFETIME_SECONDS: Final = 60
@@ -23,14 +23,21 @@ CACHE_SIZE: Final = 20_000
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """A signed-in person (or, later, a program) acting for one organization."""
+    """A signed-in person, or a program with an API key, acting for one organization."""
 
     org: UUID
     user_id: UUID
+    """Of a program: who made its key."""
     session_id: UUID
+    """Of a program: its API key's id."""
     role: str
     expires_at: int
     """Unix seconds."""
+    scopes: tuple[str, ...] | None = None
+    """All that a program may, of what its key's maker may; None for people."""
+    grants: dict[str, str] | None = None
+    """Permission to scope, of people who have one of their organization's own roles: `role` is then only what it is
+    taken for. None: all that `role` may."""
 
     @property
     def orgs(self) -> tuple[UUID, ...]:
@@ -40,16 +47,22 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def actor(self) -> str:
         """As events name it."""
-        return f"user:{self.user_id}"
+        return f"user:{self.user_id}" if self.scopes is None else f"api_key:{self.session_id}"
 
     @property
     def sees_everything(self) -> bool:
         """Whether it sees events of any audience of its organization."""
-        return self.role in ORG_WIDE_ROLES
+        return self.role in ORG_WIDE_ROLES and self.grants is None
 
     def may(self, permission: str) -> bool:
-        """Whether its role has the permission."""
-        return permission in ROLES.get(self.role, frozenset())
+        """Whether its role has the permission, and its key carries it where there is one."""
+        granted = self.scopes is None or permission in self.scopes
+        role = ROLES.get(self.role, frozenset()) if self.grants is None else self.grants
+        return granted and permission in role
+
+    def is_for_own_teams(self, permission: str) -> bool:
+        """Whether it has the permission for the teams it belongs to alone (`TEAM_SCOPED`)."""
+        return self.grants is not None and self.grants.get(permission) == TEAM
 
 
 class _Anonymous(Principal, frozen=True, kw_only=True):

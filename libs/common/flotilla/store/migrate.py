@@ -1,7 +1,8 @@
 """Migrations: numbered SQL, forward only, each in a transaction, applied as the schema's owner.
 
 Every service has two schemas and a ladder for each: `<service>_bus` (the bus's own tables, from
-flotilla/bus/migrations) and `<service>` (its own, from services/<service>/migrations). The runtime role owns
+flotilla/bus/migrations) and `<service>` (its own, from services/<service>/migrations); and a third, `<service>_shadow`,
+where its projections are built anew (flotilla/replay), which is brought in line behind both. The runtime role owns
 nothing and can reach no other service's schema. A migration that was applied may not be changed afterwards.
 """
 
@@ -14,6 +15,7 @@ import asyncpg
 
 from flotilla.bus.topology import declare_all
 from flotilla.instance import owner_role, runtime_role
+from flotilla.replay.twins import make_twins, schema_of
 from flotilla.service import Service, present
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ async def migrate_all(
         try:
             applied += await climb(connection, f"{service.name}_bus", BUS_MIGRATIONS)
             applied += await climb(connection, service.name, service.migrations)
+            await make_twins(connection, service, runtime_role(service.name))
         finally:
             await connection.close()
     if topology:
@@ -160,6 +163,10 @@ def _schema_sql(service: str, owner: Role, runtime: Role) -> str:
         "DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO {0}, {1}', current_database()); END $$;"
     )
     parts = [database_grant.format(owner.name, runtime.name)]
+    parts.append(f"""
+        CREATE SCHEMA IF NOT EXISTS {schema_of(service)} AUTHORIZATION {owner.name};
+        GRANT USAGE ON SCHEMA {schema_of(service)} TO {runtime.name};
+    """)
     for schema in (f"{service}_bus", service):
         defaults = f"ALTER DEFAULT PRIVILEGES FOR ROLE {owner.name} IN SCHEMA {schema}"
         parts.append(f"""

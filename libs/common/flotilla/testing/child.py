@@ -1,4 +1,4 @@
-"""`python -m flotilla.testing.child <module> [<fault>]`: the module's `service` as a process that may die.
+"""`python -m flotilla.testing.child <module> [<fault> [<passes>]]`: the module's `service`, which may die.
 
 Settings come from the environment, as for any service.
 """
@@ -14,11 +14,11 @@ from flotilla.run import run
 
 
 def main() -> None:
-    """Run it; with a fault named, die there."""
+    """Run it; with a fault named, die there, after so many passes."""
     module, *fault = sys.argv[1:]
     if fault:
         point = next(point for point in get_args(faults.Point) if point == fault[0])
-        faults.arm(point)
+        faults.arm(point, int(fault[1]) if len(fault) > 1 else 0)
     uvloop.run(run(importlib.import_module(module).service))
 
 

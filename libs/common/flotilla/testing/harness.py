@@ -104,15 +104,21 @@ class Harness:
     _sequences: dict[str, int] = field(default_factory=dict)
 
     def client(
-        self, org: UUID, role: str = "owner", user_id: UUID | None = None, session_id: UUID | None = None
+        self,
+        org: UUID,
+        role: str = "owner",
+        user_id: UUID | None = None,
+        session_id: UUID | None = None,
+        grants: dict[str, str] | None = None,
     ) -> Client:
-        """A person of an organization, signed in with a role."""
+        """A person of an organization, signed in with a role; with `grants`, with one of its own."""
         who = Principal(
             org=org,
             user_id=user_id or new_id(),
             session_id=session_id or new_id(),
             role=role,
             expires_at=int(time.time()) + 600,
+            grants=grants,
         )
         return Client(self.base_url, self.session, org, who.user_id, {HEADER: self._signer.sign(who)})
 

@@ -12,6 +12,7 @@ import asyncpg
 from flotilla.bus.topology import declare_all
 from flotilla.instance import Instance
 from flotilla.native.vhost import delete_vhost, ensure_vhost
+from flotilla.replay.plan import tables_of
 from flotilla.service import Service
 from flotilla.store.documents import Documents
 from flotilla.store.migrate import BUS_MIGRATIONS, migrate_all
@@ -46,8 +47,8 @@ async def isolated(service: Service, worker: str) -> AsyncIterator[Instance]:
 
 
 async def _template(instance: Instance, service: Service) -> str:
-    """A migrated database, made once for each state of the service's ladders."""
-    digest = hashlib.sha256(service.name.encode())
+    """A migrated database, made once for each state of the service's ladders and of its shadow."""
+    digest = hashlib.sha256(repr((service.name, tables_of(service))).encode())
     for folder in (BUS_MIGRATIONS, service.migrations):
         for file in sorted(folder.glob("*.sql")):
             digest.update(file.name.encode() + file.read_bytes())

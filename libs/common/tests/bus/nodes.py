@@ -1,20 +1,19 @@
 """A broker and a database of a test's own, to be killed and brought back while nobody else notices."""
 
-import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from flotilla.bus.topology import declare_all
-from flotilla.instance import Instance, project_root
+from flotilla.instance import Instance
 from flotilla.native.postgres import Postgres
 from flotilla.native.rabbitmq import RabbitMQ
 from flotilla.processes import Processes
 from flotilla.service import Service
 from flotilla.store.migrate import migrate_all
 from flotilla.testing import eventually
-from flotilla.testing.ports import free_ports
+from flotilla.testing.private import postgres_data, private_instance
 
 
 class Nodes:
@@ -37,7 +36,7 @@ class Nodes:
 @asynccontextmanager
 async def own_nodes(folder: Path, service: Service) -> AsyncIterator[Nodes]:
     """Started, migrated and declared for one service; stopped and removed afterwards."""
-    nodes = Nodes(_instance(folder))
+    nodes = Nodes(private_instance(folder))
     try:
         await nodes.postgres.start()
         await nodes.rabbitmq.start()
@@ -48,7 +47,7 @@ async def own_nodes(folder: Path, service: Service) -> AsyncIterator[Nodes]:
     finally:
         await nodes.rabbitmq.stop()
         await nodes.postgres.stop()
-        shutil.rmtree((nodes.instance.folder / "postgres").resolve(), ignore_errors=True)
+        shutil.rmtree(postgres_data(nodes.instance), ignore_errors=True)
 
 
 async def _written_down(instance: Instance, service: Service) -> bool:
@@ -57,17 +56,3 @@ async def _written_down(instance: Instance, service: Service) -> bool:
         file.read_bytes() for file in instance.folder.glob("rabbitmq/data/*/quorum/*/names.dets")
     )
     return all(f"{service.name}.{lane.name}".encode() in known for lane in service.lanes)
-
-
-def _instance(folder: Path) -> Instance:
-    """A checkout with free ports, sharing only the programs."""
-    project = project_root()
-    (folder / "deploy" / "instances").mkdir(parents=True)
-    (folder / "deploy" / "native").symlink_to(project / "deploy" / "native")
-    (folder / ".flotilla").mkdir()
-    (folder / ".flotilla" / "tools").symlink_to(project / ".flotilla" / "tools")
-    text = (project / "deploy" / "instances" / "test.toml").read_text()
-    ports = iter(free_ports(len(re.findall(r"= \d{4}$", text, re.MULTILINE))))
-    text = re.sub(r"= \d{4}$", lambda _: f"= {next(ports)}", text, flags=re.MULTILINE)
-    (folder / "deploy" / "instances" / "private.toml").write_text(text)
-    return Instance.load("private", folder)

@@ -7,10 +7,16 @@ from uuid import UUID
 
 import pytest
 from flotilla.sagas import machine
-from flotilla.sagas.machine import Ask, Over, Saga, SagaState, StepState, TakeBack
+from flotilla.sagas.machine import Ask, Over, Saga, SagaState, StepRun, StepState, TakeBack
+from msgspec.structs import replace
 
 NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
-STEPS = (("invoice", True), ("task", True), ("hand over", False))
+STEPS = (
+    StepRun(name="invoice", undoable=True),
+    StepRun(name="task", undoable=True),
+    StepRun(name="hand over", undoable=False),
+)
+TELL = StepRun(name="tell", undoable=False)
 _ids: Iterator[int] = count(1)
 
 
@@ -137,7 +143,7 @@ def test_a_deadline_after_the_answer_changes_nothing() -> None:
 
 
 def test_a_step_without_an_undo_fails_when_its_time_is_up() -> None:
-    saga, effects = machine.begin(new_id(), new_id(), [("tell", False)], new_id=new_id, now=NOW)
+    saga, effects = machine.begin(new_id(), new_id(), [TELL], new_id=new_id, now=NOW)
     saga, effects = too_late(saga, _asked(effects, 0))
     assert (saga.state, effects, states(saga)) == (SagaState.UNDONE, (Over(),), ["failed"])
 
@@ -181,3 +187,59 @@ def test_a_person_leaves_a_step_as_it_is() -> None:
     saga, effects = machine.left(saga, new_id=new_id)
     assert (saga.state, effects, states(saga)) == (SagaState.UNDONE, (Over(),), ["kept", "failed", "waiting"])
     assert machine.left(saga, new_id=new_id) == (saga, ())
+
+
+OPTIONAL = replace(TELL, optional=True)
+SKIPPED = replace(STEPS[1], state=StepState.SKIPPED)
+
+
+def test_a_step_that_is_not_needed_is_skipped() -> None:
+    saga, effects = machine.begin(new_id(), new_id(), [SKIPPED, STEPS[0]], new_id=new_id, now=NOW)
+    saga, effects = answer(saga, _asked(effects, 1), False)
+    assert (saga.state, effects, states(saga)) == (SagaState.UNDONE, (Over(),), ["skipped", "failed"])
+    saga, effects = machine.begin(new_id(), new_id(), [SKIPPED], new_id=new_id, now=NOW)
+    assert (saga.state, effects) == (SagaState.DONE, (Over(),))
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_it_goes_on_without_an_optional_step(silent: bool) -> None:
+    saga, effects = machine.begin(new_id(), new_id(), [OPTIONAL, TELL], new_id=new_id, now=NOW)
+    optional = _asked(effects, 0)
+    saga, effects = too_late(saga, optional) if silent else answer(saga, optional, False)
+    last = _asked(effects, 1)
+    assert answer(saga, optional, True) == (saga, ())
+    saga, effects = answer(saga, last, True)
+    assert (saga.state, effects, states(saga)) == (SagaState.DONE, (Over(),), ["failed", "done"])
+    assert saga.reason is None
+
+
+def test_one_that_is_withdrawn_after_its_end_is_undone() -> None:
+    saga, effects = machine.begin(new_id(), new_id(), [STEPS[0], TELL], new_id=new_id, now=NOW)
+    invoice = _asked(effects, 0)
+    for step in (1, None):
+        saga, effects = answer(saga, invoice if step else _asked(effects, 1), True)
+    assert saga.state is SagaState.DONE
+    saga, effects = machine.withdrawn(saga, "no longer wanted", new_id=new_id)
+    undo = _taken_back(effects, 0)
+    assert (undo.cancels, saga.reason) == (invoice, "no longer wanted")
+    assert machine.withdrawn(saga, "again", new_id=new_id) == (saga, ())
+    assert answer(saga, invoice, True) == (saga, ())
+    saga, effects = answer(saga, undo.request_id, True)
+    assert (saga.state, effects, states(saga)) == (SagaState.UNDONE, (Over(),), ["undone", "done"])
+    assert machine.withdrawn(saga, "again", new_id=new_id) == (saga, ())
+
+
+def test_one_that_is_withdrawn_while_it_waits_undoes_what_may_yet_be_granted() -> None:
+    saga, invoice = begun()
+    saga, effects = machine.withdrawn(saga, "no longer wanted", new_id=new_id)
+    undo = _taken_back(effects, 0)
+    saga, effects = answer(saga, invoice, True)
+    assert (_taken_back(effects, 0).attempt, saga.steps[0].late) == (2, True)
+    saga, effects = answer(saga, undo.request_id, True)
+    assert (saga.state, effects) == (SagaState.UNDONE, (Over(),))
+
+
+def test_one_that_is_withdrawn_where_nothing_can_be_undone_ends() -> None:
+    saga, effects = machine.begin(new_id(), new_id(), [TELL], new_id=new_id, now=NOW)
+    saga, effects = machine.withdrawn(saga, "no longer wanted", new_id=new_id)
+    assert (saga.state, effects, states(saga)) == (SagaState.UNDONE, (Over(),), ["failed"])

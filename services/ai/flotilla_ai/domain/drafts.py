@@ -35,6 +35,8 @@ class Failure(StrEnum):
     """The provider did not answer in time."""
     UNAVAILABLE = "provider_unavailable"
     """The provider cannot be used, and the knowledge has no answer either."""
+    BUDGET = "budget_used_up"
+    """The plan's AI is used up, so no hosted model was asked. Also said of a draft that the local one made instead."""
     SPAM = "looks_like_spam"
     UNDECIDED = "undecided"
     """Nobody decided until it was too old to be sent."""

@@ -37,6 +37,13 @@ LOCK_CURSOR: Final = "SELECT position FROM cursors WHERE name = $1 FOR UPDATE"
 MOVE_CURSOR: Final = "UPDATE cursors SET position = $2 WHERE name = $1"
 
 
+SET_CURSOR: Final = """
+INSERT INTO cursors (name, position) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET position = greatest(cursors.position, excluded.position)"""
+
+FORGET_CURSOR: Final = "DELETE FROM cursors WHERE name = $1"
+
+
 async def read_head(tx: Transaction) -> tuple[int, bytes]:
     """The last sealed position and the hash the next block follows. Nobody else seals until this ends."""
     await tx.execute(LOCK)

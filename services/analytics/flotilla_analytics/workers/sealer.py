@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from flotilla.app import App
+from flotilla.bus import faults
 from flotilla.bus.declare import Worker
 from flotilla.store.postgres import Database
 
@@ -26,6 +27,7 @@ async def seal_next(db: Database, limit: int = BLOCK) -> bool:
         entries = await ledger.take_unsealed(tx, limit)
         if entries:
             await ledger.append(tx, chain.seal(previous_hash, head + 1, entries), entries)
+            faults.reach("sealing")
     return bool(entries)
 
 

@@ -1,6 +1,19 @@
 """HTTP in, domain calls, HTTP out; a file for each resource."""
 
-from flotilla_auth.api import invitations, me, organization, roles, sessions, sign_in, sign_up, users
+from flotilla_auth.api import (
+    api_keys,
+    assignments,
+    invitations,
+    me,
+    organization,
+    presences,
+    roles,
+    sessions,
+    sign_in,
+    sign_up,
+    teams,
+    users,
+)
 
 ROUTES = (
     sign_up.routes,
@@ -11,4 +24,9 @@ ROUTES = (
     invitations.routes,
     organization.routes,
     roles.routes,
+    api_keys.routes,
+    teams.routes,
+    assignments.routes,
+    presences.own_routes,
+    presences.routes,
 )

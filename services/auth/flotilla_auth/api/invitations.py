@@ -65,7 +65,7 @@ class Accept(Body):
     locale: Locale = "en"
 
 
-@routes.post("", permission="invitations:write", status_code=201, dependencies=[NoStore])
+@routes.post("", permission="invitations:write", status_code=201, feature="seats", dependencies=[NoStore])
 async def invite(body: Invite, work: Work, who: Who, response: Response) -> NewInvitationView:
     """Invite somebody; the answer holds the token.
 

@@ -5,14 +5,14 @@ from dataclasses import replace
 from fastapi import Request, Response
 from flotilla.events.auth import UserUpdated
 from flotilla.http import NotFoundError, Routes, Tx, Who, check_if_match, set_etag
-from flotilla.security.permissions import ROLES
 from flotilla.store.postgres import Transaction
 
 from flotilla_auth import events
 from flotilla_auth.api.fields import Body, Locale, Name
 from flotilla_auth.api.views import OrganizationView, UserView
 from flotilla_auth.domain.entities import User
-from flotilla_auth.store import organizations, users
+from flotilla_auth.domain.own_roles import permissions_of
+from flotilla_auth.store import organizations, roles, users
 
 routes = Routes("/v1/me", tag="me")
 
@@ -53,10 +53,11 @@ async def change_me(body: MeChange, tx: Tx, who: Who, request: Request, response
 async def _view(tx: Transaction, user: User, response: Response) -> MeView:
     set_etag(response, user.sequence)
     organization = await organizations.read(tx, user.organization_id)
+    own = await roles.read(tx, user.organization_id, user.role_id) if user.role_id else None
     return MeView(
         **UserView.model_validate(user).model_dump(),
         organization=OrganizationView.model_validate(organization),
-        permissions=sorted(ROLES.get(user.role, frozenset())),
+        permissions=sorted(permissions_of(user.role, own)),
     )
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from fastapi import Request, Response
 from flotilla.events.auth import OrganizationUpdated
-from flotilla.http import Routes, Tx, Who, check_if_match, set_etag
+from flotilla.http import ConflictError, Routes, Tx, Who, Work, check_if_match, set_etag
 
-from flotilla_auth import events
+from flotilla_auth import events, onboarding
 from flotilla_auth.api.fields import Body, Currency, Locale, Name, TimeZone
 from flotilla_auth.api.views import OrganizationView
 from flotilla_auth.domain.entities import Organization
@@ -42,6 +42,21 @@ async def change_organization(
         return _view(before, response)
     now = await organizations.update(tx, wanted)
     events.organization(tx, OrganizationUpdated, now, before)
+    return _view(now, response)
+
+
+@routes.post("/onboarding", permission="organization:write", status_code=202)
+async def onboard_again(tx: Tx, work: Work, who: Who, response: Response) -> OrganizationView:
+    """Have others prepare again what an organization begins with; 409 where that has not failed.
+
+    `onboarding` says how it goes, and GET /v1/sagas/auth step by step.
+    """
+    before = await organizations.lock(tx, who.org)
+    if before.onboarding != onboarding.FAILED:
+        raise ConflictError(f"The onboarding of your organization is {before.onboarding}.")
+    now = await organizations.update(tx, replace(before, onboarding=onboarding.RUNNING))
+    events.organization(tx, OrganizationUpdated, now, before)
+    await onboarding.begin(tx, now, who.user_id, work.cause)
     return _view(now, response)
 
 

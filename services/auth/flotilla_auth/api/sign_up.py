@@ -4,7 +4,7 @@ from flotilla.events.auth import OrganizationCreated, UserCreated
 from flotilla.http import ConflictError, Routes, Work
 from flotilla.ids import new_id
 
-from flotilla_auth import events, sessions
+from flotilla_auth import events, onboarding, sessions
 from flotilla_auth.api.fields import Body, Currency, Email, Locale, Name, Password, TimeZone, check_password
 from flotilla_auth.api.requests import FromDevice, NoStore, in_the_name_of
 from flotilla_auth.api.views import SignedIn
@@ -30,7 +30,7 @@ class SignUp(Body):
 
 @routes.post("", permission="public", limit="sign_in", status_code=201, dependencies=[NoStore])
 async def sign_up(body: SignUp, work: Work, device: FromDevice) -> SignedIn:
-    """Found an organization; its owner is signed in at once.
+    """Found an organization; its owner is signed in at once, what others prepare for it follows.
 
     409 where the e-mail address is in use. Of two requests at once with one address, one wins.
     """
@@ -38,7 +38,8 @@ async def sign_up(body: SignUp, work: Work, device: FromDevice) -> SignedIn:
     app = work.app
     password_hash = await own(app).passwords.hash(body.password.get_secret_value())
     organization_id, user_id = new_id(), new_id()
-    async with app.db.transaction(organization_id, cause=in_the_name_of(user_id, work)) as tx:
+    cause = in_the_name_of(user_id, work)
+    async with app.db.transaction(organization_id, cause=cause) as tx:
         if not await credentials.insert(tx, user_id, own(app).emails.of(body.email), password_hash):
             raise ConflictError("This e-mail address cannot be used to sign up. If it is yours, sign in.")
         await credentials.join(tx, user_id, organization_id)
@@ -63,5 +64,6 @@ async def sign_up(body: SignUp, work: Work, device: FromDevice) -> SignedIn:
         )
         events.organization(tx, OrganizationCreated, organization)
         events.user(tx, UserCreated, owner)
+        await onboarding.begin(tx, organization, user_id, cause)
         tokens = await sessions.begin(tx, owner, method="password", device=device)
     return SignedIn.of(tokens, owner, organization)

@@ -1,11 +1,11 @@
 """/v1/users: the people of the caller's organization."""
 
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, Self
 from uuid import UUID
 
 from fastapi import Request, Response
-from flotilla.events.auth import InvitationRevoked, UserDeactivated, UserUpdated
+from flotilla.events.auth import ApiKeyRevoked, InvitationRevoked, UserDeactivated, UserUpdated
 from flotilla.http import (
     ForbiddenError,
     NotFoundError,
@@ -13,6 +13,7 @@ from flotilla.http import (
     PageQuery,
     Routes,
     Tx,
+    UnprocessableError,
     Who,
     check_if_match,
     set_etag,
@@ -20,13 +21,16 @@ from flotilla.http import (
 from flotilla.http.pages import page
 from flotilla.security.principal import Principal
 from flotilla.store.postgres import Transaction
+from pydantic import Field, model_validator
 
-from flotilla_auth import events, sessions
+from flotilla_auth import events, sessions, teams
 from flotilla_auth.api.fields import Body, Role
 from flotilla_auth.api.views import UserView
 from flotilla_auth.domain import roles
 from flotilla_auth.domain.entities import User
-from flotilla_auth.store import invitations, organizations, users
+from flotilla_auth.domain.own_roles import OwnRole, permissions_of
+from flotilla_auth.store import api_keys, invitations, organizations, users
+from flotilla_auth.store import roles as role_store
 
 routes = Routes("/v1/users", tag="users")
 
@@ -34,8 +38,15 @@ routes = Routes("/v1/users", tag="users")
 class UserChange(Body):
     """What is left out stays."""
 
-    role: Role | None = None
+    role: Role | None = Field(default=None, description="A built-in one.")
+    role_id: UUID | None = Field(default=None, description="One of the organization's own, instead.")
     state: Literal["active", "deactivated"] | None = None
+
+    @model_validator(mode="after")
+    def _one_role(self) -> Self:
+        if self.role is not None and self.role_id is not None:
+            raise ValueError("gives two roles")
+        return self
 
 
 @routes.get("", permission="users:read")
@@ -64,9 +75,15 @@ async def change_user(
     # Held while owners are counted: two owners who leave at once would leave none.
     await organizations.lock(tx, who.org)
     actor = await acting(tx, who)
+    # Before the person, as whoever changes the role for everybody does.
+    own = await _own_role(tx, who.org, body.role_id) if body.role_id else None
     before = _there(await users.lock(tx, who.org, user_id))
     check_if_match(request, before.sequence)
-    wanted = replace(before, **body.model_dump(exclude_none=True))
+    wanted = replace(before, state=body.state or before.state)
+    if own is not None:
+        wanted = replace(wanted, role=own.base, role_id=own.id)
+    elif body.role is not None:
+        wanted = replace(wanted, role=body.role, role_id=None)
     owners = await users.count_owners(tx, who.org)
     roles.check_change(actor, before, role=wanted.role, state=wanted.state, owners=owners)
     if wanted == before:
@@ -87,12 +104,30 @@ async def acting(tx: Transaction, who: Principal) -> User:
 async def _follow_up(tx: Transaction, before: User, now: User) -> None:
     leaves = before.active and not now.active
     events.user(tx, UserDeactivated if leaves else UserUpdated, now, before)
-    if not leaves and not roles.loses_permissions(before.role, now.role):
+    if not leaves and not roles.loses_permissions(await _may(tx, before), await _may(tx, now)):
         return
+    if leaves:
+        await teams.leave(tx, now.organization_id, now.id, None)
     await sessions.end_all(tx, now, "user_deactivated" if leaves else "revoked")
     # An invitation somebody made and kept would be their way back.
     for revoked in await invitations.revoke_by(tx, now.organization_id, now.id):
         events.invitation(tx, InvitationRevoked, revoked)
+    # So would a key that they made.
+    for key in await api_keys.revoke_by(tx, now.organization_id, now.id):
+        events.api_key(tx, ApiKeyRevoked, key, revoked_at=key.revoked_at, reason=key.revoke_reason)
+
+
+async def _may(tx: Transaction, user: User) -> frozenset[str]:
+    own = await role_store.read(tx, user.organization_id, user.role_id) if user.role_id else None
+    return permissions_of(user.role, own)
+
+
+async def _own_role(tx: Transaction, organization_id: UUID, role_id: UUID) -> OwnRole:
+    role = await role_store.hold(tx, organization_id, role_id)
+    if role is None:
+        detail = "Your organization has no such role."
+        raise UnprocessableError(detail, errors=[{"pointer": "/role_id", "detail": detail}])
+    return role
 
 
 def _view(user: User, response: Response) -> UserView:

@@ -1,7 +1,7 @@
 """What callers get to see of organizations, people and sessions."""
 
 from datetime import datetime
-from typing import Self
+from typing import Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -24,6 +24,8 @@ class UserView(View):
     email: str
     name: str
     role: str
+    role_id: UUID | None
+    """The organization's own role that they have; `role` is then what they are taken for."""
     locale: str
     state: str
     created_at: datetime
@@ -40,6 +42,7 @@ class OrganizationView(View):
     currency: str
     region: str
     state: str
+    onboarding: Literal["running", "done", "failed"]
     created_at: datetime
 
 

@@ -1,12 +1,13 @@
 """Organizations, people, sessions, invitations."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 ACTIVE: Final = "active"
 DEACTIVATED: Final = "deactivated"
+SUSPENDED: Final = "suspended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +22,23 @@ class Organization:
     currency: str
     region: str
     state: str
+    onboarding: str
+    suspended_from: str | None
+    """The state it goes back to; None where it is not suspended."""
+    suspension_reason: str | None
     sequence: int
     created_at: datetime
+
+    def suspended(self, reason: str) -> "Organization":
+        """Closed, for a reason; one that is closed already is so for this reason now."""
+        before = self.suspended_from or self.state
+        return replace(self, state=SUSPENDED, suspended_from=before, suspension_reason=reason)
+
+    def reopened(self) -> "Organization":
+        """As it was before it was closed."""
+        return replace(
+            self, state=self.suspended_from or self.state, suspended_from=None, suspension_reason=None
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +50,8 @@ class User:
     email: str
     name: str
     role: str
+    role_id: UUID | None
+    """Their organization's own role; `role` is then what they are taken for."""
     locale: str
     state: str
     sequence: int

@@ -8,11 +8,15 @@ from flotilla.store.postgres import Row, Transaction
 
 from flotilla_auth.domain.entities import Organization
 
-_COLUMNS: Final = "id, name, slug, locale, time_zone, currency, region, state, sequence, created_at"
+_COLUMNS: Final = (
+    "id, name, slug, locale, time_zone, currency, region, state, onboarding, suspended_from, suspension_reason,"
+    " sequence, created_at"
+)
 
 INSERT: Final = f"""
-INSERT INTO organizations (organization_id, id, name, slug, locale, time_zone, currency, region, state)
-VALUES ($1, $1, $2, $3, $4, $5, $6, $7, 'trial') RETURNING {_COLUMNS}"""
+INSERT INTO organizations (organization_id, id, name, slug, locale, time_zone, currency, region, state,
+                           onboarding)
+VALUES ($1, $1, $2, $3, $4, $5, $6, $7, 'trial', 'running') RETURNING {_COLUMNS}"""
 
 TAKE_SLUG: Final = """
 INSERT INTO slugs (slug_hash, organization_id) VALUES (sha256(convert_to($1, 'UTF8')), $2)
@@ -23,7 +27,8 @@ READ: Final = f"SELECT {_COLUMNS} FROM organizations WHERE organization_id = $1"
 LOCK: Final = f"{READ} FOR NO KEY UPDATE"
 
 UPDATE: Final = f"""
-UPDATE organizations SET name = $2, locale = $3, time_zone = $4, currency = $5, sequence = sequence + 1
+UPDATE organizations SET name = $2, locale = $3, time_zone = $4, currency = $5, state = $6, onboarding = $7,
+    suspended_from = $8, suspension_reason = $9, sequence = sequence + 1
 WHERE organization_id = $1 RETURNING {_COLUMNS}"""
 
 
@@ -56,8 +61,19 @@ async def lock(tx: Transaction, organization_id: UUID) -> Organization:
 
 
 async def update(tx: Transaction, wanted: Organization) -> Organization:
-    """As `wanted` says: name, locale, time zone, currency."""
-    row = await tx.fetchrow(UPDATE, wanted.id, wanted.name, wanted.locale, wanted.time_zone, wanted.currency)
+    """As `wanted` says, but for its slug and region."""
+    row = await tx.fetchrow(
+        UPDATE,
+        wanted.id,
+        wanted.name,
+        wanted.locale,
+        wanted.time_zone,
+        wanted.currency,
+        wanted.state,
+        wanted.onboarding,
+        wanted.suspended_from,
+        wanted.suspension_reason,
+    )
     return _read(row)
 
 

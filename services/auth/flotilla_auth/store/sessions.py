@@ -39,6 +39,11 @@ END_ALL: Final = f"""
 UPDATE sessions SET ended_at = now(), end_reason = $3, sequence = sequence + 1
 WHERE organization_id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > now() RETURNING {_COLUMNS}"""
 
+END_ALL_WITH_ROLE: Final = f"""
+UPDATE sessions SET ended_at = now(), end_reason = $3, sequence = sequence + 1
+WHERE organization_id = $1 AND ended_at IS NULL AND expires_at > now()
+  AND user_id = ANY (ARRAY(SELECT id FROM users WHERE organization_id = $1 AND role_id = $2)) RETURNING {_COLUMNS}"""
+
 INSERT_HASH: Final = """
 INSERT INTO refresh_tokens (token_hash, organization_id, session_id, user_id, expires_at)
 VALUES ($1, $2, $3, $4, $5)"""
@@ -118,6 +123,14 @@ async def touch(tx: Transaction, session: Session, lifetime: timedelta) -> Sessi
 async def end(tx: Transaction, organization_id: UUID, session_id: UUID, reason: str) -> Session | None:
     """None where it had ended before."""
     return _read(await tx.fetchrow(END, organization_id, session_id, reason))
+
+
+async def end_all_with_role(
+    tx: Transaction, organization_id: UUID, role_id: UUID, reason: str
+) -> list[Session]:
+    """End all of everybody who has this role: their states after that."""
+    rows = await tx.fetch(END_ALL_WITH_ROLE, organization_id, role_id, reason)
+    return [Session(**row) for row in rows]
 
 
 async def end_all(tx: Transaction, organization_id: UUID, user_id: UUID, reason: str) -> list[Session]:

@@ -9,7 +9,7 @@ from flotilla.store.postgres import Row, Transaction
 
 from flotilla_auth.domain.entities import User
 
-_COLUMNS: Final = "organization_id, id, email, name, role, locale, state, sequence, created_at"
+_COLUMNS: Final = "organization_id, id, email, name, role, role_id, locale, state, sequence, created_at"
 
 INSERT: Final = f"""
 INSERT INTO users (organization_id, id, email, name, role, locale, state)
@@ -26,8 +26,17 @@ SELECT {_COLUMNS} FROM users
 WHERE organization_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY organization_id, id LIMIT $3"""
 
 UPDATE: Final = f"""
-UPDATE users SET name = $3, locale = $4, role = $5, state = $6, sequence = sequence + 1
+UPDATE users SET name = $3, locale = $4, role = $5, state = $6, role_id = $7,
+    sequence = sequence + 1
 WHERE organization_id = $1 AND id = $2 RETURNING {_COLUMNS}"""
+
+# In one order, so that two who hold several people wait for each other.
+LOCK_WITH_ROLE: Final = f"""
+SELECT {_COLUMNS} FROM users WHERE organization_id = $1 AND role_id = $2 ORDER BY id FOR NO KEY UPDATE"""
+
+REBASE: Final = f"""
+UPDATE users SET role = $3, sequence = sequence + 1
+WHERE organization_id = $1 AND role_id = $2 RETURNING {_COLUMNS}"""
 
 OWNERS: Final = (
     "SELECT count(*) FROM users WHERE organization_id = $1 AND role = 'owner' AND state = 'active'"
@@ -72,10 +81,24 @@ async def page(tx: Transaction, organization_id: UUID, after: UUID | None, limit
 async def update(tx: Transaction, user: User) -> User:
     """As `user` says: name, locale, role, state."""
     row = await tx.fetchrow(
-        UPDATE, user.organization_id, user.id, user.name, user.locale, user.role, user.state
+        UPDATE,
+        user.organization_id,
+        user.id,
+        user.name,
+        user.locale,
+        user.role,
+        user.state,
+        user.role_id,
     )
     assert row is not None
     return User(**row)
+
+
+async def rebase(tx: Transaction, organization_id: UUID, role_id: UUID, base: str) -> list[tuple[User, User]]:
+    """Everybody who has this role is taken for another: before and after."""
+    before = {row["id"]: User(**row) for row in await tx.fetch(LOCK_WITH_ROLE, organization_id, role_id)}
+    rows = await tx.fetch(REBASE, organization_id, role_id, base)
+    return [(before[row["id"]], User(**row)) for row in rows]
 
 
 async def count_owners(tx: Transaction, organization_id: UUID) -> int:

@@ -52,7 +52,7 @@ async def list_rules(tx: Tx, who: Who, query: PageQuery) -> Page[RuleOut]:
     return Page(items=[RuleOut.of(rule) for rule in shown.items], next_cursor=shown.next_cursor)
 
 
-@routes.post("", permission="rules:write", status_code=201)
+@routes.post("", permission="rules:write", status_code=201, feature="automation")
 async def create_rule(wanted: RuleIn, work: Work, response: Response) -> RuleOut:
     """Make a rule. One that is enabled hears every event from before this is answered."""
     values = _values(wanted.model_dump())

@@ -5,26 +5,14 @@ Ids are written as they are, or as one place of the event that holds an id: `{{ 
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 from uuid import UUID
 
 import msgspec
-from flotilla.events.base import Event, contract_of
-from flotilla.events.crm import TaskCreated, TaskFailed, TaskRequested
-from flotilla.events.messaging import (
-    MessageFailed,
-    MessageReceived,
-    MessageRefused,
-    MessageRequested,
-    MessageSent,
-)
-from flotilla.events.pipeline import DealMoveFailed, DealMoveRequested, DealStageChanged
 
-from flotilla_automation.domain.fields import Field, Kind, Occurrence
+from flotilla_automation.domain.fields import Field, Kind
 from flotilla_automation.domain.reading import Mistakes
-from flotilla_automation.domain.templates import mistakes_in, only_place, render
+from flotilla_automation.domain.templates import mistakes_in, only_place
 
 MAX_ACTIONS: Final = 20
 MAX_SECONDS: Final = 90 * 24 * 3600
@@ -33,10 +21,8 @@ TEXT: Final = 4000
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=MAX_SECONDS)]
 Id = str
 """A UUID, or one place of the event."""
-
-
-class UnfitError(ValueError):
-    """The event does not hold what an action needs; the words say what."""
+Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f]*$")]
+Tags = Annotated[tuple[Tag, ...], msgspec.Meta(max_length=20)]
 
 
 class CreateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="create_task"):
@@ -65,6 +51,80 @@ class SendMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     conversation_id: Id = "{{ data.conversation_id }}"
 
 
+class AssignConversation(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="assign_conversation"
+):
+    """Ask messaging to give a conversation to a person; to nobody without one."""
+
+    assignee_id: Id | None = None
+    conversation_id: Id = "{{ data.conversation_id }}"
+
+
+class AssignDeal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="assign_deal"):
+    """Ask pipeline to give a deal to a person."""
+
+    owner_id: Id
+    deal_id: Id = "{{ data.deal_id }}"
+
+
+class AssignContact(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="assign_contact"
+):
+    """Ask crm to give a contact to a person."""
+
+    owner_id: Id
+    contact_id: Id = "{{ data.contact_id }}"
+
+
+class TagContact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="tag_contact"):
+    """Ask crm to tag a contact, and to take tags away."""
+
+    add: Tags = ()
+    remove: Tags = ()
+    contact_id: Id = "{{ data.contact_id }}"
+
+
+class StartSequence(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="start_sequence"
+):
+    """Ask campaign to enrol a contact."""
+
+    sequence_id: Id
+    contact_id: Id = "{{ data.contact_id }}"
+    conversation_id: Id | None = None
+    """Where they are written to; in their newest conversation without one."""
+    name: Annotated[str, msgspec.Meta(max_length=TITLE)] | None = None
+    """What texts call them: `{{ data.sender.name }}`."""
+
+
+class AskAi(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="ask_ai"):
+    """Ask ai to propose a reply, for a person to decide on."""
+
+    instruction: Annotated[str, msgspec.Meta(max_length=TEXT)] | None = None
+    conversation_id: Id = "{{ data.conversation_id }}"
+
+
+class Notify(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="notify"):
+    """Tell a colleague."""
+
+    user_id: Id
+    title: Annotated[str, msgspec.Meta(min_length=1, max_length=TITLE)]
+    text: Annotated[str, msgspec.Meta(max_length=TEXT)] = ""
+    link: Annotated[str, msgspec.Meta(max_length=500, pattern=r"^/[^/\\s][^\s]*$")] | None = None
+    """Where it leads, in the console: `/conversations`."""
+
+
+class BookHost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="book_host"):
+    """Ask crm to book a contact in, at the first time that is free of those who can be booked."""
+
+    title: Annotated[str, msgspec.Meta(min_length=1, max_length=TITLE)]
+    host_ids: Annotated[tuple[UUID, ...], msgspec.Meta(max_length=20)] = ()
+    """One of these; anybody without one."""
+    in_seconds: Seconds | None = None
+    """Not before so long from now."""
+    contact_id: Id = "{{ data.contact_id }}"
+
+
 class CallWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="call_webhook"):
     """Tell another program, signed."""
 
@@ -85,35 +145,46 @@ class NoReply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     conversation_id: Id = "{{ data.conversation_id }}"
 
 
-Action: TypeAlias = CreateTask | MoveDeal | SendMessage | CallWebhook | Wait | NoReply
-Wish: TypeAlias = CreateTask | MoveDeal | SendMessage
+Wish: TypeAlias = (
+    CreateTask
+    | MoveDeal
+    | SendMessage
+    | AssignConversation
+    | AssignDeal
+    | AssignContact
+    | TagContact
+    | StartSequence
+    | AskAi
+    | Notify
+    | BookHost
+)
+Action: TypeAlias = Wish | CallWebhook | Wait | NoReply
 
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What a wish is answered by: the fact that it is so, and those that it is not."""
-
-    well: type[Event]
-    ill: tuple[type[Event], ...]
-
-
-ANSWERS: Final[Mapping[type[Action], Answers]] = {
-    CreateTask: Answers(TaskCreated, (TaskFailed,)),
-    MoveDeal: Answers(DealStageChanged, (DealMoveFailed,)),
-    SendMessage: Answers(MessageSent, (MessageFailed, MessageRefused)),
-}
 KINDS: Final[Mapping[str, type[Action]]] = {
-    str(each.__struct_config__.tag): each
-    for each in (CreateTask, MoveDeal, SendMessage, CallWebhook, Wait, NoReply)
+    str(each.__struct_config__.tag): each for each in get_args(Action)
 }
-REPLIES: Final[Mapping[str, type[Event]]] = {"customer": MessageReceived, "team": MessageSent}
 _IDS: Final[Mapping[type[Action], tuple[str, ...]]] = {
     CreateTask: ("assignee_id", "contact_id", "company_id", "conversation_id"),
     MoveDeal: ("deal_id", "stage_id"),
     SendMessage: ("conversation_id",),
+    AssignConversation: ("assignee_id", "conversation_id"),
+    AssignDeal: ("owner_id", "deal_id"),
+    AssignContact: ("owner_id", "contact_id"),
+    TagContact: ("contact_id",),
+    StartSequence: ("sequence_id", "contact_id", "conversation_id"),
+    AskAi: ("conversation_id",),
+    Notify: ("user_id",),
+    BookHost: ("contact_id",),
     NoReply: ("conversation_id",),
 }
-_TEXTS: Final[Mapping[type[Action], tuple[str, ...]]] = {CreateTask: ("title",), SendMessage: ("text",)}
+_TEXTS: Final[Mapping[type[Action], tuple[str, ...]]] = {
+    CreateTask: ("title",),
+    SendMessage: ("text",),
+    StartSequence: ("name",),
+    AskAi: ("instruction",),
+    Notify: ("title", "text"),
+    BookHost: ("title",),
+}
 _PATH: Final = re.compile(r" - at `\$(.*)`$")
 
 
@@ -145,8 +216,10 @@ def read_actions(raw: Any, fields: Mapping[str, Field], mistakes: Mistakes) -> t
 
 def _mistakes(action: Action, fields: Mapping[str, Field]) -> Iterator[tuple[str, str]]:
     for name in _TEXTS.get(type(action), ()):
-        for detail in mistakes_in(getattr(action, name), fields):
+        for detail in mistakes_in(getattr(action, name) or "", fields):
             yield name, detail
+    if isinstance(action, TagContact) and not (action.add or action.remove):
+        yield "add", "a tag to add or to remove"
     for name in _IDS.get(type(action), ()):
         written = getattr(action, name)
         if written is not None and not _names_an_id(written, fields):
@@ -162,65 +235,3 @@ def _names_an_id(written: str, fields: Mapping[str, Field]) -> bool:
     except ValueError:
         return False
     return True
-
-
-def wanted_types(trigger: str, actions: tuple[Action, ...]) -> frozenset[str]:
-    """What must be heard for a rule: its trigger, the answers to its wishes, the replies it waits to miss."""
-    answers = [ANSWERS[type(action)] for action in actions if type(action) in ANSWERS]
-    heard = [data for each in answers for data in (each.well, *each.ill)]
-    heard += [REPLIES[action.by] for action in actions if isinstance(action, NoReply)]
-    return frozenset({trigger, *(contract_of(data).type for data in heard)})
-
-
-def wish(action: Wish, event: Occurrence, *, request_id: UUID, rule: str, now: datetime) -> Event:
-    """The event that asks for it; UnfitError where the event does not hold what is needed."""
-    if isinstance(action, MoveDeal):
-        return DealMoveRequested(
-            request_id=request_id,
-            deal_id=needed_id(action.deal_id, event),
-            stage_id=needed_id(action.stage_id, event),
-            reason=rule,
-            loss_reason=action.loss_reason,
-        )
-    if isinstance(action, SendMessage):
-        text = render(action.text, event, limit=TEXT).strip()
-        if not text:
-            raise UnfitError("the text comes out empty")
-        contact_id = event.value("data.contact_id")
-        return MessageRequested(
-            request_id=request_id,
-            conversation_id=needed_id(action.conversation_id, event),
-            contact_id=contact_id if isinstance(contact_id, UUID) else None,
-            text=text,
-        )
-    title = " ".join(render(action.title, event, limit=TITLE).split())
-    if not title:
-        raise UnfitError("the title comes out empty")
-    return TaskRequested(
-        request_id=request_id,
-        title=title,
-        assignee_id=written_id(action.assignee_id, event),
-        due_at=None if action.due_in_seconds is None else now + timedelta(seconds=action.due_in_seconds),
-        contact_id=written_id(action.contact_id, event),
-        company_id=written_id(action.company_id, event),
-        conversation_id=written_id(action.conversation_id, event),
-    )
-
-
-def written_id(written: Id | None, event: Occurrence) -> UUID | None:
-    """The id that is written, or that stands in the event; none where that is empty."""
-    if written is None:
-        return None
-    place = only_place(written)
-    if place is None:
-        return UUID(written)
-    found = event.value(place)
-    return found if isinstance(found, UUID) else None
-
-
-def needed_id(written: Id, event: Occurrence) -> UUID:
-    """The same where there must be one; UnfitError names the place that is empty."""
-    found = written_id(written, event)
-    if found is None:
-        raise UnfitError(f"{only_place(written)} is empty")
-    return found

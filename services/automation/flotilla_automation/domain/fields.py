@@ -157,6 +157,8 @@ def _plain(type_: inspect.Type) -> tuple[inspect.Type, Kind | None, bool]:
     personal = False
     if isinstance(type_, inspect.Metadata):
         personal = bool((type_.extra_json_schema or {}).get("x-personal-data"))
+        if (type_.extra_json_schema or {}).get("x-internal"):
+            return type_, None, personal
         type_ = type_.type
     if isinstance(type_, inspect.UnionType):
         real = [each for each in type_.types if not isinstance(each, inspect.NoneType)]

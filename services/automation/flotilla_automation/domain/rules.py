@@ -11,10 +11,11 @@ from uuid import UUID
 import msgspec
 from flotilla.events import automation as events
 
-from flotilla_automation.domain.actions import Action, kind_of, read_actions, wanted_types
+from flotilla_automation.domain.actions import Action, kind_of, read_actions
 from flotilla_automation.domain.conditions import Condition
 from flotilla_automation.domain.fields import fields_of, triggers
 from flotilla_automation.domain.reading import NOTHING, ConditionReader, Mistakes
+from flotilla_automation.domain.wishes import wanted_types
 
 
 class RuleState(StrEnum):

@@ -16,9 +16,10 @@ from flotilla.events.base import Event
 from flotilla.events.messaging import MessageReceived, MessageSent
 from flotilla.ids import derived_id
 
-from flotilla_automation.domain.actions import CallWebhook, NoReply, UnfitError, Wait, needed_id, wish
+from flotilla_automation.domain.actions import CallWebhook, NoReply, Wait
 from flotilla_automation.domain.fields import Occurrence
 from flotilla_automation.domain.rules import Plan
+from flotilla_automation.domain.wishes import UnfitError, needed_id, wish
 
 REASON: Final = 300
 """Characters of a reason."""

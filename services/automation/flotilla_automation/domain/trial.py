@@ -7,19 +7,11 @@ from uuid import UUID
 
 import msgspec
 
-from flotilla_automation.domain.actions import (
-    Action,
-    CallWebhook,
-    NoReply,
-    UnfitError,
-    Wait,
-    kind_of,
-    needed_id,
-    wish,
-)
+from flotilla_automation.domain.actions import Action, CallWebhook, NoReply, Wait, kind_of
 from flotilla_automation.domain.conditions import Evaluation, evaluate
 from flotilla_automation.domain.fields import Occurrence
 from flotilla_automation.domain.rules import Plan
+from flotilla_automation.domain.wishes import UnfitError, needed_id, wish
 
 NO_REQUEST: Final = UUID(int=0)
 
@@ -62,4 +54,8 @@ def _sketch(action: Action, event: Occurrence, now: datetime) -> dict[str, Any]:
     if isinstance(action, Wait | CallWebhook):
         return {name: getattr(action, name) for name in action.__struct_fields__}
     asked: dict[str, Any] = msgspec.to_builtins(wish(action, event, request_id=NO_REQUEST, rule="", now=now))
-    return {name: value for name, value in asked.items() if name not in ("changed", "request_id")}
+    return {
+        name: value
+        for name, value in asked.items()
+        if name not in ("changed", "request_id", "notification_id")
+    }

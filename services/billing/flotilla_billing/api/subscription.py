@@ -12,7 +12,7 @@ from pydantic import AwareDatetime
 
 from flotilla_billing.api.values import MoneyOut
 from flotilla_billing.domain.entitlements import Entitlement, period_after, period_of
-from flotilla_billing.domain.plans import Kind, plans
+from flotilla_billing.domain.plans import plans
 from flotilla_billing.domain.subscriptions import Subscription
 from flotilla_billing.settings import settings_of
 from flotilla_billing.store import subscriptions as store
@@ -172,7 +172,7 @@ def _plan(slug: str) -> PlanOut:
 
 def _usage(entitlement: Entitlement, plan: str, period: datetime) -> UsageOut:
     feature = plans().features[entitlement.feature]
-    now = entitlement.at(period, resets=feature.kind is Kind.USE)
+    now = entitlement.at(period, resets=plans().resets(entitlement.feature))
     return UsageOut(
         feature=now.feature,
         title=feature.title,

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from flotilla.events import billing as events
 
-from flotilla_billing.domain.plans import Allowance
+from flotilla_billing.domain.plans import Allowance, plans
 
 SHARES: Final = (80, 100)
 """Told of, in percent of the limit, once a period each."""
@@ -87,6 +87,11 @@ class Entitlement:
             return replace(self, enabled=False, usage_limit=0, beyond="block")
         return replace(self, enabled=True, usage_limit=allowance.limit, beyond=allowance.beyond)
 
+    def allows_otherwise(self, before: "Entitlement") -> bool:
+        """Whether it allows another thing than before, however much of it was used."""
+        names = ("enabled", "usage_limit", "beyond")
+        return any(getattr(before, name) != getattr(self, name) for name in names)
+
     def acknowledged(self) -> tuple["Entitlement", tuple[int, ...]]:
         """With everything told, and the shares that have to be told of now.
 
@@ -97,7 +102,7 @@ class Entitlement:
 
     def changed(self, before: "Entitlement | None") -> events.EntitlementChanged:
         """Tells what it is now."""
-        names = {"enabled": "enabled", "usage_limit": "limit", "beyond": "beyond"}
+        names = {"enabled": "enabled", "usage_limit": "limit", "beyond": "beyond", "used": "used"}
         changed = {
             told: [getattr(before, name), getattr(self, name)]
             for name, told in names.items()
@@ -118,6 +123,7 @@ class Entitlement:
             "limit": self.usage_limit,
             "used": self.used,
             "beyond": self.beyond,
+            "resets": plans().resets(self.feature),
             "period_started_at": self.period_started_at,
             "period_ends_at": period_after(self.period_started_at),
         }

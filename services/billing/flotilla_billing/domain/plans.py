@@ -1,6 +1,7 @@
 """Plans: what each costs and allows. They are data (plans.toml), read once and checked."""
 
 import tomllib
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 from flotilla.events.base import Money
+from flotilla.features import FEATURES
 
 from flotilla_billing.domain.money import CURRENCIES
 
@@ -19,6 +21,8 @@ class Kind(StrEnum):
     """Each use, anew in each period."""
     HELD = "held"
     """What is there, for as long as it is."""
+    RATE = "rate"
+    """So much in any hour; the gateway counts it, and nobody else does."""
     SWITCH = "switch"
     """Not at all: to be had or not."""
 
@@ -57,6 +61,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int
     price: Money
     features: dict[str, Allowance]
+    by_contract: bool = False
+    """Whether an organization's own terms may say other limits."""
 
 
 class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,9 +92,19 @@ class Plans(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if not {self.trial.plan, self.trial.then} <= self.plans.keys():
             raise ValueError("the trial names a plan that there is not")
 
-    def allowance(self, plan: str, feature: str) -> Allowance | None:
-        """How much of a feature a plan allows; None where it doesn't have it."""
-        return self.plans[plan].features.get(feature)
+    def allowance(
+        self, plan: str, feature: str, terms: Mapping[str, int | None] | None = None
+    ) -> Allowance | None:
+        """How much of a feature a plan allows, under the organization's own terms; None where it doesn't have it."""
+        allowed = self.plans[plan].features.get(feature)
+        if allowed is None or not terms or feature not in terms or not self.plans[plan].by_contract:
+            return allowed
+        return msgspec.structs.replace(allowed, limit=terms[feature])
+
+    def resets(self, feature: str) -> bool:
+        """Whether use of it is counted anew in each period; one that no plan has any more is not."""
+        found = self.features.get(feature)
+        return found is not None and found.kind is Kind.USE
 
 
 @cache
@@ -96,4 +112,7 @@ def plans() -> Plans:
     """The plans of this version of the service."""
     text = (Path(__file__).parent.parent / "plans.toml").read_text()
     told: dict[str, Any] = tomllib.loads(text)
-    return msgspec.convert(told, Plans)
+    read = msgspec.convert(told, Plans)
+    if read.features.keys() != FEATURES:
+        raise ValueError("plans.toml names other features than the fleet has (flotilla.features)")
+    return read

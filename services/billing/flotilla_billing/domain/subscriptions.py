@@ -72,6 +72,10 @@ class Subscription:
             self, state=SubscriptionState.CANCELLED, trial_ends_at=None, cancel_at_period_end=False
         )
 
+    def effective_plan(self, plans: Plans) -> str:
+        """Whose allowances count: who has ended what they paid for keeps what everybody has."""
+        return plans.trial.then if self.state is SubscriptionState.CANCELLED else self.plan
+
     def created(self) -> events.SubscriptionCreated:
         """Tells that the organization has a plan."""
         return events.SubscriptionCreated(**self._told())

@@ -1,6 +1,6 @@
 """Subscriptions and entitlements."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -49,6 +49,12 @@ SET sequence = t.sequence, enabled = t.enabled, usage_limit = t.usage_limit, bey
 FROM jsonb_populate_recordset(NULL::entitlements, $1::jsonb) AS t
 WHERE e.organization_id = t.organization_id AND e.id = t.id"""
 
+TERMS: Final = "SELECT feature, usage_limit FROM contract_terms WHERE organization_id = $1"
+FORGET_TERMS: Final = "DELETE FROM contract_terms WHERE organization_id = $1"
+SAVE_TERMS: Final = """
+INSERT INTO contract_terms (organization_id, feature, usage_limit)
+SELECT $1, * FROM unnest($2::text[], $3::bigint[])"""
+
 
 async def start(tx: Transaction, subscriptions: Sequence[Subscription]) -> list[Subscription]:
     """Write those of organizations that have none yet: these."""
@@ -83,6 +89,17 @@ async def read(tx: Transaction, org: UUID, *, lock: bool = False) -> Subscriptio
     """The organization's, held until the commit with `lock`."""
     row = await tx.fetchrow(READ + " FOR UPDATE" * lock, org)
     return None if row is None else subscription_of(row)
+
+
+async def terms(tx: Transaction, org: UUID) -> dict[str, int | None]:
+    """What was agreed with the organization: limits by feature."""
+    return {row["feature"]: row["usage_limit"] for row in await tx.fetch(TERMS, org)}
+
+
+async def save_terms(tx: Transaction, org: UUID, limits: Mapping[str, int | None]) -> None:
+    """These and no others."""
+    await tx.execute(FORGET_TERMS, org)
+    await tx.execute(SAVE_TERMS, org, list(limits), list(limits.values()))
 
 
 async def grant(tx: Transaction, entitlements: Sequence[Entitlement]) -> None:

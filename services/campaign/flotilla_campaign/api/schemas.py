@@ -40,6 +40,11 @@ def _no_nul(text: str) -> str:
 Name = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
 Steps = Annotated[list[dict[str, Any]], Field(description=STEPS)]
 StopOnReply = Annotated[bool, Field(description="Whether any message of the person ends their run.")]
+SegmentId = Annotated[
+    UUID | None,
+    Field(description="Who enters this segment of crm from here on is enrolled in the newest version."),
+]
+LeavesWithSegment = Annotated[bool, Field(description="Whether who leaves the segment goes no further.")]
 FieldName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,49}$")]
 FieldValue = Annotated[str, Field(max_length=500), AfterValidator(_no_nul)]
 
@@ -56,6 +61,8 @@ class SequenceIn(Written):
     name: Name
     steps: Steps
     stop_on_reply: StopOnReply = True
+    segment_id: SegmentId = None
+    leaves_with_segment: LeavesWithSegment = False
 
 
 class SequencePatch(Written):
@@ -64,6 +71,8 @@ class SequencePatch(Written):
     name: Name = ""
     steps: Steps = []
     stop_on_reply: StopOnReply = True
+    segment_id: SegmentId = None
+    leaves_with_segment: LeavesWithSegment = False
 
 
 class SequenceOut(BaseModel):
@@ -74,6 +83,8 @@ class SequenceOut(BaseModel):
     steps: list[dict[str, Any]]
     stop_on_reply: bool
     version: int = Field(description="The last one published; 0 before the first.")
+    segment_id: UUID | None
+    leaves_with_segment: bool
     created_at: datetime
     updated_at: datetime
 
@@ -87,7 +98,9 @@ class EnrolmentIn(Written):
     """Who, and where they are written to."""
 
     contact_id: UUID
-    conversation_id: UUID
+    conversation_id: UUID | None = Field(
+        default=None, description="Without one, the conversation in which they wrote or were written to last."
+    )
     fields: Annotated[dict[FieldName, FieldValue], Field(max_length=50)] = Field(
         default={}, description="What texts and branches may use; forgotten when the run ends."
     )
@@ -103,7 +116,7 @@ class EnrolmentOut(BaseModel):
     sequence_id: UUID
     version: int
     contact_id: UUID
-    conversation_id: UUID
+    conversation_id: UUID | None
     time_zone: str | None
     state: Literal["active", "paused", "finished", "stopped"]
     reason: str | None = Field(description="Why it was stopped.")
@@ -111,6 +124,8 @@ class EnrolmentOut(BaseModel):
     phase: Literal["due", "wait", "window", "answer"] = Field(description="What that step waits for.")
     due_at: datetime = Field(description="When that is over, if nothing comes before.")
     replied_at: datetime | None
+    opened_at: datetime | None = Field(description="Programs that fetch ahead do not count.")
+    clicked_at: datetime | None
     started_at: datetime
     ended_at: datetime | None
 
@@ -154,5 +169,5 @@ class SuppressionOut(BaseModel):
     """Nothing is sent to them by sequences."""
 
     contact_id: UUID
-    reason: Literal["replied", "requested"]
+    reason: Literal["replied", "requested", "link", "withdrawn", "bounced"]
     unsubscribed_at: datetime

@@ -48,7 +48,7 @@ async def list_sequences(tx: Tx, who: Who, query: PageQuery) -> Page[SequenceOut
     return Page(items=[SequenceOut.of(each) for each in shown.items], next_cursor=shown.next_cursor)
 
 
-@routes.post("", permission="campaigns:write", status_code=201)
+@routes.post("", permission="campaigns:write", status_code=201, feature="campaigns")
 async def create_sequence(wanted: SequenceIn, tx: Tx, who: Who, response: Response) -> SequenceOut:
     """Write a sequence. Publish a version of it before anybody is enrolled."""
     _check(wanted.steps)
@@ -85,7 +85,7 @@ async def delete_sequence(sequence_id: UUID, request: Request, tx: Tx, who: Who)
     return Response(status_code=204)
 
 
-@routes.post("/{sequence_id}/versions", permission="campaigns:write", status_code=201)
+@routes.post("/{sequence_id}/versions", permission="campaigns:write", status_code=201, feature="campaigns")
 async def publish_version(
     sequence_id: UUID, request: Request, tx: Tx, who: Who, response: Response
 ) -> SequenceOut:
@@ -95,7 +95,7 @@ async def publish_version(
     return _shown(await commands.publish(tx, who.org, draft), response)
 
 
-@routes.post("/{sequence_id}/enrolments", permission="campaigns:write", status_code=201)
+@routes.post("/{sequence_id}/enrolments", permission="campaigns:write", status_code=201, feature="campaigns")
 async def enrol(sequence_id: UUID, wanted: EnrolmentIn, work: Work, response: Response) -> EnrolmentOut:
     """Enrol a person. They are in a sequence once at a time; their messages are heard from before this is answered."""
     async with work.app.db.transaction(work.who.orgs) as reading:
@@ -109,7 +109,7 @@ async def enrol(sequence_id: UUID, wanted: EnrolmentIn, work: Work, response: Re
         ) from None
     tx = await work.begin()
     draft = _there(await store.read(tx, work.who.org, sequence_id, lock=True))
-    enrolment = await commands.enrol(tx, work.who.org, draft, wanted.model_dump())
+    enrolment = await commands.enrol(tx, work.who.org, draft.id, wanted.model_dump())
     response.headers["Location"] = f"/v1/enrolments/{enrolment.id}"
     return EnrolmentOut.of(enrolment)
 

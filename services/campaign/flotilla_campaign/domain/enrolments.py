@@ -1,6 +1,6 @@
 """Enrolments: one person, one version of a sequence, and how far they have come."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -48,6 +48,8 @@ class Taken:
     request_id: UUID | None = None
     text: str | None = None
     """What is to be sent; none where nothing is."""
+    track: bool = False
+    variant: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,8 @@ class Enrolment:
     sequence_id: UUID
     version: int
     contact_id: UUID
-    conversation_id: UUID
+    conversation_id: UUID | None = None
+    """Where they are written to; none until the first message has found its way."""
     fields: Mapping[str, str] = field(default_factory=dict)
     """What is known of the person, for texts and branches; forgotten at the end."""
     time_zone: str | None = None
@@ -72,8 +75,11 @@ class Enrolment:
     due_at: datetime
     """When the phase is over, if nothing comes before."""
     replied_at: datetime | None = None
+    opened_at: datetime | None = None
+    clicked_at: datetime | None = None
     started_at: datetime
     ended_at: datetime | None = None
+    campaign_id: UUID | None = None
 
     @property
     def live(self) -> bool:
@@ -107,13 +113,25 @@ class Enrolment:
 
     def what(self) -> dict[str, Any]:
         """As every event of it says."""
-        names = ("sequence_id", "version", "contact_id", "conversation_id")
+        names = ("sequence_id", "version", "contact_id", "conversation_id", "campaign_id")
         return {"enrolment_id": self.id, **{name: getattr(self, name) for name in names}}
 
 
-def begin_step(
-    enrolment: Enrolment, plan: Plan, zone: ZoneInfo, now: datetime
-) -> tuple[Enrolment, list[Taken]]:
+UNSUBSCRIBE_LINK: Final = "unsubscribe_link"
+"""The place in a text where the link stands with which they want no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a step is taken in."""
+
+    now: datetime
+    zone: ZoneInfo
+    unsubscribe_link: Callable[[UUID], str] = lambda _: ""
+    """Of a message."""
+
+
+def begin_step(enrolment: Enrolment, plan: Plan, around: Surroundings) -> tuple[Enrolment, list[Taken]]:
     """Take branches, up to the step that pauses it or to its end: how it stands then, and the steps taken."""
     taken: list[Taken] = []
     while enrolment.step < len(plan.steps):
@@ -123,32 +141,35 @@ def begin_step(
             taken.append(Taken(enrolment.step, "branch", why))
             enrolment = replace(enrolment, step=target)
         elif isinstance(step, Wait):
-            until = now + step.length
+            until = around.now + step.length
             taken.append(Taken(enrolment.step, "wait", f"until {until.isoformat(timespec='seconds')}"))
             return replace(enrolment, phase=Phase.WAIT, due_at=until), taken
         else:
-            return _send(enrolment, step, zone, now, taken)
-    return enrolment.over(EnrolmentState.FINISHED, now), taken
+            return _send(enrolment, step, around, taken)
+    return enrolment.over(EnrolmentState.FINISHED, around.now), taken
 
 
 def _send(
-    enrolment: Enrolment, step: Send, zone: ZoneInfo, now: datetime, taken: list[Taken]
+    enrolment: Enrolment, step: Send, around: Surroundings, taken: list[Taken]
 ) -> tuple[Enrolment, list[Taken]]:
-    opens = now if step.window is None else step.window.next_open(now, zone)
+    now = around.now
+    opens = now if step.window is None else step.window.next_open(now, around.zone)
     if opens > now:
         return replace(enrolment, phase=Phase.WINDOW, due_at=opens), taken
-    text = render(step.text, enrolment.fields)
+    request_id = enrolment.request_id()
+    places = {**enrolment.fields, UNSUBSCRIBE_LINK: around.unsubscribe_link(request_id)}
+    text = render(step.text, places)
     if not text:
         return enrolment.stopped(now, "empty"), taken
-    taken.append(Taken(enrolment.step, "send", None, enrolment.request_id(), text))
+    taken.append(Taken(enrolment.step, "send", None, request_id, text, step.track))
     return replace(enrolment, phase=Phase.ANSWER), taken
 
 
 def _lead(step: Branch, enrolment: Enrolment) -> tuple[int, str]:
-    if step.on == "replied":
-        holds, why = enrolment.replied_at is not None, "replied"
-    else:
+    if step.on == "field":
         # What the field held stays out of the ledger: it is the person's.
         holds, why = enrolment.fields.get(step.field or "", "") == step.equals, f"{step.field} equals"
+    else:
+        holds, why = getattr(enrolment, f"{step.on}_at") is not None, step.on
     target = step.then if holds else step.otherwise
     return target, f"{why}: {'yes' if holds else 'no'}, on to {target}"

@@ -25,6 +25,8 @@ class Send(msgspec.Struct, frozen=True, tag="send", tag_field="type", forbid_unk
 
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=LIMIT)]
     window: Window | None = None
+    track: bool = False
+    """Whether its links are led through Flotilla, and mail tells when it is opened."""
 
 
 class Wait(msgspec.Struct, frozen=True, tag="wait", tag_field="type", forbid_unknown_fields=True):
@@ -42,7 +44,7 @@ class Wait(msgspec.Struct, frozen=True, tag="wait", tag_field="type", forbid_unk
 class Branch(msgspec.Struct, frozen=True, tag="branch", tag_field="type", forbid_unknown_fields=True):
     """On to one of two later steps; the number of steps stands for the end."""
 
-    on: Literal["replied", "field"]
+    on: Literal["replied", "opened", "clicked", "field"]
     then: Target
     otherwise: Target
     field: FieldName | None = None
@@ -87,6 +89,10 @@ class SequenceDraft:
     steps: list[dict[str, Any]]
     stop_on_reply: bool = True
     version: int = 0
+    segment_id: UUID | None = None
+    """Who enters this segment of crm is enrolled."""
+    leaves_with_segment: bool = False
+    """Whether who leaves it goes no further."""
     created_at: datetime
     updated_at: datetime
 
@@ -125,7 +131,7 @@ def _unfit(step: Step, place: int, count: int) -> Iterator[str]:
         if any(not place < target <= count for target in (step.then, step.otherwise)):
             yield f"A branch leads to a later step, or to {count}, the end."
         if (step.on == "field") != (step.field is not None) or (step.field is None) != (step.equals is None):
-            yield "A branch on a field names `field` and `equals`, one on a reply neither."
+            yield "A branch on a field names `field` and `equals`, the others neither."
 
 
 def _mistake(place: int, words: str, path: str = "") -> dict[str, str]:

@@ -11,17 +11,22 @@ from flotilla.store.postgres import Row, Transaction
 from flotilla_campaign.domain.enrolments import Enrolment, EnrolmentState, Phase, Taken
 
 COLUMNS: Final = """organization_id, id, sequence, sequence_id, version, contact_id, conversation_id, fields, time_zone,
-state, reason, step, phase, due_at, replied_at, started_at, ended_at"""
+state, reason, step, phase, due_at, replied_at, opened_at, clicked_at, started_at, ended_at, campaign_id"""
 
 NOW: Final = "SELECT now()"
+# Whoever is in the sequence already, or was enrolled by the same wish, is left out.
 INSERT: Final = """
 INSERT INTO enrolments (organization_id, id, sequence_id, version, contact_id, conversation_id, fields, time_zone,
                         state, phase, due_at, started_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'active', 'due', $9, $9)
-ON CONFLICT (organization_id, sequence_id, contact_id) WHERE ended_at IS NULL DO NOTHING RETURNING id"""
+SELECT organization_id, id, sequence_id, version, contact_id, conversation_id, fields, time_zone, 'active', 'due',
+       started_at, started_at
+FROM jsonb_to_recordset($1) AS t (organization_id uuid, id uuid, sequence_id uuid, version integer, contact_id uuid,
+                                  conversation_id uuid, fields jsonb, time_zone text, started_at timestamptz)
+ORDER BY organization_id, sequence_id, contact_id
+ON CONFLICT DO NOTHING RETURNING organization_id, id"""
 UPDATE: Final = f"""
 UPDATE enrolments SET sequence = sequence + 1, fields = $3, state = $4, reason = $5, step = $6, phase = $7,
-                      due_at = $8, replied_at = $9, ended_at = $10
+                      due_at = $8, replied_at = $9, ended_at = $10, conversation_id = $11
 WHERE organization_id = $1 AND id = $2 RETURNING {COLUMNS}"""  # noqa: S608
 READ: Final = f"SELECT {COLUMNS} FROM enrolments WHERE organization_id = $1 AND id = $2"  # noqa: S608
 LIST: Final = f"""
@@ -34,9 +39,17 @@ ORDER BY organization_id, id FOR UPDATE"""  # noqa: S608
 ACTIVE_OF_CONTACT: Final = """
 SELECT organization_id, id FROM enrolments
 WHERE (organization_id, contact_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) AND ended_at IS NULL"""
-OF_CONVERSATIONS: Final = """
-SELECT organization_id, id, conversation_id, contact_id, ended_at IS NULL AS live FROM enrolments
-WHERE (organization_id, conversation_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))"""
+# Whose conversation it is, or who wrote it elsewhere: an answer is one on whichever channel it comes.
+ANSWERED_BY: Final = """
+SELECT DISTINCT t.message_id, e.organization_id, e.id, e.contact_id, e.ended_at IS NULL AS live
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[]) AS t (org, message_id, conversation_id, contact_id)
+JOIN enrolments e ON e.organization_id = t.org
+ AND (e.conversation_id = t.conversation_id OR e.contact_id = t.contact_id)"""
+IN_SEGMENT_SEQUENCES: Final = """
+SELECT e.organization_id, e.id FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS t (org, segment, contact)
+JOIN sequences s ON s.organization_id = t.org AND s.segment_id = t.segment AND s.leaves_with_segment
+JOIN enrolments e ON e.organization_id = t.org AND e.sequence_id = s.id AND e.contact_id = t.contact
+ AND e.ended_at IS NULL"""
 
 ENTER: Final = """
 INSERT INTO effects (organization_id, enrolment_id, step, kind, request_id, state, reason, over_at)
@@ -53,8 +66,21 @@ ASKED: Final = """
 SELECT organization_id, enrolment_id, request_id FROM effects
 WHERE (organization_id, request_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) AND state = 'asked'"""
 
+INSERTED: Final = (
+    "organization_id",
+    "id",
+    "sequence_id",
+    "version",
+    "contact_id",
+    "conversation_id",
+    "fields",
+    "time_zone",
+    "started_at",
+)
 Key = tuple[UUID, UUID]
 """(organization, id)."""
+Said = tuple[UUID, UUID, UUID, UUID | None]
+"""Organization, message, conversation, and the contact where that is known."""
 
 
 async def now(tx: Transaction) -> datetime:
@@ -63,21 +89,10 @@ async def now(tx: Transaction) -> datetime:
     return moment
 
 
-async def add(tx: Transaction, enrolment: Enrolment) -> bool:
-    """Write a new one; false where the person is in this sequence already."""
-    found = await tx.fetchval(
-        INSERT,
-        enrolment.organization_id,
-        enrolment.id,
-        enrolment.sequence_id,
-        enrolment.version,
-        enrolment.contact_id,
-        enrolment.conversation_id,
-        dict(enrolment.fields),
-        enrolment.time_zone,
-        enrolment.started_at,
-    )
-    return found is not None
+async def add(tx: Transaction, new: Sequence[Enrolment]) -> set[Key]:
+    """Write new ones: those that were; the others are in their sequence already."""
+    rows = await tx.fetch(INSERT, [{name: getattr(each, name) for name in INSERTED} for each in new])
+    return {(row["organization_id"], row["id"]) for row in rows}
 
 
 async def save(tx: Transaction, enrolment: Enrolment) -> Enrolment:
@@ -94,6 +109,7 @@ async def save(tx: Transaction, enrolment: Enrolment) -> Enrolment:
         enrolment.due_at,
         enrolment.replied_at,
         enrolment.ended_at,
+        enrolment.conversation_id,
     )
     assert row is not None
     return _enrolment(row)
@@ -123,9 +139,17 @@ async def active_of(tx: Transaction, contacts: Sequence[Key]) -> list[Key]:
     return [(row["organization_id"], row["id"]) for row in rows]
 
 
-async def of_conversations(tx: Transaction, conversations: Iterable[Key]) -> list[Row]:
-    """Which there were and are in these conversations, and whose."""
-    return await tx.fetch(OF_CONVERSATIONS, *_columns(sorted(conversations)))
+async def answered_by(tx: Transaction, messages: Sequence[Said]) -> list[Row]:
+    """Which there were and are of who wrote these messages, or in whose conversations: by message."""
+    columns = [list(column) for column in zip(*messages, strict=True)]
+    return await tx.fetch(ANSWERED_BY, *columns)
+
+
+async def following_segments(tx: Transaction, left: Sequence[tuple[UUID, UUID, UUID]]) -> list[Key]:
+    """Live ones that shall stop where their people leave these segments, of (organization, segment, contact)."""
+    columns = [list(column) for column in zip(*left, strict=True)]
+    rows = await tx.fetch(IN_SEGMENT_SEQUENCES, *columns)
+    return [(row["organization_id"], row["id"]) for row in rows]
 
 
 async def enter(tx: Transaction, enrolment: Enrolment, taken: Taken) -> bool:

@@ -1,12 +1,14 @@
 """Whose messages are listened for, and whether the lane is bound."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 from uuid import UUID
 
 from flotilla.store.postgres import Database, Transaction
 
-BEGIN: Final = "INSERT INTO listening (organization_id, enrolment_id) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+BEGIN: Final = """
+INSERT INTO listening (organization_id, enrolment_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])
+ON CONFLICT DO NOTHING"""
 END: Final = "UPDATE listening SET over_at = now() WHERE organization_id = $1 AND enrolment_id = $2"
 FORGET: Final = "DELETE FROM listening WHERE over_at < now() - make_interval(secs => $1)"
 ORGANIZATIONS: Final = "SELECT DISTINCT organization_id FROM listening WHERE organization_id = ANY($1)"
@@ -23,9 +25,9 @@ STILL_BOUND: Final = "SELECT EXISTS (SELECT FROM bound)"
 LANE_ROW: Final = UUID(int=0)
 
 
-async def begin(tx: Transaction, org: UUID, enrolment_id: UUID) -> None:
-    """Somebody is enrolled."""
-    await tx.execute(BEGIN, org, enrolment_id)
+async def begin(tx: Transaction, listened_for: Sequence[tuple[UUID, UUID]]) -> None:
+    """Somebody is enrolled, or shall be: (organization, enrolment or campaign)."""
+    await tx.execute(BEGIN, [org for org, _ in listened_for], [id_ for _, id_ in listened_for])
 
 
 async def end(tx: Transaction, org: UUID, enrolment_id: UUID) -> None:

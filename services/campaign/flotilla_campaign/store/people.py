@@ -10,12 +10,16 @@ from flotilla.events.auth import Organization
 from flotilla.store.postgres import Row, Transaction
 
 # Who enrols, sends to or suppresses a person holds them: so nothing is sent after a suppression was committed.
-HOLD: Final = (
-    "SELECT pg_advisory_xact_lock(hashtextextended('contact ' || $1::uuid::text || $2::uuid::text, 0))"
-)
+HOLD: Final = """
+SELECT pg_advisory_xact_lock(hashtextextended('contact ' || org::text || contact::text, 0))
+FROM unnest($1::uuid[], $2::uuid[]) AS t (org, contact)"""
 SUPPRESS: Final = """
 INSERT INTO suppressions (organization_id, contact_id, reason) VALUES ($1, $2, $3)
-ON CONFLICT DO NOTHING RETURNING unsubscribed_at"""
+ON CONFLICT (organization_id, contact_id) DO UPDATE SET reason = excluded.reason, unsubscribed_at = now()
+WHERE suppressions.reason = 'bounced' AND excluded.reason <> 'bounced' RETURNING unsubscribed_at"""
+SUPPRESSED: Final = """
+SELECT s.organization_id, s.contact_id FROM unnest($1::uuid[], $2::uuid[]) AS t (org, contact)
+JOIN suppressions s ON s.organization_id = t.org AND s.contact_id = t.contact"""
 IS_SUPPRESSED: Final = (
     "SELECT EXISTS (SELECT FROM suppressions WHERE organization_id = $1 AND contact_id = $2)"
 )
@@ -35,14 +39,25 @@ ZONE: Final = "SELECT time_zone FROM organization_zones WHERE organization_id = 
 
 async def hold(tx: Transaction, contacts: Iterable[tuple[UUID, UUID]]) -> None:
     """Hold these people, of (organization, contact), until the commit; before any of their enrolments."""
-    for org, contact_id in sorted(set(contacts)):
-        await tx.execute(HOLD, org, contact_id)
+    keys = sorted(set(contacts))
+    if keys:
+        await tx.execute(HOLD, [org for org, _ in keys], [contact_id for _, contact_id in keys])
 
 
 async def suppress(tx: Transaction, org: UUID, contact_id: UUID, reason: str) -> datetime | None:
-    """Write that they have unsubscribed: when; none where it was written before."""
+    """Write why nothing is sent to them any more: when; none where that was written before.
+
+    Who could only not be reached may still say that they want no more.
+    """
     at: datetime | None = await tx.fetchval(SUPPRESS, org, contact_id, reason)
     return at
+
+
+async def suppressed(tx: Transaction, contacts: Iterable[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
+    """Those of these (organization, contact) to whom nothing may be sent."""
+    keys = sorted(set(contacts))
+    rows = await tx.fetch(SUPPRESSED, [org for org, _ in keys], [contact_id for _, contact_id in keys])
+    return {(row["organization_id"], row["contact_id"]) for row in rows}
 
 
 async def is_suppressed(tx: Transaction, org: UUID, contact_id: UUID) -> bool:

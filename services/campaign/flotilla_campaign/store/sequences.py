@@ -1,5 +1,6 @@
 """Sequences and their versions."""
 
+from collections.abc import Iterable, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -7,17 +8,19 @@ from flotilla.store.postgres import Row, Transaction
 
 from flotilla_campaign.domain.sequences import Plan, SequenceDraft, SequenceState, read_steps
 
-COLUMNS: Final = "id, sequence, name, state, steps, stop_on_reply, version, created_at, updated_at"
+COLUMNS: Final = """id, sequence, name, state, steps, stop_on_reply, version, segment_id, leaves_with_segment,
+created_at, updated_at"""
 
 # One at a time makes sequences: the count is of those that others have committed.
 LOCK_ORGANIZATION: Final = "SELECT pg_advisory_xact_lock(hashtextextended('sequences ' || $1::uuid::text, 0))"
 COUNT: Final = "SELECT count(*) FROM sequences WHERE organization_id = $1 AND state = 'active'"
 INSERT: Final = f"""
-INSERT INTO sequences (organization_id, id, name, steps, stop_on_reply) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO sequences (organization_id, id, name, steps, stop_on_reply, segment_id, leaves_with_segment)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 RETURNING {COLUMNS}"""  # noqa: S608
 UPDATE: Final = f"""
 UPDATE sequences SET sequence = sequence + 1, updated_at = now(), name = $3, state = $4, steps = $5,
-                     stop_on_reply = $6, version = $7
+                     stop_on_reply = $6, version = $7, segment_id = $8, leaves_with_segment = $9
 WHERE organization_id = $1 AND id = $2 RETURNING {COLUMNS}"""  # noqa: S608
 INSERT_VERSION: Final = """
 INSERT INTO sequence_versions (organization_id, sequence_id, version, steps, stop_on_reply)
@@ -31,6 +34,16 @@ PLAN: Final = """
 SELECT steps, stop_on_reply FROM sequence_versions
 WHERE organization_id = $1 AND sequence_id = $2 AND version = $3"""
 
+VERSIONS: Final = """
+SELECT s.organization_id, s.id, s.version FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)
+JOIN sequences s ON s.organization_id = t.org AND s.id = t.id WHERE s.state = 'active'"""
+ENTERED: Final = """
+SELECT t.membership_id, s.organization_id, s.id AS sequence_id, m.contact_id
+FROM unnest($1::uuid[], $2::uuid[]) AS t (org, membership_id)
+JOIN segment_members m ON m.organization_id = t.org AND m.id = t.membership_id AND m.inside
+JOIN sequences s ON s.organization_id = m.organization_id AND s.segment_id = m.segment_id
+ AND s.state = 'active' AND s.version > 0"""
+
 
 async def count(tx: Transaction, org: UUID) -> int:
     """How many there are; others who make one wait until this transaction ends."""
@@ -40,14 +53,23 @@ async def count(tx: Transaction, org: UUID) -> int:
 
 async def add(tx: Transaction, org: UUID, draft: SequenceDraft) -> SequenceDraft:
     """Write a new one."""
-    row = await tx.fetchrow(INSERT, org, draft.id, draft.name, draft.steps, draft.stop_on_reply)
+    values = (draft.name, draft.steps, draft.stop_on_reply, draft.segment_id, draft.leaves_with_segment)
+    row = await tx.fetchrow(INSERT, org, draft.id, *values)
     assert row is not None
     return _draft(row)
 
 
 async def save(tx: Transaction, org: UUID, draft: SequenceDraft) -> SequenceDraft:
     """Write a changed one: the result has the next `sequence`."""
-    values = (draft.name, draft.state, draft.steps, draft.stop_on_reply, draft.version)
+    values = (
+        draft.name,
+        draft.state,
+        draft.steps,
+        draft.stop_on_reply,
+        draft.version,
+        draft.segment_id,
+        draft.leaves_with_segment,
+    )
     row = await tx.fetchrow(UPDATE, org, draft.id, *values)
     assert row is not None
     return _draft(row)
@@ -64,6 +86,18 @@ async def read(tx: Transaction, org: UUID, id_: UUID, *, lock: bool = False) -> 
         await tx.execute(LOCK, org, id_)
     row = await tx.fetchrow(READ, org, id_)
     return None if row is None else _draft(row)
+
+
+async def versions(tx: Transaction, keys: Iterable[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], int]:
+    """The newest versions of these (organization, sequence); 0 of one without, none of one that is not there."""
+    wanted = sorted(set(keys))
+    rows = await tx.fetch(VERSIONS, [org for org, _ in wanted], [id_ for _, id_ in wanted])
+    return {(row["organization_id"], row["id"]): row["version"] for row in rows}
+
+
+async def entered(tx: Transaction, memberships: Sequence[tuple[UUID, UUID]]) -> list[Row]:
+    """Published sequences that wait for who is in these segments, by (organization, membership)."""
+    return await tx.fetch(ENTERED, [org for org, _ in memberships], [id_ for _, id_ in memberships])
 
 
 async def listing(tx: Transaction, org: UUID, after: UUID, limit: int) -> list[SequenceDraft]:

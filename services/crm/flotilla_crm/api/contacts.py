@@ -4,12 +4,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query, Request, Response
-from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who, check_if_match, set_etag
+from flotilla.http import Page, PageQuery, Routes, Tx, Who, check_if_match, set_etag
 from flotilla.http.bodies import Shown, Written
 from flotilla.http.pages import page
+from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
 
-from flotilla_crm import commands
+from flotilla_crm import commands, merging
 from flotilla_crm.api.timeline import EntryOut, timeline_page
 from flotilla_crm.api.values import (
     FIRST_ID,
@@ -128,7 +129,7 @@ async def create_contact(body: ContactIn, tx: Tx, who: Who, response: Response) 
 @contacts.get("/{contact_id}", permission="contacts:read")
 async def read_contact(contact_id: UUID, tx: Tx, who: Who, response: Response) -> ContactDetailOut:
     """One contact."""
-    contact = _there(await store.read_contact(tx, who.org, contact_id))
+    contact = await there(tx, who.org, contact_id)
     rows = await store.identities_of(tx, who.org, contact_id)
     set_etag(response, contact.sequence)
     identities = [IdentityOut(**dict(row)) for row in rows]
@@ -140,7 +141,7 @@ async def change_contact(
     contact_id: UUID, body: ContactPatch, tx: Tx, who: Who, request: Request, response: Response
 ) -> ContactOut:
     """Change some fields; with If-Match, only the state that was read."""
-    contact = _there(await store.read_contact(tx, who.org, contact_id, lock=True))
+    contact = await there(tx, who.org, contact_id, lock=True)
     check_if_match(request, contact.sequence)
     wanted = body.model_dump(include=body.model_fields_set)
     new = {field: wanted[field] for field in ("owner_id", "company_id") if field in wanted}
@@ -152,16 +153,29 @@ async def change_contact(
     return _out(contact)
 
 
+@contacts.delete("/{contact_id}", permission="contacts:write", status_code=204)
+async def delete_contact(contact_id: UUID, tx: Tx, who: Who, request: Request) -> None:
+    """Remove a contact for good, with its notes and timeline; tasks stay, about nobody.
+
+    Its channel identities are nobody's then: when one writes again, that makes a new contact.
+    """
+    contact = await there(tx, who.org, contact_id, lock=True)
+    check_if_match(request, contact.sequence)
+    await merging.delete(tx, who, contact)
+
+
 @contacts.get("/{contact_id}/timeline", permission="contacts:read")
 async def read_contact_timeline(contact_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[EntryOut]:
     """What happened with this person, the latest first."""
-    _there(await store.read_contact(tx, who.org, contact_id))
+    await there(tx, who.org, contact_id)
     return await timeline_page(tx, timeline.OF_CONTACT, who.org, contact_id, query)
 
 
-def _there(contact: Contact | None) -> Contact:
+async def there(tx: Transaction, org: UUID, contact_id: UUID, *, lock: bool = False) -> Contact:
+    """The contact; a 404 problem where there never was one, 410 where it is no more."""
+    contact = await store.read_contact(tx, org, contact_id, lock=lock)
     if contact is None:
-        raise NotFoundError("There is no contact with this id.")
+        raise await merging.missing(tx, org, contact_id)
     return contact
 
 

@@ -34,13 +34,14 @@ class Contact:
 
     def created(self) -> events.ContactCreated:
         """Tells that it came to be."""
-        return events.ContactCreated(**self._state())
+        return events.ContactCreated(**self.state())
 
     def updated(self, changed: Changed) -> events.ContactUpdated:
         """Tells that it changed."""
-        return events.ContactUpdated(**self._state(), changed=announced(changed))
+        return events.ContactUpdated(**self.state(), changed=announced(changed))
 
-    def _state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
+        """As every event of it says."""
         return {
             "contact_id": self.id,
             "name": self.name,
@@ -70,13 +71,14 @@ class Company:
 
     def created(self) -> events.CompanyCreated:
         """Tells that it came to be."""
-        return events.CompanyCreated(**self._state())
+        return events.CompanyCreated(**self.state())
 
     def updated(self, changed: Changed) -> events.CompanyUpdated:
         """Tells that it changed."""
-        return events.CompanyUpdated(**self._state(), changed=announced(changed))
+        return events.CompanyUpdated(**self.state(), changed=announced(changed))
 
-    def _state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
+        """As every event of it says."""
         return {
             "company_id": self.id,
             "name": self.name,

@@ -6,6 +6,7 @@ exactly one; where two contacts could be meant, guessing would mix two people's 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from flotilla.events.integrations import SenderProfile
@@ -36,6 +37,10 @@ class Stranger:
     email: str | None
     phone: str | None
     language: str | None
+    wrote_at: datetime
+    """When they last wrote: an identity whose contact is gone gets a new one by what was written after that."""
+    sequence: int = 1
+    """The identity's, once it is claimed."""
 
     @property
     def reaches(self) -> list[Reach]:
@@ -80,6 +85,7 @@ def stranger(
     channel: str,
     account_id: UUID,
     sender: SenderProfile | None,
+    wrote_at: datetime,
 ) -> Stranger:
     """The stranger of a message; what the channel says and does not fit is left out, never refused."""
     known = sender or SenderProfile(address=None)
@@ -95,6 +101,7 @@ def stranger(
         email=_or_none(normal.email, known.email),
         phone=_or_none(normal.phone, _international(known.phone)),
         language=_or_none(normal.language, known.language),
+        wrote_at=wrote_at,
     )
 
 

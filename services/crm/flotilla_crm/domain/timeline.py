@@ -12,6 +12,9 @@ class Kind(StrEnum):
     CONTACT_CREATED = "contact.created"
     CONTACT_IDENTIFIED = "contact.identified"
     """`reference_id`: the channel identity."""
+    CONTACT_MERGED = "contact.merged"
+    """`reference_id`: the merge, as for the next."""
+    CONTACT_UNMERGED = "contact.unmerged"
     MESSAGE_RECEIVED = "message.received"
     MESSAGE_SENT = "message.sent"
     TASK_CREATED = "task.created"
@@ -20,6 +23,9 @@ class Kind(StrEnum):
     NOTE_CREATED = "note.created"
     LEAD_CREATED = "lead.created"
     """`reference_id`: the lead, which is ai's qualification."""
+    LEAD_CONVERTED = "lead.converted"
+    BOOKING_CONFIRMED = "booking.confirmed"
+    BOOKING_CANCELLED = "booking.cancelled"
 
 
 @dataclass(frozen=True, kw_only=True)

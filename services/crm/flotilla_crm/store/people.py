@@ -1,6 +1,7 @@
 """People behind channel identities, and the people who work here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -11,14 +12,27 @@ from flotilla.store.postgres import Row, Transaction
 from flotilla_crm.domain.normal import folded
 from flotilla_crm.domain.people import Introduction, Reach, Stranger
 
-# Sorted, so that two processes with the same strangers wait for each other in one order.
+# Sorted, so that two processes with the same strangers wait for each other in one order. An identity whose contact
+# is gone is claimed by what was written since, never by what comes late.
 CLAIM_IDENTITIES: Final = """
-INSERT INTO channel_identities (organization_id, id, contact_id, channel, account_id, address, name)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[])
-     AS t (org, id, contact, channel, account, address, name)
-ORDER BY org, id
-ON CONFLICT (organization_id, id) DO NOTHING
-RETURNING organization_id, id"""
+WITH t AS MATERIALIZED (
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[],
+                         $8::timestamptz[]) AS t (org, id, contact, channel, account, address, name, wrote_at)
+), made AS (
+    INSERT INTO channel_identities (organization_id, id, contact_id, channel, account_id, address, name)
+    SELECT org, id, contact, channel, account, address, name FROM t ORDER BY org, id
+    ON CONFLICT (organization_id, id) DO NOTHING
+    RETURNING organization_id, id, sequence
+), free AS MATERIALIZED (
+    SELECT t.* FROM t JOIN channel_identities i ON i.organization_id = t.org AND i.id = t.id
+    WHERE i.contact_id IS NULL AND i.freed_at < t.wrote_at ORDER BY t.org, t.id FOR UPDATE OF i
+), again AS (
+    UPDATE channel_identities i SET sequence = i.sequence + 1, contact_id = free.contact, freed_at = NULL,
+                                    address = free.address, name = free.name
+    FROM free WHERE i.organization_id = free.org AND i.id = free.id AND i.contact_id IS NULL
+    RETURNING i.organization_id, i.id, i.sequence
+)
+SELECT * FROM made UNION ALL SELECT * FROM again"""
 
 # Two strangers with one phone number, in two processes: the second looks the number up when the first has
 # committed its contact.
@@ -26,14 +40,17 @@ LOCK_REACHES: Final = """
 SELECT pg_advisory_xact_lock(hashtextextended(reach, 0))
 FROM (SELECT DISTINCT reach FROM unnest($1::text[]) AS reach ORDER BY reach) AS sorted"""
 
+# Held, so that who is found is still there when the identity is led to them.
 FIND_BY_REACH: Final = """
-SELECT r.org, r.email, r.phone, c.id
-FROM unnest($1::uuid[], $2::text[], $3::text[]) AS r (org, email, phone)
-JOIN contacts c ON c.organization_id = r.org AND c.email = r.email
+SELECT * FROM (
+    SELECT r.org, r.email, r.phone, c.id
+    FROM unnest($1::uuid[], $2::text[], $3::text[]) AS r (org, email, phone)
+    JOIN contacts c ON c.organization_id = r.org AND c.email = r.email FOR KEY SHARE OF c) AS by_email
 UNION ALL
-SELECT r.org, r.email, r.phone, c.id
-FROM unnest($1::uuid[], $2::text[], $3::text[]) AS r (org, email, phone)
-JOIN contacts c ON c.organization_id = r.org AND c.phone = r.phone"""
+SELECT * FROM (
+    SELECT r.org, r.email, r.phone, c.id
+    FROM unnest($1::uuid[], $2::text[], $3::text[]) AS r (org, email, phone)
+    JOIN contacts c ON c.organization_id = r.org AND c.phone = r.phone FOR KEY SHARE OF c) AS by_phone"""
 
 INSERT_CONTACTS: Final = """
 INSERT INTO contacts (organization_id, id, name, search_name, email, phone, language, source)
@@ -74,14 +91,19 @@ async def claim(tx: Transaction, strangers: Sequence[Stranger]) -> list[Stranger
         [each.account_id for each in strangers],
         [each.address for each in strangers],
         [each.name for each in strangers],
+        [each.wrote_at for each in strangers],
     )
-    ours = {(row["organization_id"], row["id"]) for row in rows}
-    return [each for each in strangers if (each.org, each.identity_id) in ours]
+    ours = {(row["organization_id"], row["id"]): row["sequence"] for row in rows}
+    return [
+        replace(each, sequence=ours[each.org, each.identity_id])
+        for each in strangers
+        if (each.org, each.identity_id) in ours
+    ]
 
 
-async def contacts_reached(tx: Transaction, strangers: Sequence[Stranger]) -> list[tuple[Reach, UUID]]:
-    """The contacts that the strangers' phone numbers and e-mail addresses lead to, held against others."""
-    reaches = list(dict.fromkeys(reach for each in strangers for reach in each.reaches))
+async def contacts_reached(tx: Transaction, wanted: Iterable[Reach]) -> list[tuple[Reach, UUID]]:
+    """The contacts that phone numbers and e-mail addresses lead to, held against others until the commit."""
+    reaches = list(dict.fromkeys(wanted))
     if not reaches:
         return []
     await tx.execute(LOCK_REACHES, [f"{each.org} {each.email or each.phone}" for each in reaches])

@@ -10,7 +10,8 @@ from flotilla_gateway.forward.headers import Header
 
 EXPOSED: Final = b"etag, location, ratelimit, ratelimit-policy, retry-after, x-request-id"
 ALLOWED: Final = (
-    b"authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id, x-request-id"
+    b"authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id, x-api-key,"
+    b" x-request-id"
 )
 PREFLIGHT_SECONDS: Final = b"600"
 

@@ -15,7 +15,7 @@ from uvicorn.server import ServerState
 
 from flotilla_gateway import metrics
 from flotilla_gateway.access_log import AccessLine, AccessLog, timestamp
-from flotilla_gateway.edge.admission import admit
+from flotilla_gateway.edge.admission import OF_CALLERS, Admission
 from flotilla_gateway.edge.clients import Callers
 from flotilla_gateway.edge.relay import Opening, Relay
 from flotilla_gateway.edge.wire import Handshake, raw_response
@@ -30,11 +30,10 @@ from flotilla_gateway.forward.headers import (
 )
 from flotilla_gateway.forward.passage import CALLER_GONE
 from flotilla_gateway.forward.upstream import Upstream
-from flotilla_gateway.limits.limiter import Limiter
 from flotilla_gateway.paths import check_path
 from flotilla_gateway.settings import GatewaySettings
-from flotilla_gateway.trust.credentials import from_authorization, from_query, from_subprotocols
-from flotilla_gateway.trust.tokens import Session, Tokens
+from flotilla_gateway.trust.credentials import from_fields, from_query, from_subprotocols
+from flotilla_gateway.trust.session import Session
 
 log = structlog.get_logger()
 
@@ -48,20 +47,18 @@ class Tunnels:
     def __init__(
         self,
         upstream: Upstream | None,
-        tokens: Tokens,
-        limiter: Limiter,
+        admission: Admission,
         callers: Callers,
         access_log: AccessLog,
         settings: GatewaySettings,
     ) -> None:
         self._upstream = upstream
-        self._tokens = tokens
-        self._limiter = limiter
+        self._admission = admission
         self._callers = callers
         self._access_log = access_log
         self._settings = settings
         self._tasks: set[asyncio.Task[None]] = set()
-        self._relays: set[Relay] = set()
+        self._relays: dict[Relay, Session] = {}
 
     def open(self, transport: asyncio.Transport, handshake: Handshake, state: ServerState) -> None:
         """Take a caller's connection over, from the head of its handshake to its end."""
@@ -75,9 +72,12 @@ class Tunnels:
         task.add_done_callback(lambda _: connections.discard(opening))
 
     def sweep(self, now: float) -> None:
-        """Cut tunnels whose reader takes nothing."""
-        for relay in list(self._relays):
-            relay.check_stall(now, self._settings.stall_seconds)
+        """Cut tunnels whose reader takes nothing, and those of programs whose key is good no more."""
+        for relay, session in list(self._relays.items()):
+            if self._admission.sessions.is_over(session):
+                relay.transport.abort()
+            else:
+                relay.check_stall(now, self._settings.stall_seconds)
 
     def close(self) -> None:
         """Cut them all."""
@@ -96,7 +96,7 @@ class Tunnels:
             if connection.status != SWITCHING:
                 status, passed = connection.status, await self._reject(transport, connection)
             else:
-                passed = await self._relay(transport, connection, state)
+                passed = await self._relay(transport, connection, session, state)
         except Problem as problem:
             status = problem.status
             transport.write(raw_response(problem, request_id.decode()))
@@ -119,12 +119,12 @@ class Tunnels:
         if handshake.method != "GET" or header(handshake.headers, b"sec-websocket-key") is None:
             raise BadRequestError("This is not a WebSocket handshake (RFC 6455 section 4.1).")
         token = (
-            from_authorization(header(handshake.headers, b"authorization"))
+            from_fields(header(handshake.headers, b"authorization"), header(handshake.headers, b"x-api-key"))
             or from_subprotocols(handshake.headers)[0]
             or from_query(query)[0]
         )
         caller = self._callers.of(handshake.peer, handshake.scheme, handshake.headers)
-        session, _ = await admit(self._tokens, self._limiter, token, "session", caller)
+        session, _ = await self._admission.admit(token, OF_CALLERS, caller)
         return session
 
     async def _connect(self, handshake: Handshake, session: Session, request_id: bytes) -> Connection:
@@ -189,7 +189,9 @@ class Tunnels:
         transport.write(head % (connection.status, type_, len(body)) + body)
         return len(body)
 
-    async def _relay(self, transport: asyncio.Transport, connection: Connection, state: ServerState) -> int:
+    async def _relay(
+        self, transport: asyncio.Transport, connection: Connection, session: Session, state: ServerState
+    ) -> int:
         caller, service = Relay(transport), Relay(connection.detach())
         caller.other, service.other = service, caller
         answer = [b"HTTP/1.1 101 Switching Protocols\r\n"]
@@ -202,15 +204,15 @@ class Tunnels:
         relays = {caller, service}
         connections: set[Any] = state.connections
         connections.add(caller)
-        self._relays |= relays
+        self._relays |= dict.fromkeys(relays, session)
         metrics.TUNNELS.inc()
         try:
             await asyncio.wait([caller.ended, service.ended])
         finally:
             metrics.TUNNELS.dec()
             connections.discard(caller)
-            self._relays -= relays
             for relay in relays:
+                del self._relays[relay]
                 relay.transport.close()
         return service.passed
 

@@ -39,7 +39,7 @@ OURS: Final = HOP_BY_HOP | {
     b"x-request-id",
 }
 """Of a request: what the gateway says itself, so that no caller can."""
-_CREDENTIALS: Final = OURS | {b"authorization", b"cookie"}
+_CREDENTIALS: Final = OURS | {b"authorization", b"cookie", b"x-api-key"}
 """A service that gets a principal gets no token that could be used elsewhere."""
 _THEIRS: Final = HOP_BY_HOP | {b"date", b"server", b"x-request-id", b"ratelimit", b"ratelimit-policy"}
 """Of a response: what the gateway says itself."""

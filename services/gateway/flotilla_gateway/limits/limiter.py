@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from importlib.resources import files
 from typing import Final
@@ -39,6 +39,12 @@ class LimitClass:
     seconds: int
     closed_when_undecided: bool = False
     """Refuse while Redis is down: guessing passwords must not become free."""
+    words: tuple[str, str, bytes] = field(init=False, repr=False, compare=False)
+    """The script's arguments, and the policy's header."""
+
+    def __post_init__(self) -> None:
+        words = (str(self.requests), str(self.seconds * _MICROSECONDS), self.policy)
+        object.__setattr__(self, "words", words)
 
     @classmethod
     def parse(cls, name: str, text: str, *, closed_when_undecided: bool = False) -> "LimitClass":
@@ -72,14 +78,15 @@ class Limiter:
     def __init__(self, pipe: RedisPipe, classes: Mapping[str, LimitClass]) -> None:
         self._pipe = pipe
         self.classes = classes
-        self._fixed = {
-            name: (str(limit.requests), str(limit.seconds * _MICROSECONDS), limit.policy)
-            for name, limit in classes.items()
-        }
 
     async def decide(self, limit: str, name: str, session: str | None = None) -> Decision:
         """Count one request of `name` in the class `limit`, unless the session was revoked."""
-        requests, period, policy = self._fixed[limit]
+        return await self.decide_within(self.classes[limit], name, session)
+
+    async def decide_within(self, budget: LimitClass, name: str, session: str | None = None) -> Decision:
+        """The same with a budget of its own."""
+        requests, period, policy = budget.words
+        limit = budget.name
         keys: tuple[str, ...] = (bucket_key(limit, name),)
         if session is not None:
             keys = (*keys, revocation_key(session))
@@ -115,5 +122,5 @@ def bucket_key(limit: str, name: str) -> str:
 
 
 def revocation_key(session: str) -> str:
-    """The mark of a session that was ended."""
+    """The mark of a session that was ended, or an API key that was revoked."""
     return f"gateway:ended:{session}"

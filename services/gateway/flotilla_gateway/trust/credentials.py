@@ -1,8 +1,9 @@
 """Where an access token may stand.
 
-`Authorization: Bearer <token>` everywhere. Browsers cannot set header fields on WebSockets and EventSource, so
-the live channel also takes it as a subprotocol (`Sec-WebSocket-Protocol: flotilla.v1, bearer.<token>`) or as
-`?access_token=<token>`; neither is passed on or logged.
+`Authorization: Bearer <token>` everywhere; an API key may stand there as well, or in `X-Api-Key`. Browsers
+cannot set header fields on WebSockets and EventSource, so the live channel also takes it as a subprotocol
+(`Sec-WebSocket-Protocol: flotilla.v1, bearer.<token>`) or as `?access_token=<token>`. None of them is passed on
+or logged.
 """
 
 from collections.abc import Iterable
@@ -18,6 +19,11 @@ def from_authorization(authorization: bytes | None) -> bytes | None:
     """The bearer token (RFC 6750 section 2.1)."""
     scheme, _, token = (authorization or b"").partition(b" ")
     return token.strip() if scheme.lower() == b"bearer" and token else None
+
+
+def from_fields(authorization: bytes | None, api_key: bytes | None) -> bytes | None:
+    """The token or API key of a request's header fields."""
+    return from_authorization(authorization) or (api_key.strip() if api_key else None) or None
 
 
 def from_query(query: bytes) -> tuple[bytes | None, bytes]:

@@ -6,6 +6,7 @@ have expired.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -15,6 +16,7 @@ from flotilla.store.postgres import Database
 
 from flotilla_gateway import store
 from flotilla_gateway.trust.keys import KeySet
+from flotilla_gateway.trust.records import Membership
 
 log = structlog.get_logger()
 
@@ -24,12 +26,20 @@ ORGANIZATIONS: Final = "organizations"
 SESSIONS: Final = "sessions"
 MEMBERSHIPS: Final = "memberships"
 EVERYTHING: Final = (KEYS, ORGANIZATIONS, SESSIONS, MEMBERSHIPS)
+API_KEYS: Final = "api_keys"
+ENTITLEMENTS: Final = "entitlements"
+ROLES: Final = "roles"
+"""Told with the ids that changed, `api_keys:<id>,<id>`: there are too many to read them all each time."""
 
 TOKEN_LIFETIME: Final = timedelta(minutes=15)
 REMEMBERED: Final = TOKEN_LIFETIME + timedelta(minutes=2)
 """With room for clocks that differ."""
 REFRESH_SECONDS: Final = 60.0
 """Everything is read again this often, which also forgets what is no longer needed."""
+
+
+Reader = Callable[[Database, Sequence[UUID] | None], Awaitable[None]]
+"""Reads again what has these ids; all there is, where none are named."""
 
 
 class Standing:
@@ -40,7 +50,8 @@ class Standing:
         self.epoch = 1
         self._ended: set[UUID] = set()
         self._suspended: set[UUID] = set()
-        self._changed: dict[tuple[UUID, UUID], tuple[str, str]] = {}
+        self._changed: dict[tuple[UUID, UUID], Membership] = {}
+        self._roles: dict[tuple[UUID, UUID], dict[str, str]] = {}
 
     def has_ended(self, session: UUID) -> bool:
         """The session was signed out or revoked."""
@@ -50,9 +61,21 @@ class Standing:
         """The organization may do nothing."""
         return org in self._suspended
 
-    def membership(self, org: UUID, user: UUID) -> tuple[str, str] | None:
+    def membership(self, org: UUID, user: UUID) -> Membership | None:
         """Role and state where they changed lately."""
         return self._changed.get((org, user))
+
+    def grants(self, org: UUID, role: UUID) -> dict[str, str]:
+        """What an organization's own role may, and for what; nothing where it is not known."""
+        return self._roles.get((org, role), {})
+
+    async def read_roles(self, db: Database, ids: Sequence[UUID] | None) -> None:
+        """Read these roles again, or all."""
+        found = {
+            (role.organization_id, role.role_id): role.grants for role in await store.read_roles(db, ids)
+        }
+        self._roles = found if ids is None else self._roles | found
+        self.epoch += 1
 
     async def read(self, db: Database, topic: str) -> None:
         """Read one topic again."""
@@ -69,19 +92,21 @@ class Standing:
 
 
 class StandingFeed:
-    """Keeps a `Standing` as the database has it, until closed."""
+    """Keeps a `Standing`, and what `readers` read, as the database has them, until closed."""
 
-    def __init__(self, standing: Standing, db: Database) -> None:
+    def __init__(self, standing: Standing, db: Database, readers: Mapping[str, Reader]) -> None:
+        """`readers`: by topic."""
         self._standing = standing
         self._db = db
+        self._readers = readers
         self._stale: set[str] = set()
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
         """Read everything once, then follow."""
-        for topic in EVERYTHING:
-            await self._standing.read(self._db, topic)
+        for topic in (*EVERYTHING, *self._readers):
+            await self._read_now(topic)
         self._tasks = [
             asyncio.create_task(self._db.listen(CHANNEL, self._heard, self._lost)),
             asyncio.create_task(self._refresh()),
@@ -99,7 +124,7 @@ class StandingFeed:
 
     def _lost(self) -> None:
         """The connection was away: anything may have been said."""
-        self._stale.update(EVERYTHING)
+        self._stale.update(EVERYTHING, self._readers)
         self._wake.set()
 
     async def _refresh(self) -> None:
@@ -114,8 +139,16 @@ class StandingFeed:
 
     async def _read(self, topic: str) -> None:
         try:
-            await self._standing.read(self._db, topic)
+            await self._read_now(topic)
         except Exception as error:
             log.warning("standing.unread", topic=topic, error=str(error))
             self._stale.add(topic)
             await asyncio.sleep(1)
+
+    async def _read_now(self, topic: str) -> None:
+        name, _, ids = topic.partition(":")
+        reader = self._readers.get(name)
+        if reader is None:
+            await self._standing.read(self._db, topic)
+        else:
+            await reader(self._db, [UUID(id_) for id_ in ids.split(",")] if ids else None)

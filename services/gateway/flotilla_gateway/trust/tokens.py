@@ -1,7 +1,7 @@
 """Access tokens: Ed25519-signed JWTs of auth (RFC 7519, RFC 8037), each verified once.
 
-Claims: `iss` "flotilla", `sub` the person, `org`, `sid` the session, `role`, `iat`, `exp` at most 15 minutes
-later; `kid` in the header.
+Claims: `iss` "flotilla", `sub` the person, `org`, `sid` the session, `role`, `rid` where it is the
+organization's own, `iat`, `exp` at most 15 minutes later; `kid` in the header.
 """
 
 import time
@@ -17,6 +17,7 @@ from joserfc import jws
 from joserfc.errors import JoseError, SecurityWarning
 
 from flotilla_gateway.problems import OrganizationSuspendedError
+from flotilla_gateway.trust.session import Session
 from flotilla_gateway.trust.standing import REMEMBERED, Standing
 
 # Both names of one algorithm: RFC 8037's, which most libraries write, and RFC 9864's. Only Ed25519 keys are known.
@@ -45,34 +46,20 @@ class Claims(msgspec.Struct, frozen=True):
     iat: float
     exp: float
     nbf: float = 0.0
+    rid: UUID | None = None
+    """Their organization's own role, where they have one."""
 
 
-class Session:
+class PersonSession(Session):
     """A person's session, as one access token shows it."""
 
-    __slots__ = (
-        "actor",
-        "bucket",
-        "claims",
-        "epoch",
-        "expires_at",
-        "org",
-        "principal",
-        "renew_at",
-        "session",
-    )
+    __slots__ = ("claims",)
 
     def __init__(self, claims: Claims) -> None:
+        super().__init__(
+            claims.org, claims.sid, f"user:{claims.sub}", f"{claims.org}:{claims.sub}", claims.exp
+        )
         self.claims = claims
-        self.expires_at = claims.exp
-        self.actor = f"user:{claims.sub}"
-        self.bucket = f"{claims.org}:{claims.sub}"
-        self.org = str(claims.org)
-        self.session = str(claims.sid)
-        self.epoch = 0
-        self.principal = b""
-        """The signed principal, as sent to services."""
-        self.renew_at = 0.0
 
 
 class Tokens:
@@ -84,9 +71,9 @@ class Tokens:
         self._standing = standing
         self._signer = signer
         self._now = now
-        self._known: dict[bytes, Session] = {}
+        self._known: dict[bytes, PersonSession] = {}
 
-    def session(self, token: bytes) -> Session:
+    def session(self, token: bytes) -> PersonSession:
         """The session; a 401 problem for a token that is not good, 403 where its organization is suspended."""
         now = self._now()
         session = self._known.get(token)
@@ -101,7 +88,7 @@ class Tokens:
             self._sign(session, now)
         return session
 
-    def _verify(self, token: bytes, now: float) -> Session:
+    def _verify(self, token: bytes, now: float) -> PersonSession:
         claims = self._read(token)
         if claims.exp <= now:
             raise UnauthorizedError(f"The access token has expired. {_SIGN_IN}")
@@ -111,7 +98,7 @@ class Tokens:
             raise UnauthorizedError(f"The access token is not one that is good here. {_SIGN_IN}")
         while len(self._known) >= KEPT_TOKENS:
             del self._known[next(iter(self._known))]
-        session = self._known[token] = Session(claims)
+        session = self._known[token] = PersonSession(claims)
         return session
 
     def _read(self, token: bytes) -> Claims:
@@ -127,14 +114,14 @@ class Tokens:
         except (JoseError, ValueError, TypeError, msgspec.DecodeError):
             raise UnauthorizedError(f"The access token is not valid. {_SIGN_IN}") from None
 
-    def _reconsider(self, session: Session, token: bytes, now: float) -> None:
+    def _reconsider(self, session: PersonSession, token: bytes, now: float) -> None:
         """Something changed: is its key still good, its session open, its holder a member, with which role?"""
         claims = session.claims
         member = self._standing.membership(claims.org, claims.sub)
         if session.epoch and self._key_is_gone(token):
             ended = True
         else:
-            ended = self._standing.has_ended(claims.sid) or (member is not None and member[1] != "active")
+            ended = self._standing.has_ended(claims.sid) or (member is not None and member.state != "active")
         if ended:
             self._known.pop(token, None)
             raise UnauthorizedError(f"This session has ended. {_SIGN_IN}")
@@ -146,14 +133,16 @@ class Tokens:
     def _key_is_gone(self, token: bytes) -> bool:
         return self._standing.keys.find(jws.extract_compact(token).headers().get("kid")) is None
 
-    def _sign(self, session: Session, now: float) -> None:
+    def _sign(self, session: PersonSession, now: float) -> None:
         claims = session.claims
         member = self._standing.membership(claims.org, claims.sub)
+        role, role_id = (claims.role, claims.rid) if member is None else (member.role, member.role_id)
         principal = Principal(
             org=claims.org,
             user_id=claims.sub,
             session_id=claims.sid,
-            role=member[0] if member is not None else claims.role,
+            role=role,
+            grants=None if role_id is None else self._standing.grants(claims.org, role_id),
             expires_at=int(now + LIFETIME_SECONDS),
         )
         session.principal = self._signer.sign(principal).encode()

@@ -140,6 +140,10 @@ class AccountRefusedError(RefusedError):
     """The channel refuses the account: its credentials are good no more."""
 
 
+class GoneError(RefusedError):
+    """The channel knows the person no more, or they want nothing from this account: a bounce."""
+
+
 class NotReachedError(AdapterError):
     """The channel was not reached: nothing was done, it may be tried again."""
 

@@ -52,7 +52,7 @@ async def list_connectors() -> list[ConnectorOut]:
     return [ConnectorOut.of(adapter) for adapter in ADAPTERS.values()]
 
 
-@routes.post("", permission="accounts:write", status_code=201)
+@routes.post("", permission="accounts:write", status_code=201, feature="channels")
 async def add_account(wanted: AccountIn, app: CurrentApp, who: Who, tx: Tx, response: Response) -> AccountOut:
     """Connect an account. It is `connecting` until its vendor was asked, then `connected` or `failed`."""
     if wanted.connector not in ADAPTERS:

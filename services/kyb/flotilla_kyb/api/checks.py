@@ -93,7 +93,7 @@ class SnapshotOut(Shown):
     changed: dict[str, list[Any]]
 
 
-@checks.post("/checks", permission="counterparties:write", status_code=202)
+@checks.post("/checks", permission="counterparties:write", status_code=202, feature="kyb")
 async def check_now(counterparty_id: UUID, tx: Tx, who: Who, response: Response) -> CheckOut:
     """Ask the registers now. Where a check is running already, that one is answered."""
     counterparty = await there(tx, who.org, counterparty_id, lock=True)

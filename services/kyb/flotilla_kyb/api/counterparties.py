@@ -84,7 +84,7 @@ async def list_counterparties(
     return page(shown, query.limit, key=lambda each: (each.id,))
 
 
-@counterparties.post("", permission="counterparties:write", status_code=201)
+@counterparties.post("", permission="counterparties:write", status_code=201, feature="kyb")
 async def create_counterparty(body: CounterpartyIn, tx: Tx, who: Who, response: Response) -> CounterpartyOut:
     """Know a business; the registers are asked at once."""
     identity = identified(body.model_dump(exclude={"monitoring"}))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from flotilla.bus.declare import projection, reaction
 from flotilla.bus.envelope import Received
 from flotilla.events.auth import User, UserCreated, UserDeactivated, UserUpdated
+from flotilla.events.campaign import ContactUnsubscribed
 from flotilla.events.crm import ContactIdentified
 from flotilla.events.messaging import ConversationAssigned
 from flotilla.store.postgres import Transaction
@@ -13,7 +14,7 @@ from flotilla_messaging.events import AUDIENCE, conversation_event
 from flotilla_messaging.store import conversations, people
 
 
-@projection(ContactIdentified, lane="directory")
+@projection(ContactIdentified, lane="directory", tables=("identities",))
 async def keep_identities(tx: Transaction, batch: Sequence[Received[ContactIdentified]]) -> None:
     """Which contact is behind an identity."""
     await tx.execute(
@@ -26,7 +27,18 @@ async def keep_identities(tx: Transaction, batch: Sequence[Received[ContactIdent
     )
 
 
-@projection(UserCreated, UserUpdated, UserDeactivated, lane="directory")
+@projection(ContactUnsubscribed, lane="directory", tables=("opt_outs",))
+async def keep_opt_outs(tx: Transaction, batch: Sequence[Received[ContactUnsubscribed]]) -> None:
+    """Who is sent nothing any more that nobody wrote to them by hand."""
+    await tx.execute(
+        people.KEEP_OPT_OUTS,
+        [event.org for event in batch],
+        [event.data.contact_id for event in batch],
+        [event.sequence for event in batch],
+    )
+
+
+@projection(UserCreated, UserUpdated, UserDeactivated, lane="directory", tables=("members",))
 async def keep_members(tx: Transaction, batch: Sequence[Received[User]]) -> None:
     """Who may be given a conversation."""
     await tx.execute(

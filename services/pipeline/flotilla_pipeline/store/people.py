@@ -7,7 +7,7 @@ from uuid import UUID
 from flotilla.bus.envelope import Received
 from flotilla.events.auth import User
 from flotilla.events.crm import Company, Contact
-from flotilla.store.postgres import Transaction
+from flotilla.store.postgres import Row, Transaction
 
 KEEP_USERS: Final = """
 INSERT INTO users (organization_id, id, sequence, role, active)
@@ -20,7 +20,8 @@ KEEP_CONTACTS: Final = """
 INSERT INTO contacts (organization_id, id, sequence, name, company_id)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::uuid[])
 ON CONFLICT (organization_id, id) DO UPDATE
-SET sequence = excluded.sequence, name = excluded.name, company_id = excluded.company_id
+SET sequence = excluded.sequence, name = excluded.name, company_id = excluded.company_id, gone = false,
+    merged_into = NULL
 WHERE contacts.sequence < excluded.sequence"""
 
 KEEP_COMPANIES: Final = """
@@ -33,16 +34,29 @@ WHERE companies.sequence < excluded.sequence"""
 KNOWN: Final = """
 SELECT $2::uuid IS NULL OR EXISTS (SELECT FROM users WHERE organization_id = $1 AND id = $2 AND active
            AND role IN ('owner', 'admin', 'team_owner', 'team_member')) AS owner_id,
-       $3::uuid IS NULL OR EXISTS (SELECT FROM contacts WHERE organization_id = $1 AND id = $3) AS contact_id,
+       $3::uuid IS NULL OR EXISTS (SELECT FROM contacts WHERE organization_id = $1 AND id = $3
+           AND NOT gone) AS contact_id,
        $4::uuid IS NULL OR EXISTS (SELECT FROM companies WHERE organization_id = $1 AND id = $4) AS company_id"""
 
+# Held, so that a merge of theirs waits and finds the deals that are made here.
+HOLD_CONTACTS: Final = """
+SELECT FROM contacts c JOIN unnest($1::uuid[], $2::uuid[]) AS t (org, id) ON c.organization_id = t.org AND c.id = t.id
+ORDER BY c.organization_id, c.id FOR SHARE OF c"""
 CONTACTS: Final = """
-SELECT c.organization_id, c.id, c.name, c.company_id FROM contacts c
-JOIN unnest($1::uuid[], $2::uuid[]) AS t (org, id) ON c.organization_id = t.org AND c.id = t.id"""
+WITH RECURSIVE found AS (
+    SELECT t.org, t.id AS asked, c.id, c.name, c.company_id, c.gone, c.merged_into, 1 AS hop FROM contacts c
+    JOIN unnest($1::uuid[], $2::uuid[]) AS t (org, id) ON c.organization_id = t.org AND c.id = t.id
+    UNION ALL
+    SELECT f.org, f.asked, c.id, c.name, c.company_id, c.gone, c.merged_into, f.hop + 1
+    FROM found f JOIN contacts c ON c.organization_id = f.org AND c.id = f.merged_into WHERE f.hop < 100
+)
+SELECT DISTINCT ON (org, asked) * FROM found ORDER BY org, asked, hop DESC"""
 
 CUSTOMER_NAME: Final = """
 SELECT coalesce((SELECT name FROM companies WHERE organization_id = $1 AND id = $3),
-                (SELECT name FROM contacts WHERE organization_id = $1 AND id = $2))"""
+                (SELECT coalesce(c.name, now.name) FROM contacts c
+                 LEFT JOIN contacts now ON now.organization_id = c.organization_id AND now.id = c.merged_into
+                 WHERE c.organization_id = $1 AND c.id = $2))"""
 
 
 async def keep_users(tx: Transaction, batch: Sequence[Received[User]]) -> None:
@@ -89,13 +103,15 @@ async def unknown(tx: Transaction, org: UUID, given: Mapping[str, UUID | None]) 
     return [field for field in ("owner_id", "contact_id", "company_id") if not row[field]]
 
 
-async def contacts(
-    tx: Transaction, wanted: Sequence[tuple[UUID, UUID]]
-) -> dict[tuple[UUID, UUID], tuple[str | None, UUID | None]]:
-    """Name and company of contacts: (organization, contact) → both."""
+async def contacts(tx: Transaction, wanted: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Row]:
+    """Who contacts are now, of (organization, contact): id, name, company_id; of merged ones the one that stayed.
+
+    `gone` says that they were deleted; `merged_into`, that the one that stayed is not known yet.
+    """
     orgs, ids = zip(*wanted, strict=True)
+    await tx.execute(HOLD_CONTACTS, list(orgs), list(ids))
     rows = await tx.fetch(CONTACTS, list(orgs), list(ids))
-    return {(row["organization_id"], row["id"]): (row["name"], row["company_id"]) for row in rows}
+    return {(row["org"], row["asked"]): row for row in rows}
 
 
 async def customer_name(

@@ -82,7 +82,7 @@ async def record_contact(tx: Transaction, batch: Sequence[Received[ContactCreate
     await tx.execute(RECORD, [event.org for event in batch], [event.data.contact_id for event in batch])
 
 
-@projection(CompanyCreated, CompanyUpdated, lane="work")
+@projection(CompanyCreated, CompanyUpdated, lane="work", tables=("companies",))
 async def keep_company(tx: Transaction, batch: Sequence[Received[Company]]) -> None:
     """The newest state of each company."""
     await tx.execute(

@@ -21,6 +21,7 @@ from flotilla_integrations.adapters.base import (
     Capabilities,
     Config,
     Connection,
+    GoneError,
     Health,
     HookRequest,
     InboundMessage,
@@ -55,6 +56,8 @@ REASONS: Final[Mapping[str, str]] = {
     "chat not found": "Telegram does not know this chat: the customer must write to the bot first.",
     "message is too long": f"Telegram takes at most {TEXT_LIMIT} characters in a message.",
 }
+GONE: Final = frozenset({"bot was blocked by the user", "user is deactivated", "chat not found"})
+"""Whom nothing reaches any more."""
 _update = msgspec.json.Decoder(Update)
 _reply = msgspec.json.Decoder(Reply)
 
@@ -199,8 +202,9 @@ def _error(reply: Reply) -> Exception:
         return AccountRefusedError("Telegram does not accept the bot's token.")
     if code >= 500:
         return UnconfirmedError(f"Telegram answered {code}.")
-    known = (words for part, words in REASONS.items() if part in said)
-    return RefusedError(next(known, f"Telegram refused it: {said}"))
+    part = next((part for part in REASONS if part in said), None)
+    words = REASONS[part] if part is not None else f"Telegram refused it: {said}"
+    return GoneError(words) if part in GONE else RefusedError(words)
 
 
 def _inbound(message: Message, sender: User, text: str) -> InboundMessage:

@@ -1,0 +1,76 @@
+"""/v1/teams/{team_id}/assignments: who of a team takes care of which client."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query, Response
+from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who, set_etag
+from flotilla.http.pages import page
+
+from flotilla_auth import teams
+from flotilla_auth.api.fields import Body
+from flotilla_auth.api.teams import Skill, active, check_own, there
+from flotilla_auth.api.views import View
+from flotilla_auth.store import assignments as store
+from flotilla_auth.store import teams as team_store
+
+routes = Routes("/v1/teams/{team_id}/assignments", tag="teams")
+
+
+class NewAssignment(Body):
+    """The client to give to somebody: to whose turn it is, or to `user_id`."""
+
+    contact_id: UUID
+    skill: Skill | None = None
+    user_id: UUID | None = None
+
+
+class AssignmentView(View):
+    """Who takes care of a client, and why it is them."""
+
+    contact_id: UUID
+    team_id: UUID
+    user_id: UUID | None
+    reason: str
+    skill: str | None
+    assigned_at: datetime
+
+
+@routes.post("", permission="clients:assign")
+async def assign_client(
+    team_id: UUID, body: NewAssignment, tx: Tx, who: Who, response: Response
+) -> AssignmentView:
+    """Give a client to a member of the team.
+
+    Whoever takes care of them already goes on, unless `user_id` names somebody else: so a request sent twice
+    changes nothing. 409 where nobody who could has room, or the team is archived.
+    """
+    await check_own(tx, who, team_id, "clients:assign")
+    team = active(there(await team_store.lock(tx, who.org, team_id)))
+    given = await teams.assign(tx, team, body.contact_id, skill=body.skill, user_id=body.user_id)
+    set_etag(response, given.sequence)
+    return AssignmentView.model_validate(given)
+
+
+@routes.get("", permission="teams:read")
+async def list_assignments(
+    team_id: UUID, tx: Tx, who: Who, query: PageQuery, user_id: Annotated[UUID | None, Query()] = None
+) -> Page[AssignmentView]:
+    """The team's clients, or those of one member."""
+    there(await team_store.read(tx, who.org, team_id))
+    after = query.after(UUID)
+    rows = await store.page(tx, who.org, team_id, user_id, after[0] if after else None, query.limit + 1)
+    views = [AssignmentView.model_validate(row) for row in rows]
+    return page(views, query.limit, key=lambda view: (view.contact_id,))
+
+
+@routes.delete("/{contact_id}", permission="clients:assign", status_code=204)
+async def release_client(team_id: UUID, contact_id: UUID, tx: Tx, who: Who) -> None:
+    """Nobody takes care of them any more; in a sticky team they go back to the same person next time."""
+    await check_own(tx, who, team_id, "clients:assign")
+    there(await team_store.lock(tx, who.org, team_id))
+    held = await store.read(tx, who.org, contact_id, lock=True)
+    if held is None or held.user_id is None or held.team_id != team_id:
+        raise NotFoundError("Nobody of this team takes care of them.")
+    await teams.release(tx, held)

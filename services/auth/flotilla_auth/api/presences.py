@@ -1,0 +1,51 @@
+"""/v1/presences and /v1/me/presence: who is there."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who
+from flotilla.http.pages import page
+
+from flotilla_auth import presence
+from flotilla_auth.api.fields import Body
+from flotilla_auth.api.views import View
+from flotilla_auth.store import presences as store
+from flotilla_auth.store import users
+
+routes = Routes("/v1/presences", tag="presences")
+own_routes = Routes("/v1/me/presence", tag="me")
+
+Status = Literal["online", "busy", "away", "offline"]
+
+
+class SayPresence(Body):
+    """What the caller is now."""
+
+    status: Status
+
+
+class PresenceView(View):
+    """Whether somebody is there; `until` is when they count as offline unless heard of again."""
+
+    user_id: UUID
+    status: Status
+    until: datetime | None
+    changed_at: datetime
+
+
+@routes.get("", permission="users:read")
+async def list_presences(tx: Tx, who: Who, query: PageQuery) -> Page[PresenceView]:
+    """Of everybody who was ever there, in the order of their ids."""
+    after = query.after(UUID)
+    rows = await store.page(tx, who.org, after[0] if after else None, query.limit + 1)
+    views = [PresenceView.model_validate(row) for row in rows]
+    return page(views, query.limit, key=lambda view: (view.user_id,))
+
+
+@own_routes.put("", permission="profile:write")
+async def say_presence(body: SayPresence, tx: Tx, who: Who) -> PresenceView:
+    """Say what you are, and say it again before `until`: else you count as offline."""
+    if await users.read(tx, who.org, who.user_id) is None:
+        raise NotFoundError("You are not in this organization any more.")
+    return PresenceView.model_validate(await presence.say(tx, who.org, who.user_id, body.status))

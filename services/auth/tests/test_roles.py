@@ -1,0 +1,169 @@
+"""Roles that an organization makes itself."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flotilla.events.auth import RoleUpdated, SessionEnded, UserUpdated
+from flotilla.ids import new_id
+from flotilla.security.permissions import ROLES
+from flotilla.testing import Harness
+from flotilla_auth.testing import People, Person, claims
+
+Json = dict[str, Any]
+SUPPORT = {"conversations:read": "all", "clients:assign": "team", "teams:read": "all"}
+
+
+async def _role(owner: Person, name: str = "Support", permissions: Json | None = None) -> str:
+    made = await owner.client.post("/v1/roles", {"name": name, "permissions": permissions or SUPPORT})
+    assert made.status == 201, made.body
+    return str(made.json()["id"])
+
+
+async def _give(owner: Person, person: Person, role_id: str) -> Json:
+    given = await owner.client.patch(f"/v1/users/{person.id}", {"role_id": role_id})
+    assert given.status == 200, given.body
+    shown: Json = given.json()
+    return shown
+
+
+async def test_a_role_is_made_given_and_told(auth: Harness, people: People, owner: Person) -> None:
+    member = await people.member(owner, "viewer")
+    role_id = await _role(owner)
+    told = await auth.spy.expect(RoleUpdated, lambda event: event.org == owner.org)
+    assert told.data.permissions == SUPPORT | {"profile:read": "all", "profile:write": "all"}
+    assert (told.data.base, told.envelope.audience) == ("team_member", None)
+
+    shown = await _give(owner, member, role_id)
+
+    assert (shown["role"], shown["role_id"]) == ("team_member", role_id)
+    event = await auth.spy.expect(
+        UserUpdated, lambda event: event.org == owner.org and event.data.role_id is not None
+    )
+    assert event.data.changed["role_id"] == [None, role_id]
+    again = (await people.sign_in(member.email)).json()
+    said = claims(again["access_token"])
+    assert (said["role"], said["rid"]) == ("team_member", role_id)
+    me = (await member.client.get("/v1/me")).json()
+    assert me["permissions"] == sorted([*SUPPORT, "profile:read", "profile:write"])
+    back = await owner.client.patch(f"/v1/users/{member.id}", {"role": "viewer"})
+    assert (back.json()["role"], back.json()["role_id"]) == ("viewer", None)
+
+
+async def test_all_roles_are_listed(owner: Person) -> None:
+    role_id = await _role(owner)
+    listed = (await owner.client.get("/v1/roles")).json()["items"]
+    assert [each["name"] for each in listed] == [*ROLES, "Support"]
+    assert (listed[0]["id"], listed[-1]["id"]) == (None, role_id)
+    assert listed[-1]["scopes"]["clients:assign"] == "team"
+    assert (await owner.client.get(f"/v1/roles/{role_id}")).json() == listed[-1]
+
+
+async def test_a_role_that_loses_permissions_signs_its_people_out(
+    auth: Harness, people: People, owner: Person
+) -> None:
+    member, other = [await people.member(owner, "viewer") for _ in range(2)]
+    role_id = await _role(owner)
+    await _give(owner, member, role_id)
+    signed_in = people.person(await people.sign_in(member.email))
+    path = f"/v1/roles/{role_id}"
+
+    wider = {"permissions": SUPPORT | {"billing:read": "all"}}
+    changed = await owner.client.patch(path, wider, headers={"If-Match": '"1"'})
+
+    assert (changed.status, changed.json()["base"]) == (200, "team_owner")
+    user = await auth.spy.expect(
+        UserUpdated, lambda event: event.data.user_id == member.id and event.data.role == "team_owner"
+    )
+    assert user.data.changed == {"role": ["team_member", "team_owner"]}
+    assert (await people.refresh(signed_in.refresh_token)).status == 200, "who gains stays"
+    assert (await owner.client.patch(path, wider, headers={"If-Match": '"1"'})).status == 412
+
+    narrower = await owner.client.patch(path, {"permissions": {"conversations:read": "all"}})
+
+    assert narrower.json()["base"] == "viewer"
+    ended = await auth.spy.expect(SessionEnded, lambda event: event.data.session_id == signed_in.session)
+    assert ended.data.reason == "revoked"
+    assert not [event for event in auth.spy.of(SessionEnded, owner.org) if event.data.user_id == other.id]
+
+
+async def test_a_role_that_somebody_has_stays(auth: Harness, people: People, owner: Person) -> None:
+    member = await people.member(owner, "viewer")
+    role_id = await _role(owner)
+    await _give(owner, member, role_id)
+    assert (await owner.client.delete(f"/v1/roles/{role_id}")).status == 409
+    await owner.client.patch(f"/v1/users/{member.id}", {"role": "viewer"})
+
+    assert (await owner.client.delete(f"/v1/roles/{role_id}")).status == 204
+
+    told = await auth.spy.expect(
+        RoleUpdated, lambda event: event.org == owner.org and event.data.state == "deleted"
+    )
+    assert told.sequence == 2
+    assert (await owner.client.get(f"/v1/roles/{role_id}")).status == 404
+    assert (await owner.client.patch(f"/v1/users/{member.id}", {"role_id": role_id})).status == 422
+    await _role(owner)
+
+
+@pytest.mark.parametrize(
+    "permissions",
+    [
+        {"users:write": "all"},
+        {"roles:write": "all"},
+        {"api_keys:write": "all"},
+        {"invitations:write": "all"},
+        {"deals:read": "team"},
+        {"deals:paint": "all"},
+        {"public": "all"},
+        {"deals:read": "mine"},
+    ],
+)
+async def test_what_no_role_can_have(owner: Person, permissions: Json) -> None:
+    refused = await owner.client.post("/v1/roles", {"name": "Sly", "permissions": permissions})
+    assert refused.status == 422, refused.body
+
+
+async def test_names_are_not_shared(owner: Person) -> None:
+    first, second = await _role(owner), await _role(owner, "Sales")
+    for name in ("support", "admin", "Owner"):
+        taken = await owner.client.post("/v1/roles", {"name": name, "permissions": {}})
+        assert taken.status == 409, name
+        assert (await owner.client.patch(f"/v1/roles/{second}", {"name": name})).status == 409, name
+    assert (await owner.client.patch(f"/v1/roles/{first}", {"name": "SUPPORT"})).status == 200
+
+
+async def test_for_ones_own_teams_alone(auth: Harness, people: People, owner: Person) -> None:
+    member = await people.member(owner, "viewer")
+    mine, others = [
+        f"/v1/teams/{(await owner.client.post('/v1/teams', {'name': name})).json()['id']}" for name in "ab"
+    ]
+    await owner.client.put(f"{mine}/members/{member.id}", {})
+    grants = {"clients:assign": "team", "teams:write": "team"}
+    client = auth.client(owner.org, "team_owner", member.id, grants=grants)
+    contact = {"contact_id": str(new_id())}
+
+    assert (await client.post(f"{mine}/assignments", contact)).status == 200
+    assert (await client.patch(mine, {"name": "Mine"})).status == 200
+    assert (await client.post(f"{others}/assignments", contact)).status == 403
+    assert (await client.delete(f"{others}/assignments/{contact['contact_id']}")).status == 403
+    assert (await client.patch(others, {"name": "Mine too"})).status == 403
+    assert (await client.put(f"{others}/members/{member.id}", {})).status == 403
+    assert (await client.delete(f"{others}/members/{member.id}")).status == 403
+    assert (await client.post("/v1/teams", {"name": "c"})).status == 403
+    assert (await client.get("/v1/teams")).status == 403, "which it was not granted"
+    assert (await client.patch(f"/v1/teams/{new_id()}", {"name": "x"})).status == 404
+
+
+async def test_nothing_of_another_organizations_roles(people: People, owner: Person) -> None:
+    stranger, role_id = await people.owner(), await _role(owner)
+    path = f"/v1/roles/{role_id}"
+    assert (await stranger.client.get(path)).status == 404
+    assert (await stranger.client.patch(path, {"name": "Mine"})).status == 404
+    assert (await stranger.client.delete(path)).status == 404
+    member = await people.member(stranger, "viewer")
+    given = await stranger.client.patch(f"/v1/users/{member.id}", {"role_id": role_id})
+    assert given.status == 422
+    viewer = await people.member(owner, "viewer")
+    assert (await viewer.client.post("/v1/roles", {"name": "x", "permissions": {}})).status == 403
+    both = {"role": "viewer", "role_id": str(UUID(role_id))}
+    assert (await owner.client.patch(f"/v1/users/{viewer.id}", both)).status == 422

@@ -1,0 +1,147 @@
+"""Messages that steps asked for, and what became of them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from flotilla.store.postgres import Row, Transaction
+
+COLUMNS: Final = """organization_id, id, sequence, enrolment_id, sequence_id, version, step, variant, campaign_id,
+contact_id, links, asked_at, sent_at"""
+
+INSERT: Final = """
+INSERT INTO sends (organization_id, id, enrolment_id, sequence_id, version, step, variant, campaign_id, contact_id,
+                   links)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING"""
+READ: Final = f"SELECT {COLUMNS} FROM sends WHERE organization_id = $1 AND id = $2"  # noqa: S608
+OF: Final = f"""
+SELECT {COLUMNS} FROM sends JOIN unnest($1::uuid[], $2::uuid[]) AS t (org, message)
+  ON organization_id = t.org AND id = t.message"""  # noqa: S608
+# The first moment of each kind stays: facts are delivered again, and late.
+REACH: Final = """
+WITH told AS (
+    SELECT org, message, min(at) FILTER (WHERE fact = 'sent') AS sent,
+           min(at) FILTER (WHERE fact = 'delivered') AS delivered, min(at) FILTER (WHERE fact = 'failed') AS failed
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]) AS t (org, message, fact, at)
+    GROUP BY org, message
+), held AS (
+    SELECT s.organization_id, s.id FROM told JOIN sends s ON s.organization_id = told.org AND s.id = told.message
+    ORDER BY s.organization_id, s.id FOR UPDATE OF s
+)
+UPDATE sends SET sent_at = coalesce(sent_at, told.sent), delivered_at = coalesce(delivered_at, told.delivered),
+                 failed_at = coalesce(failed_at, told.failed)
+FROM held JOIN told ON told.org = held.organization_id AND told.message = held.id
+WHERE sends.organization_id = held.organization_id AND sends.id = held.id"""
+# The last message before the answer has it.
+REPLIED: Final = """
+UPDATE sends SET replied_at = coalesce(replied_at, $3)
+WHERE organization_id = $1 AND id = (
+    SELECT id FROM sends WHERE organization_id = $1 AND enrolment_id = $2 AND asked_at <= $3 AND failed_at IS NULL
+    ORDER BY step DESC LIMIT 1)"""
+UNSUBSCRIBED: Final = """
+UPDATE sends SET unsubscribed_at = coalesce(unsubscribed_at, now()) WHERE organization_id = $1 AND id = $2"""
+BOUNCED: Final = """
+UPDATE sends SET bounced_at = now(), sequence = sequence + 1
+WHERE organization_id = $1 AND id = $2 AND bounced_at IS NULL RETURNING sequence"""
+TOUCH: Final = """
+INSERT INTO touches (organization_id, message_id, kind, link, automated) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (organization_id, message_id, kind, link, automated)
+DO UPDATE SET times = touches.times + 1, last_at = now() RETURNING times"""
+TOUCHED: Final = """
+UPDATE sends SET sequence = sequence + 1,
+    opened_at = CASE WHEN $3 = 'open' AND NOT $4 THEN coalesce(opened_at, now()) ELSE opened_at END,
+    clicked_at = CASE WHEN $3 = 'click' AND NOT $4 THEN coalesce(clicked_at, now()) ELSE clicked_at END
+WHERE organization_id = $1 AND id = $2 RETURNING sequence"""
+NOTE: Final = """
+UPDATE enrolments SET opened_at = CASE WHEN $3 = 'open' THEN coalesce(opened_at, now()) ELSE opened_at END,
+                      clicked_at = CASE WHEN $3 = 'click' THEN coalesce(clicked_at, now()) ELSE clicked_at END
+WHERE organization_id = $1 AND id = $2"""
+
+Key = tuple[UUID, UUID]
+"""(organization, message)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A message, as events tell of it."""
+
+    organization_id: UUID
+    id: UUID
+    sequence: int
+    enrolment_id: UUID
+    sequence_id: UUID
+    version: int
+    step: int
+    variant: str | None
+    campaign_id: UUID | None
+    contact_id: UUID
+    links: Sequence[str]
+    asked_at: datetime
+    sent_at: datetime | None
+
+    def what(self) -> dict[str, Any]:
+        """As every event of it says."""
+        names = ("enrolment_id", "sequence_id", "version", "step", "variant", "campaign_id", "contact_id")
+        return {"message_id": self.id, **{name: getattr(self, name) for name in names}}
+
+
+async def add(tx: Transaction, send: Send) -> None:
+    """Write a new one."""
+    names = ("enrolment_id", "sequence_id", "version", "step", "variant", "campaign_id", "contact_id")
+    values = [getattr(send, name) for name in names]
+    await tx.execute(INSERT, send.organization_id, send.id, *values, list(send.links))
+
+
+async def read(tx: Transaction, org: UUID, id_: UUID) -> Send | None:
+    """One."""
+    row = await tx.fetchrow(READ, org, id_)
+    return None if row is None else _send(row)
+
+
+async def of(tx: Transaction, keys: Iterable[Key]) -> dict[Key, Send]:
+    """Those of these messages that steps asked for."""
+    wanted = sorted(set(keys))
+    rows = await tx.fetch(OF, [org for org, _ in wanted], [id_ for _, id_ in wanted])
+    return {(row["organization_id"], row["id"]): _send(row) for row in rows}
+
+
+async def reach(tx: Transaction, facts: Sequence[tuple[UUID, UUID, str, datetime]]) -> None:
+    """Messages were `sent`, `delivered` or `failed`: (organization, message, which, when)."""
+    if facts:
+        await tx.execute(REACH, *[list(column) for column in zip(*sorted(facts), strict=True)])
+
+
+async def replied(tx: Transaction, org: UUID, enrolment_id: UUID, at: datetime) -> None:
+    """The person answered the last of the messages that they had got by then."""
+    await tx.execute(REPLIED, org, enrolment_id, at)
+
+
+async def unsubscribed(tx: Transaction, send: Send) -> None:
+    """By the link in it."""
+    await tx.execute(UNSUBSCRIBED, send.organization_id, send.id)
+
+
+async def bounced(tx: Transaction, send: Send) -> int | None:
+    """It reached nobody: the next sequence; none where that was said before."""
+    sequence: int | None = await tx.fetchval(BOUNCED, send.organization_id, send.id)
+    return sequence
+
+
+async def touch(tx: Transaction, send: Send, kind: str, link: int, *, automated: bool) -> int | None:
+    """It was opened, or a link in it was followed: the next sequence; none where that was only one time more.
+
+    The caller holds the enrolment: it before its messages, as everywhere.
+    """
+    key = (send.organization_id, send.id)
+    if await tx.fetchval(TOUCH, *key, kind, link, automated) > 1:
+        return None
+    sequence: int = await tx.fetchval(TOUCHED, *key, kind, automated)
+    if not automated:
+        await tx.execute(NOTE, send.organization_id, send.enrolment_id, kind)
+    return sequence
+
+
+def _send(row: Row) -> Send:
+    return Send(**{name: row[name] for name in Send.__slots__})

@@ -1,0 +1,23 @@
+"""Any credential turned into who asks."""
+
+from flotilla_gateway.trust.api_keys import PREFIX, ApiKeys
+from flotilla_gateway.trust.session import Session
+from flotilla_gateway.trust.tokens import Tokens
+
+
+class Sessions:
+    """Of people with access tokens, and of programs with API keys."""
+
+    def __init__(self, tokens: Tokens, api_keys: ApiKeys) -> None:
+        self._tokens = tokens
+        self._api_keys = api_keys
+
+    def of(self, credential: bytes) -> Session:
+        """In good standing; 401 or 403 problems where it is not."""
+        if credential.startswith(PREFIX):
+            return self._api_keys.session(credential)
+        return self._tokens.session(credential)
+
+    def is_over(self, session: Session) -> bool:
+        """Whether a program's key was revoked, or has expired, meanwhile; people's are ended by the live channel."""
+        return session.is_program and not self._api_keys.is_good(session.session)

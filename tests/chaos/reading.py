@@ -1,0 +1,76 @@
+"""Reads at the end what stands in the subject's stores, and waits until nothing moves any more."""
+
+from collections import Counter, defaultdict
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+from flotilla.instance import Instance
+from flotilla.testing import eventually
+
+from tests.chaos import subject
+from tests.chaos.clients import Clients
+from tests.chaos.history import Found, judge
+from tests.chaos.vendor import Vendor
+
+REST: Final = """
+SELECT (SELECT count(*) FROM crm_bus.outbox) AS outbox, (SELECT count(*) FROM crm_bus.jobs) AS jobs,
+       (SELECT count(*) FROM crm_bus.parked_events) AS parked"""
+UNENDED: Final = "SELECT state, count(*) FROM crm.sagas WHERE state <> 'done' GROUP BY state"
+
+
+async def read(connection: asyncpg.Connection, org: UUID) -> Found:
+    """Everything that the subject has of an organization."""
+    effects: dict[str, Counter[UUID]] = {name: Counter() for name in subject.EFFECTS}
+    for row in await connection.fetch("SELECT * FROM crm.effects WHERE organization_id = $1", org):
+        effects[row["name"]][row["parcel_id"]] += 1
+    return Found(
+        effects,
+        await _sequences(connection, "parcels", org),
+        {subject.COPIES[0]: await _sequences(connection, "copies", org)},
+    )
+
+
+async def _sequences(connection: asyncpg.Connection, table: str, org: UUID) -> dict[UUID, int]:
+    query = f"SELECT id, sequence FROM crm.{table} WHERE organization_id = $1"
+    return {row["id"]: row["sequence"] for row in await connection.fetch(query, org)}
+
+
+async def every_promise_kept(
+    instance: Instance, org: UUID, clients: Clients, vendor: Vendor, seconds: float = 90
+) -> None:
+    """Wait until it is so; the last verdict, where it never is. Nothing may be left anywhere but on the record.
+
+    The deadlines of sagas that were met are timers far in the future, and stay.
+    """
+    assert not clients.surprises, clients.surprises[:3]
+    connection = await asyncpg.connect(instance.admin_dsn(), timeout=10)
+
+    async def kept() -> bool:
+        found = await read(connection, org)
+        verdict = judge(clients.history, found)
+        assert verdict.good, str(verdict)
+        for name, counts in found.effects.items():
+            assert len(counts) == len(found.owned), (name, len(counts), len(found.owned))
+        accepted = Counter(UUID(key) for key in vendor.accepted)
+        assert accepted == found.effects["posted"], "the vendor and the record differ"
+        assert not await connection.fetch(UNENDED)
+        rest = await connection.fetchrow(REST)
+        assert rest is not None
+        assert (rest["outbox"], rest["parked"]) == (0, 0), dict(rest)
+        return True
+
+    try:
+        await eventually(kept, seconds=seconds, what="every promise is kept")
+    finally:
+        await connection.close()
+
+
+def summary(clients: Clients, vendor: Vendor) -> dict[str, int]:
+    """What a run was like, to be printed with its result."""
+    history = clients.history
+    counts: dict[str, int] = defaultdict(int)
+    counts["acknowledged"] = len(history.acknowledged)
+    counts["unknown"] = len(history.unknown)
+    counts["asked of the vendor again"] = sum(times - 1 for times in vendor.asked.values())
+    return dict(counts)

@@ -1,0 +1,67 @@
+"""Servers that die and come back, and a network that is slow, torn or silent, under load: no promise is broken."""
+
+from pathlib import Path
+from uuid import UUID
+
+from flotilla.testing.plugin import StartService
+
+from tests.chaos.reading import every_promise_kept, summary
+from tests.chaos.servers import BROKER, DATABASE, Stage, staged
+
+SLOW = {BROKER: 200, DATABASE: 30}
+"""Milliseconds more for each answer: a broker far away, a database in another building."""
+
+
+async def test_no_promise_is_broken_whatever_happens_to_the_servers(
+    tmp_path: Path, start_service: StartService, org: UUID, rounds: int
+) -> None:
+    async with staged(tmp_path, start_service, org) as stage:
+        async with stage.clients.asking():
+            for _ in range(rounds):
+                await _slow(stage)
+                await _torn(stage)
+                await _blocked(stage)
+                await _killed(stage)
+                await _silent(stage)
+        instance, clients, vendor = stage.nodes.instance, stage.clients, stage.vendor
+        await every_promise_kept(instance, org, clients, vendor, seconds=120)
+        print(summary(clients, vendor))
+
+
+async def _slow(stage: Stage) -> None:
+    for name, milliseconds in SLOW.items():
+        async with stage.network.latency(name, milliseconds):
+            await stage.promises(20)
+
+
+async def _torn(stage: Stage) -> None:
+    for name in (BROKER, DATABASE):
+        await stage.promises()
+        await stage.network.reset(name)
+    await stage.promises()
+
+
+async def _blocked(stage: Stage) -> None:
+    """A broker in alarm takes nothing from publishers: what they wrote waits in the outbox."""
+    await stage.alarm(True)
+    try:
+        await stage.promises()
+    finally:
+        await stage.alarm(False)
+    await stage.promises()
+
+
+async def _killed(stage: Stage) -> None:
+    for server in (stage.nodes.rabbitmq, stage.nodes.postgres):
+        await stage.promises()
+        await stage.nodes.end(server, clean=False)
+        await server.start()
+    await stage.promises()
+
+
+async def _silent(stage: Stage) -> None:
+    """Half-open: nothing comes back, and nothing is closed. It is noticed all the same."""
+    for name in (BROKER, DATABASE):
+        async with stage.network.silence(name):
+            await stage.noticed(name)
+        await stage.promises()
