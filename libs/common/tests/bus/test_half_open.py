@@ -29,7 +29,10 @@ async def test_a_service_outlives_a_broker_that_falls_silent(
     monkeypatch.setattr(heartbeat, "SECONDS", 1)
     monkeypatch.setattr(connection, "OPEN_SECONDS", 1)
     monkeypatch.setattr(connection, "CLOSE_SECONDS", 0.2)
-    async with mute_proxy(stores) as (url, mute), start_service(service, instance=stores, amqp_url=url) as harness:
+    async with (
+        mute_proxy(stores) as (url, mute),
+        start_service(service, instance=stores, amqp_url=url) as harness,
+    ):
         client = harness.client(org)
         wanted = [task().task_id for _ in range(12)]
 
