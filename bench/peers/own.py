@@ -40,7 +40,7 @@ class HotPath:
     async def _publish(self, publisher: Publisher, events: list[Outgoing]) -> None:
         for start in range(0, len(events), TOGETHER):
             part = events[start : start + TOGETHER]
-            messages = [Message(str(event.id), event.type, event.body) for event in part]
+            messages = [Message(event.id, event.type, event.body) for event in part]
             receipt = await publisher.publish(EXCHANGE, messages, seconds=30)
             assert len(receipt.delivered) == len(part)
 

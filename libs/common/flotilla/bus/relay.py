@@ -154,7 +154,7 @@ class Relay:
 
     async def _publish(self, batch: Sequence[Outgoing]) -> Outcome:
         publisher = await self._open()
-        messages = [Message(str(event.id), event.type, event.body) for event in batch]
+        messages = [Message(event.id, event.type, event.body) for event in batch]
         receipt = await publisher.publish(self._exchange, messages, seconds=CONFIRM_SECONDS)
         if receipt.delivered:
             faults.reach("published")

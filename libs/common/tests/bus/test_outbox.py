@@ -178,6 +178,50 @@ async def test_memory_is_bounded_and_the_rest_waits_in_the_outbox(
     await by_bytes.close()
 
 
+async def test_rows_go_together_and_none_is_left_by_a_process_that_drains(
+    still: Harness, org: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relays, "DELETE_EVERY", 60)
+    relay = Relay(still.instance.amqp_url, still.app.db)
+    running = asyncio.create_task(relay.run())
+    events = [encoded(task(), org) for _ in range(3)]
+    await write(still, *events)
+    for event in events:
+        relay.hand_over([event])
+        await asyncio.wait_for(relay._idle.wait(), 10)
+    assert await standing(still, *events) == {event.id for event in events}
+    await relay.drained(10)
+    assert await standing(still, *events) == set()
+    running.cancel()
+    await relay.close()
+
+
+async def test_rows_that_could_not_be_deleted_go_with_the_next(
+    still: Harness, org: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relays, "DELETE_EVERY", 0)
+    relay = Relay(still.instance.amqp_url, still.app.db)
+    running = asyncio.create_task(relay.run())
+    first, second = encoded(task(), org), encoded(task(), org)
+    await write(still, first, second)
+    with monkeypatch.context() as broken:
+        broken.setattr(relays, "DELETE_OUTBOX", "DELETE FROM nothing WHERE id = ANY($1)")
+        relay.hand_over([first])
+
+        async def confirmed() -> bool:
+            return first.id in relay._confirmed and not relay._deletable.is_set()
+
+        await eventually(confirmed)
+    relay.hand_over([second])
+
+    async def gone() -> bool:
+        return not await standing(still, first, second)
+
+    await eventually(gone)
+    running.cancel()
+    await relay.close()
+
+
 async def test_two_publishers_of_a_process_open_one_connection(still: Harness, org: UUID) -> None:
     relay = Relay(still.instance.amqp_url, still.app.db)
     publishers = await asyncio.gather(*(relay._open() for _ in range(5)))

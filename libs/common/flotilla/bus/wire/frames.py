@@ -3,6 +3,7 @@
 from functools import lru_cache
 from struct import Struct
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from pamqp import commands, frame
 
@@ -25,14 +26,15 @@ _BASIC: Final = b"\x00\x3c\x00\x00"
 _CONTENT_TYPE, _DELIVERY_MODE, _MESSAGE_ID = 0x8000, 0x1000, 0x0080
 _PERSISTENT: Final = 2
 _ID_BYTES: Final = 36
+"""A UUID as it is written (RFC 9562 section 4)."""
 _ACK: Final = Struct(">BHIHHQBB")
 _ACK_BYTES: Final = 13
 
 
 class Message(NamedTuple):
-    """A persistent message; `id` has 36 characters, as a UUID is written."""
+    """A persistent message."""
 
-    id: str
+    id: UUID
     routing_key: str
     body: bytes
 
@@ -65,7 +67,7 @@ def append_message(out: list[bytes], exchange: str, message: Message, largest: i
         _head(exchange, message.routing_key),
         _SIZE.pack(size),
         _PROPERTIES,
-        message.id.encode("ascii"),
+        str(message.id).encode("ascii"),
         _END,
     )
     for start in range(0, size, largest):

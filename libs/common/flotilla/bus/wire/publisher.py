@@ -30,11 +30,15 @@ class Flight:
     written: int = 0
     answered: int = 0
     """All below it are answered; those above may be."""
-    left: int = 0
-    answers: bytearray = field(default_factory=bytearray)
+    left: int = field(init=False)
+    answers: bytearray = field(init=False)
     returned: set[int] = field(default_factory=set)
     reason: str = ""
     """The broker's words for the last one it returned or refused."""
+
+    def __post_init__(self) -> None:
+        self.left = len(self.messages)
+        self.answers = bytearray(self.left)
 
     def answer(self, tag: int, multiple: bool, acked: bool) -> None:
         """The broker's word on one message, or on it and all before it."""
@@ -55,7 +59,7 @@ class Flight:
     def give_back(self, message_id: str, reason: str) -> bool:
         """Whether it is one of these; its confirm comes all the same."""
         for index, message in enumerate(self.messages):
-            if message.id == message_id and index not in self.returned:
+            if str(message.id) == message_id and index not in self.returned:
                 self.returned.add(index)
                 self.reason = reason
                 return True
@@ -113,8 +117,7 @@ class Publisher(WireConnection):
             raise self.error
         if not messages:
             return Receipt([], 0, 0, "")
-        flight = Flight(messages, asyncio.get_running_loop().create_future(), left=len(messages))
-        flight.answers = bytearray(len(messages))
+        flight = Flight(messages, asyncio.get_running_loop().create_future())
         try:
             async with asyncio.timeout(seconds):
                 async with self._writing:

@@ -11,6 +11,7 @@ from flotilla.bus.wire.consumer import Consumer
 from flotilla.bus.wire.errors import CancelledByBrokerError, LostError, RefusedError, WireError
 from flotilla.bus.wire.frames import Message
 from flotilla.bus.wire.publisher import Publisher
+from flotilla.ids import new_id
 from flotilla.testing import Harness, eventually
 from pamqp import commands
 
@@ -106,7 +107,7 @@ async def test_what_does_not_exist_or_is_forbidden_is_said(still: Harness) -> No
     with pytest.raises(RefusedError, match="403 ACCESS_REFUSED"):
         await Consumer.open(url.replace("flotilla:", "flotilla:wrong", 1), QUEUE, prefetch=1)
     publisher = await Publisher.open(url, "test")
-    message = Message("0" * 36, "key", b"body")
+    message = Message(new_id(), "key", b"body")
     receipt = await publisher.publish("no.such.exchange", [message], seconds=LONG)
     assert receipt.unanswered == 1
     assert "404 NOT_FOUND" in receipt.reason

@@ -22,14 +22,14 @@ def frames(data: bytes) -> list[object]:
 @given(st.binary(max_size=5000), st.integers(1, 2000), st.text("abc.é#", min_size=1, max_size=40))
 def test_a_message_in_frames_no_larger_than_agreed(content: bytes, largest: int, key: str) -> None:
     out: list[bytes] = []
-    event_id = str(new_id())
+    event_id = new_id()
     append_message(out, "flotilla.events", Message(event_id, key, content), largest)
     publish, head, *bodies = frames(b"".join(out))
     assert isinstance(publish, commands.Basic.Publish)
     assert (publish.exchange, publish.routing_key, publish.mandatory) == ("flotilla.events", key, True)
     assert isinstance(head, header.ContentHeader)
     properties = head.properties
-    assert (head.body_size, properties.message_id) == (len(content), event_id)
+    assert (head.body_size, properties.message_id) == (len(content), str(event_id))
     assert (properties.delivery_mode, properties.content_type) == (2, "application/cloudevents+json")
     parts = [each.value or b"" for each in bodies if isinstance(each, body.ContentBody)]
     assert len(parts) == len(bodies)

@@ -22,7 +22,7 @@ SHORT, LONG = 0.3, 10
 
 
 def messages(number: int, size: int = 10) -> list[Message]:
-    return [Message(str(new_id()), "task.created.v1", b"x" * size) for _ in range(number)]
+    return [Message(new_id(), "task.created.v1", b"x" * size) for _ in range(number)]
 
 
 @asynccontextmanager
@@ -121,7 +121,7 @@ async def test_a_broker_that_can_take_no_more_is_given_no_more(
         if channel:
             assert isinstance(await broker.read(), commands.Channel.FlowOk)
         # Had anything been written while it was told not to, it would be this.
-        assert (await broker.read_message())[0] == batch[0].id
+        assert (await broker.read_message())[0] == str(batch[0].id)
         broker.say(commands.Basic.Ack(1))
 
     batch = messages(1)
@@ -154,10 +154,10 @@ async def test_a_broker_that_does_not_read_costs_a_bounded_buffer() -> None:
 
 
 async def test_a_body_larger_than_a_frame_arrives_whole() -> None:
-    big = Message(str(new_id()), "key", bytes(range(256)) * 2000)
+    big = Message(new_id(), "key", bytes(range(256)) * 2000)
 
     async def script(broker: ScriptedBroker) -> None:
-        assert await broker.read_message() == (big.id, big.body)
+        assert await broker.read_message() == (str(big.id), big.body)
         broker.say(commands.Basic.Ack(1))
 
     async with publisher_to(script) as publisher:
@@ -209,8 +209,7 @@ async def test_a_cut_connection_is_noticed_at_once() -> None:
 async def test_answers_count_as_a_set_of_tags_would(number: int, said: list[tuple[int, bool, bool]]) -> None:
     """Against the plainest way to say it: the first word on each tag counts."""
     landed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    flight = Flight(messages(number), landed, first_tag=5, written=number, left=number)
-    flight.answers = bytearray(number)
+    flight = Flight(messages(number), landed, first_tag=5, written=number)
     expected: dict[int, bool] = {}
     for tag, multiple, acked in said:
         flight.answer(tag, multiple, acked)
