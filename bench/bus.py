@@ -35,7 +35,7 @@ def flows(commit: int) -> list[Flow]:
         from bench.peers.faststream_alone import FastStream
 
         found.append(FastStream())
-    return [*found, Naive(), HotPath(), Whole(1), Whole(commit)]
+    return [*found, Naive(), Whole(1), Whole(1, at_once=8), Whole(commit), HotPath()]
 
 
 async def main(number: int, commit: int, only: str) -> None:
@@ -64,7 +64,7 @@ def show(results: list[Result], number: int) -> None:
     for name, published, consumed in results:
         ratios = [f"{whole[peer] / whole[name]:.1f}" for peer in peers]
         table.add_row(name, *published.cells(number), *consumed.cells(number), *ratios)
-    Console(width=132).print(table)
+    Console(width=140).print(table)
 
 
 if __name__ == "__main__":

@@ -57,11 +57,13 @@ class Whole:
 
     commit: int
     """Events a transaction."""
+    at_once: int = 1
+    """Transactions at once, as of requests; four have a connection."""
 
     @property
     def name(self) -> str:
         """With the size of a commit."""
-        return f"flotilla, {self.commit} a commit"
+        return f"flotilla, {self.commit} a commit" + (f", {self.at_once} at once" if self.at_once > 1 else "")
 
     async def run(self, bench: Bench) -> tuple[Measured, Measured]:
         """One process publishes; it ends, and another consumes."""
@@ -70,9 +72,15 @@ class Whole:
         async with opened(service, settings) as app:
             relay = asyncio.create_task(app.relay.run())
 
+            parts = [events[start : start + self.commit] for start in range(0, len(events), self.commit)]
+
+            async def commit_each(own: list[list[ContactCreated]]) -> None:
+                for part in own:
+                    await commit(part)
+
             async def publish() -> None:
-                for start in range(0, len(events), self.commit):
-                    await commit(events[start : start + self.commit])
+                shares = [parts[first :: self.at_once] for first in range(self.at_once)]
+                await asyncio.gather(*map(commit_each, shares))
                 await app.relay.drained(60)
 
             async def commit(part: list[ContactCreated]) -> None:

@@ -43,7 +43,7 @@ class Flight:
     def answer(self, tag: int, multiple: bool, acked: bool) -> None:
         """The broker's word on one message, or on it and all before it."""
         index = tag - self.first_tag
-        if index < 0 or (index >= self.written and not multiple):
+        if index < 0:
             return
         first, last = (self.answered if multiple else index), min(index + 1, self.written)
         span = self.answers[first:last]

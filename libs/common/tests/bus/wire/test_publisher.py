@@ -197,7 +197,8 @@ async def test_a_cut_connection_is_noticed_at_once() -> None:
         broker.writer.transport.abort()
 
     async with publisher_to(script) as publisher:
-        assert (await publish(publisher, messages(1))).unanswered == 1
+        async with asyncio.timeout(LONG / 2):
+            assert (await publish(publisher, messages(1))).unanswered == 1
         assert isinstance(publisher.error, WireError)
 
 

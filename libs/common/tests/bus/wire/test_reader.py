@@ -114,6 +114,7 @@ def method(payload: bytes, channel: int = CHANNEL) -> bytes:
         b"AMQP\x00\x00\x09\x01",
         b"HTTP/1.1 400 Bad Request\r\n\r\n",
         b"\x01\x00\x01\x00\x00\x00\x04\x00\x3c\x00\x50\x00",  # ends wrongly
+        HEARTBEAT_FRAME[:-1] + b"\xcd",
         b"\x09\x00\x01\x00\x00\x00\x00\xce",  # of no kind
         b"\x01\x00\x01" + FRAME_MAX.to_bytes(4, "big"),  # larger than was agreed
         method(b"\x00\x3c"),
