@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint contracts bench eval bootstrap
+.PHONY: help up down test chaos lint contracts bench eval bootstrap
 
 python := .venv/bin/python
 flotilla := .venv/bin/flotilla
@@ -20,6 +20,9 @@ down: bootstrap ## Stop the fleet and its servers; data stays
 
 test: lint ## Lint, then every test on servers of its own (only=services/crm for a part)
 	@$(python) tests/stages.py $(only)
+
+chaos: bootstrap ## Kill, tear, slow and silence everything under load, and check every promise (at most 15 minutes)
+	@$(python) tests/stages.py --chaos=long tests/chaos
 
 lint: bootstrap ## Style, types and the architecture's rules
 	@.venv/bin/ruff check .

@@ -3,7 +3,7 @@
 A stage that fails ends the run. Servers that this run started are stopped at its end; those that were up stay
 up. The last line sums up all stages in pytest's own form.
 
-    python tests/stages.py [path ...]      only these paths, in one stage
+    python tests/stages.py [option ...] [path ...]      only these paths, in one stage, with these options of pytest
 """
 
 import asyncio
@@ -27,19 +27,21 @@ IN_PARALLEL: Final = ("-n", "2")
 STAGES: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     ("units and contracts", ("libs", "checks", "deploy", "tests/contracts"), IN_PARALLEL),
     ("services", ("services",), IN_PARALLEL),
-    ("end to end", ("tests/e2e", "tests/chaos"), ()),
+    ("end to end", ("tests/e2e", "tests/chaos", "tests/replay"), ()),
 )
 NO_TESTS: Final = 5
 
 
 def main(only: list[str]) -> int:
-    stages = (("chosen", tuple(only), IN_PARALLEL),) if only else STAGES
+    options = tuple(each for each in only if each.startswith("-"))
+    chosen = tuple(each for each in only if each not in options)
+    stages = (("chosen", chosen, options or IN_PARALLEL),) if chosen else STAGES
     began = time.monotonic()
     counts: Counter[str] = Counter()
     with explained("test"), _servers():
-        for name, paths, options in stages:
+        for name, paths, given in stages:
             there = [path for path in paths if (ROOT / path.partition("::")[0]).exists()]
-            code = _run(name, there, options, counts) if there else NO_TESTS
+            code = _run(name, there, given, counts) if there else NO_TESTS
             if code not in (0, NO_TESTS):
                 return code
     print(_closing_line(counts, time.monotonic() - began))

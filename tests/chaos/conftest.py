@@ -9,6 +9,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def rounds(request: pytest.FixtureRequest) -> int:
+def long(request: pytest.FixtureRequest) -> bool:
+    """Whether everything is broken that can be, and more than once."""
+    return bool(request.config.getoption("--chaos", default="short") == "long")
+
+
+@pytest.fixture(scope="session")
+def rounds(long: bool) -> int:
     """How often each thing is broken."""
-    return 5 if request.config.getoption("--chaos") == "long" else 1
+    return 3 if long else 1

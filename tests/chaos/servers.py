@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -48,7 +49,7 @@ class Stage:
     async def noticed(self, server: str, seconds: float = 60) -> None:
         """Wait until each replica says that this server is away."""
         for client in self.replicas.reached():
-            await eventually(lambda client=client: _says_away(client, server), seconds=seconds, what=server)
+            await eventually(partial(_says_away, client, server), seconds=seconds, what=server)
 
     async def alarm(self, on: bool) -> None:
         """The broker has no memory left, it says, and stops reading from whoever publishes."""

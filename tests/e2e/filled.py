@@ -1,13 +1,20 @@
 """An organization with one of each thing that the API shows."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from flotilla.testing import eventually
 from flotilla.testing.people import Office, Person
 
 UNKNOWN_VAT_NUMBER = "DE136695976"
 """Well-formed, and registered with no simulator: a check of it raises an alert."""
+QUALIFYING = (
+    "We need a help desk for 25 agents. Our budget is 12,000 EUR a year. We want to go live next month."
+    " I'm the CEO and I decide."
+)
+"""Need, budget, timeline, authority."""
 EUROS = {"amount_minor": 119_00, "currency": "EUR"}
 
 
@@ -28,12 +35,26 @@ async def fill(office: Office) -> Full:
     """One of each thing that the API shows."""
     owner = office.owner
     ids = await _inbox(office)
+    ids |= await _beginnings(owner)
+    ids |= await _teams(owner, ids)
     ids |= await _customers(owner, ids)
+    ids |= await _contacts(owner, ids)
+    ids |= await _bookings(owner, ids)
+    ids |= await _leads(office)
     ids |= await _campaigns(owner, ids)
     ids |= await _sales(owner)
     ids |= await _invoices(owner)
     ids |= await _counterparties(owner)
+    ids |= await _partners(owner)
+    ids |= await _programs(owner)
     return Full(office, ids)
+
+
+async def _programs(owner: Person) -> dict[str, str]:
+    """A program's key, and something paid beforehand."""
+    key = await owner.ok("POST", "/v1/api-keys", {"name": "ERP", "scopes": ["contacts:read"]})
+    await owner.ok("POST", "/v1/wallet/top-ups", {"amount": EUROS})
+    return {"api_key_id": key["id"]}
 
 
 async def _inbox(office: Office) -> dict[str, str]:
@@ -58,6 +79,23 @@ async def _inbox(office: Office) -> dict[str, str]:
     }
 
 
+async def _beginnings(owner: Person) -> dict[str, str]:
+    """What an organization begins with."""
+    saga, inbox = await first(owner, "/v1/sagas/auth"), await first(owner, "/v1/inboxes")
+    return {"saga_id@auth": saga["id"], "inbox_id": inbox["id"]}
+
+
+async def _teams(owner: Person, ids: dict[str, str]) -> dict[str, str]:
+    """A team, somebody in it who takes care of a client and is there, and a role."""
+    team = await owner.ok("POST", "/v1/teams", {"name": "Support"})
+    path = f"/v1/teams/{team['id']}"
+    await owner.ok("PUT", f"{path}/members/{owner.user['id']}", {})
+    await owner.ok("POST", f"{path}/assignments", {"contact_id": ids["contact_id"]})
+    await owner.ok("PUT", "/v1/me/presence", {"status": "online"})
+    role = await owner.ok("POST", "/v1/roles", {"name": "Reader", "permissions": {"deals:read": "all"}})
+    return {"team_id": team["id"], "role_id": role["id"]}
+
+
 async def _customers(owner: Person, ids: dict[str, str]) -> dict[str, str]:
     company = await owner.ok("POST", "/v1/companies", {"name": "Kite & Sons"})
     task = await owner.ok("POST", "/v1/tasks", {"title": "Call back"})
@@ -72,15 +110,59 @@ async def _customers(owner: Person, ids: dict[str, str]) -> dict[str, str]:
     }
 
 
+async def _contacts(owner: Person, ids: dict[str, str]) -> dict[str, str]:
+    """A merge, a segment, and a file that was begun."""
+    other = await owner.ok("POST", "/v1/contacts", {"name": "Iryna K."})
+    path = f"/v1/contacts/{ids['contact_id']}/merges"
+    merge = await owner.ok("POST", path, {"contact_id": other["id"]})
+    condition = {"field": "name", "operator": "is_set"}
+    segment = await owner.ok("POST", "/v1/segments", {"name": "Named", "condition": condition})
+    imported = await owner.ok("POST", "/v1/imports", {"name": "customers.csv"})
+    part = f"/v1/imports/{imported['id']}/parts?number=1"
+    answer = await owner.call("PUT", part, body=b"name,email\nAnn,ann@example.com\n")
+    assert answer.status == 200, answer.body
+    return {
+        "merge_id": merge["id"],
+        "segment_id": segment["id"],
+        "import_id": imported["id"],
+    }
+
+
+async def _bookings(owner: Person, ids: dict[str, str]) -> dict[str, str]:
+    """A person who can be booked, and is."""
+    hours = [{"weekday": day, "opens": "09:00", "closes": "17:00"} for day in range(1, 8)]
+    body = {"time_zone": "Europe/Berlin", "hours": hours}
+    await owner.ok("PUT", f"/v1/bookings/hosts/{ids['user_id']}", body)
+    begin = datetime.now(UTC) + timedelta(days=1)
+    window = {"from": begin.isoformat(), "to": (begin + timedelta(days=7)).isoformat()}
+    slot = await first(owner, f"/v1/bookings/slots?{urlencode(window)}")
+    wanted = {"contact_id": ids["contact_id"], "starts_at": slot["starts_at"]}
+    booking = await owner.ok("POST", "/v1/bookings", wanted)
+    saga = await first(owner, f"/v1/sagas/crm?subject_id={booking['id']}")
+    return {"booking_id": booking["id"], "saga_id@crm": saga["id"]}
+
+
+async def _leads(office: Office) -> dict[str, str]:
+    """Somebody who may well buy."""
+    await office.customer_writes(QUALIFYING, chat=98)
+    lead = await first(office.owner, "/v1/leads")
+    return {"lead_id": lead["id"]}
+
+
 async def _campaigns(owner: Person, ids: dict[str, str]) -> dict[str, str]:
-    """A sequence, and somebody on their way through it."""
+    """A sequence, somebody on their way through it, and a campaign that waits."""
     steps = [{"type": "wait", "amount": 2, "unit": "days"}, {"type": "send", "text": "Still there?"}]
     sequence = await owner.ok("POST", "/v1/sequences", {"name": "Later", "steps": steps})
     path = f"/v1/sequences/{sequence['id']}"
     await owner.ok("POST", f"{path}/versions")
     who = {name: ids[name] for name in ("contact_id", "conversation_id")}
     enrolment = await owner.ok("POST", f"{path}/enrolments", who)
-    return {"sequence_id": sequence["id"], "enrolment_id": enrolment["id"]}
+    campaign = await owner.ok("POST", "/v1/campaigns", {"name": "Later", "message": {"text": "Our sale!"}})
+    return {
+        "sequence_id": sequence["id"],
+        "enrolment_id": enrolment["id"],
+        "campaign_id": campaign["id"],
+    }
 
 
 async def _sales(owner: Person) -> dict[str, str]:
@@ -138,6 +220,14 @@ async def _counterparties(owner: Person) -> dict[str, str]:
         "snapshot_id": (await first(owner, f"{path}/snapshots"))["id"],
         "alert_id": alert["id"],
     }
+
+
+async def _partners(owner: Person) -> dict[str, str]:
+    """A partner that nobody reaches, and what is on its way there."""
+    wanted = {"kind": "webhook", "name": "ERP", "types": ["deal.*"], "url": "http://127.0.0.1:9/in"}
+    subscription = await owner.ok("POST", "/v1/partner-subscriptions", wanted)
+    delivery = await owner.ok("POST", f"/v1/partner-subscriptions/{subscription['id']}/test")
+    return {"subscription_id": subscription["id"], "delivery_id": delivery["id"]}
 
 
 async def stages_of(owner: Person) -> dict[str, Any]:

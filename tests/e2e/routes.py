@@ -27,10 +27,13 @@ class Call:
     """Query parameters that must be given."""
 
     def at(self, ids: Mapping[str, str]) -> str:
-        """The path of the thing with these ids; KeyError where one is missing."""
-        path = self.path
+        """The path of the thing with these ids; KeyError where one is missing.
+
+        `saga_id@auth` is what `/v1/sagas/auth/{saga_id}` has; `saga_id` what it is elsewhere.
+        """
+        path, owner = self.path, "".join(self.path.split("/")[3:4])
         for name in self.parameters:
-            path = path.replace(f"{{{name}}}", ids[name])
+            path = path.replace(f"{{{name}}}", ids.get(f"{name}@{owner}") or ids[name])
         query = "&".join(f"{name}={ids.get(name, value)}" for name, value in self.required.items())
         return f"{path}?{query}" if query else path
 

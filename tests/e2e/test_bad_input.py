@@ -17,6 +17,7 @@ from tests.e2e.conftest import NewOffice
 
 QUIET_SECONDS = 1.0
 SECRET = "X-Telegram-Bot-Api-Secret-Token"
+PARTNER = b'{"kind": "webhook", "name": "ERP", "types": ["deal.won.v1"], "url": "https://erp.example.com"}'
 EXPIRED = (
     "eyJhbGciOiJFZERTQSIsImtpZCI6IngifQ.eyJpc3MiOiJmbG90aWxsYSIsImV4cCI6MX0."
     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -75,6 +76,16 @@ def requests(office: Office, secret: str) -> list[Bad]:
         Bad("unknown draft", "POST", f"/v1/drafts/{uuid4()}/approve", 404, b"{}"),
         Bad("weak password", "POST", "/v1/sign-up", 422, b'{"password": "1234"}', anonymous=True),
         Bad("unknown connector", "POST", "/v1/accounts", 422, b'{"connector": "fax", "name": "x"}'),
+        Bad(
+            "partner of nothing",
+            "POST",
+            "/v1/partner-subscriptions",
+            422,
+            PARTNER.replace(b"deal.won", b"signing_key.rotated"),
+        ),
+        Bad(
+            "partner nowhere", "POST", "/v1/partner-subscriptions", 422, PARTNER.replace(b"https", b"gopher")
+        ),
         Bad("encoded slash", "GET", "/v1/conversations%2f..%2fusers", 400),
     ]
 

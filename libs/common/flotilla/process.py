@@ -67,7 +67,9 @@ async def working(app: App) -> AsyncIterator[App]:
     """The service's loops: relay, lanes, jobs, timers, workers. Leaving drains them within the grace period."""
     relay = _task(app, "relay", app.relay.run)
     cut_off = asyncio.create_task(_cut_off_at(app), name="cut off")
-    app.lanes[:] = [LaneConsumer(app, lane) for lane in app.service.lanes]
+    app.lanes[:] = [
+        LaneConsumer(app, lane, lane.handling(app) if lane.handling else None) for lane in app.service.lanes
+    ]
     workers = (*BUS_WORKERS, *app.service.workers)
     if rebuildable(app.service):
         app.lanes.append(replays.consumer(app))

@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     """Base64 raw Ed25519 keys, comma-separated, whose principals are believed."""
     principal_private_key: SecretStr | None = None
     upstreams: str = ""
-    """The gateway's: `auth=http://…,crm=http://…`."""
+    """The gateway's: `auth=http://…,crm=http://…`, several addresses of one service with `|` between them."""
 
     replay_settle_seconds: float = 30.0
     """How long a projection that is built anew waits for events that its old rows know and the archive does not yet."""

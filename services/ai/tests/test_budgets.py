@@ -43,6 +43,19 @@ async def over_budget(ai: Harness, org: UUID, expected: bool) -> None:
     await eventually(known, what="the budget is known")
 
 
+async def kept(ai: Harness, org: UUID, used_up: dict[str, bool]) -> None:
+    """Wait until this stands of each feature."""
+
+    async def stands() -> bool:
+        async with ai.app.db.transaction(org) as tx:
+            rows = await tx.fetch("SELECT feature, used_up FROM budgets")
+        found = {row["feature"]: row["used_up"] for row in rows}
+        assert found == used_up or len(found) < len(used_up), found
+        return found == used_up
+
+    await eventually(stands)
+
+
 async def test_a_budget_used_up_is_answered_here_and_the_draft_says_so(
     ai: Harness, org: UUID, writes: Writes, knowledge: UUID, model: ModelServer, chosen: Chosen
 ) -> None:
@@ -63,6 +76,9 @@ async def test_a_budget_used_up_is_answered_here_and_the_draft_says_so(
 
     late = entitlement(entitlement_id=told["entitlement_id"], used=1)
     await ai.publish(EntitlementChanged(**late), org=org, sequence=6)  # of before, late
+    after = entitlement(feature="ai_tokens", used=0)
+    await ai.publish(EntitlementChanged(**after), org=org, sequence=1)
+    await kept(ai, org, {"ai_requests": True, "ai_tokens": False})
     raised = entitlement(entitlement_id=told["entitlement_id"], limit=20_000, beyond="overage")
     await ai.publish(EntitlementChanged(**raised), org=org, sequence=8)
     await over_budget(ai, org, False)
@@ -80,11 +96,7 @@ async def test_overage_goes_on_and_a_new_month_begins_anew(
     ended = entitlement(period_ends_at=datetime.now(UTC) - timedelta(seconds=1))
     await ai.publish(UsageLimitReached(**ended, percent=100, blocked=True), org=org)
 
-    async def kept() -> bool:
-        async with ai.app.db.transaction(org) as tx:
-            return bool(await tx.fetchval("SELECT count(*) = 2 FROM budgets"))
-
-    await eventually(kept)
+    await kept(ai, org, {"ai_requests": True, "ai_tokens": False})
     draft = await generated(ai, (await writes("How much is shipping?")).message_id)
     assert (draft.provider, draft.reason) == ("openai_compatible", None)
 

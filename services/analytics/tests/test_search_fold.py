@@ -58,6 +58,26 @@ async def test_the_newest_state_is_found_whatever_the_order(
     assert await found(app, org, "murray") == set()
 
 
+async def test_a_contact_that_is_no_more_is_not_found_whatever_comes_late(
+    app: App, org: UUID, events: Events, archive: Archive
+) -> None:
+    merged, deleted = events.contact(name="Grace Murray"), events.contact(name="Grace Hopper")
+    gone = [
+        crm.ContactMerged(
+            contact_id=merged.contact_id, into_contact_id=new_id(), merge_id=new_id(), identity_ids=[]
+        ),
+        crm.ContactDeleted(contact_id=deleted.contact_id, identity_ids=[]),
+    ]
+    await archive(app, [events.raw(data, org, sequence=1) for data in (merged, deleted)])
+    await fold(app)
+    assert await found(app, org, "grace") == {merged.contact_id, deleted.contact_id}
+    await archive(app, [events.raw(data, org, sequence=3) for data in gone])
+    late = events.contact(crm.ContactUpdated, contact_id=deleted.contact_id, name="Grace Hopper")
+    await archive(app, [events.raw(late, org, sequence=2)])
+    await fold(app)
+    assert await found(app, org, "grace") == set()
+
+
 async def test_an_erased_person_is_not_found(app: App, org: UUID, events: Events, archive: Archive) -> None:
     identity, contact = new_id(), new_id()
     mine = [

@@ -1,11 +1,15 @@
 """The verifier says what somebody with all rights on the database has done to the archive."""
 
+import asyncio
+import sys
+
 import pytest
 from flotilla.app import App
 from flotilla.ids import new_id
 from flotilla_analytics.erasure import erase_person
 from flotilla_analytics.verification import Wrong, verify
 from flotilla_analytics.workers.sealer import seal_next
+from pydantic import SecretStr
 
 from services.analytics.tests.conftest import Archive, Events, Superuser
 
@@ -142,3 +146,34 @@ async def test_a_changed_block(sealed: App, superuser: Superuser) -> None:
     async with superuser(sealed) as admin:
         await admin.execute("UPDATE blocks SET hash = sha256('x') WHERE position_from = 11")
     assert await found(sealed) == [(Wrong.CHANGED, 11), (Wrong.CHANGED, 16)]
+
+
+async def _said(app: App, *arguments: str) -> tuple[int | None, str]:
+    """Exit status and output of `flotilla archive verify`'s program."""
+    given = app.settings.model_dump(exclude_none=True)
+    plain = {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else value
+        for name, value in given.items()
+    }
+    told = {f"FLOTILLA_{name.upper()}": str(value) for name, value in plain.items()}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "flotilla_analytics.verify",
+        *arguments,
+        env=told,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    return process.returncode, output.decode()
+
+
+async def test_the_command_says_what_is_wrong_by_its_status_too(sealed: App, superuser: Superuser) -> None:
+    status, said = await _said(sealed)
+    assert (status, "30 events in 6 blocks" in said) == (0, True)
+    head = said.rsplit(maxsplit=1)[1]
+    assert (await _said(sealed, head))[0] == 0
+    async with superuser(sealed) as admin:
+        await admin.execute("DELETE FROM blocks WHERE position_from = 26")
+    status, said = await _said(sealed, head)
+    assert (status, "the noted head is no longer in the chain (position 30" in said) == (1, True)

@@ -9,6 +9,7 @@ from uuid import UUID
 from flotilla.http import ConflictError
 from flotilla.store.postgres import Transaction
 
+from flotilla_automation import schedules
 from flotilla_automation.domain.rules import PLAN_FIELDS, Rule, RuleState
 from flotilla_automation.running import AUDIENCE, limits
 from flotilla_automation.store import rules, wanted
@@ -26,6 +27,7 @@ async def create(tx: Transaction, org: UUID, values: Mapping[str, Any]) -> Rule:
     rule = await rules.add(tx, org, draft)
     await wanted.note_organization(tx, org)
     await _want(tx, org, rule)
+    await schedules.arm(tx, org, rule)
     tx.emit(rule.created(), org=org, sequence=rule.sequence, audience=AUDIENCE)
     return rule
 
@@ -49,8 +51,10 @@ async def change(tx: Transaction, org: UUID, rule: Rule, wanted_values: Mapping[
         changed["version"] = [rule.version, revised.version]
     saved = await rules.save(tx, org, revised, new_version=new_version)
     await _want(tx, org, saved)
+    if new_version or "state" in changed:  # else a time that has just come would be passed over
+        await schedules.arm(tx, org, saved)
     # What the rule says is read over HTTP by those who may; its event tells that it changed.
-    told = {name: pair for name, pair in changed.items() if name not in ("condition", "actions")}
+    told = {name: pair for name, pair in changed.items() if name not in ("condition", "actions", "schedule")}
     tx.emit(saved.updated(told), org=org, sequence=saved.sequence, audience=AUDIENCE)
     return saved
 

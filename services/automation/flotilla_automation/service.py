@@ -4,7 +4,15 @@ from datetime import timedelta
 
 from flotilla.bus.declare import Lane
 from flotilla.events.ai import DraftRequested
-from flotilla.events.automation import RuleCreated, RuleTriggered, RuleUpdated, TriggerExecuted, TriggerFailed
+from flotilla.events.analytics import ArchiveReadRequested
+from flotilla.events.automation import (
+    RuleCreated,
+    RuleTriggered,
+    RuleUpdated,
+    ScheduleDue,
+    TriggerExecuted,
+    TriggerFailed,
+)
 from flotilla.events.bookings import BookingRequested
 from flotilla.events.campaign import SequenceStartRequested
 from flotilla.events.crm import ContactUpdateRequested, TaskRequested
@@ -13,9 +21,11 @@ from flotilla.events.pipeline import DealAssignRequested, DealMoveRequested
 from flotilla.events.websocket import NotificationRequested
 from flotilla.service import Service
 
-from flotilla_automation import own, workers
+from flotilla_automation import backtests, own, workers
 from flotilla_automation.api import dry_run, rules, runs, triggers
+from flotilla_automation.api.backtests import routes as backtest_routes
 from flotilla_automation.handlers import keep_opt_outs, run_rules
+from flotilla_automation.schedules import schedule_due
 from flotilla_automation.settings import AutomationSettings
 from flotilla_automation.steps import step_due, webhook
 
@@ -23,15 +33,16 @@ service = Service(
     name="automation",
     settings=AutomationSettings,
     resources=own.opened,
-    routes=(triggers.routes, dry_run.routes, rules.routes, runs.routes),
+    routes=(triggers.routes, dry_run.routes, backtest_routes, rules.routes, runs.routes),
     lanes=(
         Lane(own.LANE, wait=timedelta(milliseconds=100)),
         Lane("directory", wait=timedelta(milliseconds=250)),
+        backtests.archive_lane,
     ),
-    handlers=(keep_opt_outs,),
+    handlers=(keep_opt_outs, backtests.end_backtests),
     tap=run_rules,
     jobs=(webhook,),
-    timers=(step_due,),
+    timers=(step_due, schedule_due, backtests.backtest_overdue),
     workers=(workers.bindings, workers.sweep),
     emits=(
         RuleCreated,
@@ -39,6 +50,7 @@ service = Service(
         RuleTriggered,
         TriggerExecuted,
         TriggerFailed,
+        ScheduleDue,
         TaskRequested,
         DealMoveRequested,
         DealAssignRequested,
@@ -48,6 +60,7 @@ service = Service(
         SequenceStartRequested,
         DraftRequested,
         NotificationRequested,
+        ArchiveReadRequested,
         BookingRequested,
     ),
 )

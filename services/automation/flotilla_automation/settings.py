@@ -14,6 +14,8 @@ class AutomationSettings(Settings):
     """How many runs of rules may stand between a run and what no rule caused; one more is a loop."""
     answer_seconds: float = 600.0
     """How long the owner of a thing may take to answer a wish."""
+    backtest_seconds: float = 3600.0
+    """How long the archive may take to be read for a rule that is tried on it."""
     webhook_seconds: float = 10.0
     """How long a webhook may take to answer."""
     unbind_after_seconds: float = 60.0

@@ -26,8 +26,18 @@ Caused = tuple[UUID, UUID, UUID | None]
 async def start(tx: Transaction, heard: Sequence[Heard]) -> None:
     """Begin the runs that these events trigger; an event that came before triggers nothing again."""
     waiting = await rules.waiting(tx, [(e.envelope.organizationid, e.envelope.type) for _, e in heard])
-    if not waiting:
-        return
+    if waiting:
+        await _start(tx, heard, waiting)
+
+
+async def start_rule(tx: Transaction, rule: Rule, raw: RawEvent, event: Occurrence) -> None:
+    """Begin a run of this rule alone; an event that came before triggers nothing again."""
+    await _start(tx, [(raw, event)], {(event.envelope.organizationid, event.envelope.type): [rule]})
+
+
+async def _start(
+    tx: Transaction, heard: Sequence[Heard], waiting: Mapping[tuple[UUID, str], Sequence[Rule]]
+) -> None:
     depths = await _depths(tx, heard)
     found: dict[UUID, Progress] = {}
     unbegun: list[Run] = []

@@ -12,6 +12,8 @@ class BillingSettings(Settings):
     """Empty: plans are chosen freely, and nothing is charged for them."""
     stripe_webhook_secret: SecretStr = SecretStr("")
     """Of the endpoint at /v1/hooks/stripe/00000000-0000-0000-0000-000000000000."""
+    charge_local_plans: bool = False
+    """Without Stripe: whether a plan's price is taken from the prepaid balance as each month begins."""
     stripe_address: str = "https://api.stripe.com"
 
     @property

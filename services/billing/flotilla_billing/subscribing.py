@@ -10,12 +10,21 @@ import msgspec
 from flotilla.bus.declare import Job, TimerKind
 from flotilla.store.postgres import Transaction
 
+from flotilla_billing import grace
 from flotilla_billing.allowing import Why, allow, grant
 from flotilla_billing.domain.plans import plans
 from flotilla_billing.domain.subscriptions import Subscription, SubscriptionState
+from flotilla_billing.settings import settings_of
 from flotilla_billing.store import subscriptions as store
 
 TRIAL_ENDS: Final = "trial_ends"
+RENEW: Final = "renew_plan"
+
+
+class Renewal(msgspec.Struct, frozen=True):
+    """What the timer of a local plan's next month remembers."""
+
+    period_ends_at: datetime
 
 
 class TrialPayload(msgspec.Struct, frozen=True):
@@ -63,6 +72,7 @@ async def change(
     tx: Transaction, before: Subscription, wanted: Subscription, cause: Why = None
 ) -> Subscription:
     """Write a subscription that the transaction holds, tell of it and of what it allows now."""
+    wanted = replace(wanted, grace_ends_at=_grace_of(before, wanted))
     if wanted == before:
         return before
     saved = await store.save(tx, wanted)
@@ -71,8 +81,31 @@ async def change(
     tx.emit(told, org=saved.organization_id, sequence=saved.sequence, cause=cause)
     if saved.trial_ends_at is None:
         tx.cancel_timer(TRIAL_ENDS, str(saved.organization_id))
+    _time_renewal(tx, before, saved, cause)
+    if before.grace_ends_at is None and saved.grace_ends_at is not None:
+        await grace.begin(tx, saved, cause)
+    elif before.grace_ends_at is not None and saved.grace_ends_at is None:
+        await grace.end(tx, saved.organization_id)
     await allow(tx, saved.organization_id, saved, cause)
     return saved
+
+
+def _grace_of(before: Subscription, wanted: Subscription) -> datetime | None:
+    """One grace for all that falls due until it is paid."""
+    if wanted.state is not SubscriptionState.PAST_DUE:
+        return None
+    return before.grace_ends_at or datetime.now(UTC) + grace.GRACE
+
+
+def _time_renewal(tx: Transaction, before: Subscription, saved: Subscription, cause: Why) -> None:
+    """Have the next month charged, where local plans are."""
+    if saved.provider != "local" or not settings_of(tx).charge_local_plans:
+        return
+    if saved.period_ends_at != before.period_ends_at or saved.plan != before.plan:
+        # A key for each month: a renewal that is under way can set the next.
+        key = f"{saved.organization_id}:{saved.period_ends_at:%Y-%m}"
+        payload = Renewal(saved.period_ends_at)
+        tx.set_timer(RENEW, key, saved.period_ends_at, payload, org=saved.organization_id, cause=cause)
 
 
 async def _end_trial(tx: Transaction, job: Job) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 import aiohttp
+import msgspec
 import pytest
 from aiohttp import web
 from flotilla.events.auth import OrganizationCreated
@@ -141,6 +142,8 @@ class StripeMock:
     session: aiohttp.ClientSession
     address: str = ""
     calls: list[StripeCall] = field(default_factory=list)
+    said: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What an answer says instead of what it always says, by the path that it answers."""
 
     async def take(self, request: web.Request) -> web.Response:
         """Note it, and pass it on."""
@@ -154,6 +157,8 @@ class StripeMock:
             request.method, self.inner + request.path_qs, data=body, headers=headers
         ) as answer:
             content = await answer.read()
+            if answer.status == 200 and request.path in self.said:
+                content = msgspec.json.encode(msgspec.json.decode(content) | self.said[request.path])
             return web.Response(body=content, status=answer.status, content_type="application/json")
 
     def to(self, path: str, **form: str) -> list[StripeCall]:

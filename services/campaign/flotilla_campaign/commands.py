@@ -9,7 +9,7 @@ from uuid import UUID
 from flotilla.http import ConflictError
 from flotilla.store.postgres import Transaction
 
-from flotilla_campaign import enrolling
+from flotilla_campaign import enrolling, experiments
 from flotilla_campaign.domain.enrolments import Enrolment, EnrolmentState
 from flotilla_campaign.domain.sequences import SequenceDraft, SequenceState
 from flotilla_campaign.enrolling import Candidate
@@ -41,6 +41,7 @@ async def publish(tx: Transaction, org: UUID, draft: SequenceDraft) -> SequenceD
     """Make its present steps the next version, which people are enrolled in from here on."""
     published = await sequences.save(tx, org, replace(draft, version=draft.version + 1))
     await sequences.add_version(tx, org, published)
+    await experiments.begin(tx, org, published)
     return published
 
 

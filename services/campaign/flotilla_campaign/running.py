@@ -14,12 +14,16 @@ from flotilla.events.campaign import ContactUnsubscribed
 from flotilla.store.postgres import Transaction
 
 from flotilla_campaign.domain.enrolments import Enrolment, EnrolmentState, Phase, Surroundings, begin_step
+from flotilla_campaign.domain.sequences import Send
 from flotilla_campaign.own import bound, settings
 from flotilla_campaign.sending import AUDIENCE, take
-from flotilla_campaign.store import enrolments, listening, people, sequences
+from flotilla_campaign.store import campaigns, enrolments, experiments, listening, people, sequences
 
 BOUNCED: Final = "bounced"
 STEP_DUE: Final = "step_due"
+CAMPAIGN_END: Final = "campaign_end"
+SOON: Final = timedelta(seconds=1)
+"""How long after an end a campaign is looked at: when many end at once, once for all."""
 DEFAULT_ZONE: Final = "UTC"
 ACTOR: Final = "service:campaign"
 """Who writes the messages of steps."""
@@ -36,6 +40,12 @@ class StepPayload(msgspec.Struct, frozen=True):
     phase: str
 
 
+class CampaignPayload(msgspec.Struct, frozen=True):
+    """Whose people are to be enrolled, or may have come to their end."""
+
+    campaign_id: UUID
+
+
 async def write(tx: Transaction, enrolment: Enrolment, cause: Why = None) -> Enrolment:
     """Save how it stands, set its timer, and tell of its end."""
     saved = await enrolments.save(tx, enrolment)
@@ -45,6 +55,9 @@ async def write(tx: Transaction, enrolment: Enrolment, cause: Why = None) -> Enr
     fact = saved.told()
     if fact is not None:
         await listening.end(tx, org, saved.id)
+        if saved.campaign_id is not None:
+            at, payload = await enrolments.now(tx) + SOON, CampaignPayload(saved.campaign_id)
+            tx.set_timer(CAMPAIGN_END, str(saved.campaign_id), at, payload, org=org, cause=cause)
         tx.emit(fact, org=org, sequence=saved.sequence, cause=cause, audience=AUDIENCE)
     return saved
 
@@ -95,10 +108,18 @@ async def _begin(tx: Transaction, enrolment: Enrolment, now: datetime, cause: Ca
     if await people.is_suppressed(tx, org, enrolment.contact_id):
         await write(tx, enrolment.stopped(now, "unsubscribed"))
         return
+    campaign_id = enrolment.campaign_id
+    if campaign_id is not None and await campaigns.is_paused(tx, org, campaign_id):
+        # What it went on to must not be lost; whoever resumes the campaign has it begun.
+        await enrolments.save(tx, replace(enrolment, due_at=now))
+        return
     plan = await sequences.plan(tx, org, enrolment.sequence_id, enrolment.version)
     zone = ZoneInfo(enrolment.time_zone or await people.zone(tx, org) or DEFAULT_ZONE)
     links = bound(tx.app).links
-    around = Surroundings(now, zone, lambda message_id: links.unsubscribe(org, message_id))
+    winners = {}
+    if any(isinstance(step, Send) and step.variants for step in plan.steps):
+        winners = await experiments.winners(tx, org, enrolment.sequence_id, enrolment.version)
+    around = Surroundings(now, zone, lambda message_id: links.unsubscribe(org, message_id), winners)
     stands, taken = begin_step(enrolment, plan, around)
     if stands.phase is Phase.ANSWER:
         stands = replace(stands, due_at=now + timedelta(seconds=settings(tx.app).answer_seconds))

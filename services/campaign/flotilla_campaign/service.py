@@ -4,7 +4,12 @@ from datetime import timedelta
 
 from flotilla.bus.declare import Lane
 from flotilla.events.campaign import (
+    CampaignCreated,
+    CampaignFinished,
+    CampaignPaused,
+    CampaignStarted,
     ContactUnsubscribed,
+    ExperimentDecided,
     MailBounced,
     MailClicked,
     MailOpened,
@@ -19,7 +24,9 @@ from flotilla.events.messaging import MessageRequested
 from flotilla.service import Service
 
 from flotilla_campaign import audiences, contacts, own, workers
-from flotilla_campaign.api import enrolments, sequences, suppressions, tracking
+from flotilla_campaign.api import campaigns, enrolments, sequences, suppressions, tracking
+from flotilla_campaign.campaigns import campaign_due, campaign_end
+from flotilla_campaign.experiments import experiment_due
 from flotilla_campaign.handlers import follow_messages, keep_zones
 from flotilla_campaign.running import step_due
 from flotilla_campaign.settings import CampaignSettings
@@ -28,7 +35,7 @@ service = Service(
     name="campaign",
     settings=CampaignSettings,
     resources=own.opened,
-    routes=(sequences.routes, enrolments.routes, suppressions.routes, tracking.routes),
+    routes=(campaigns.routes, sequences.routes, enrolments.routes, suppressions.routes, tracking.routes),
     lanes=(Lane("directory"), Lane("audiences"), Lane(own.LANE, wait=timedelta(milliseconds=100))),
     handlers=(
         keep_zones,
@@ -41,9 +48,13 @@ service = Service(
         audiences.grant_enrolments,
     ),
     tap=follow_messages,
-    timers=(step_due,),
+    timers=(step_due, campaign_due, campaign_end, experiment_due),
     workers=(workers.bindings,),
     emits=(
+        CampaignCreated,
+        CampaignStarted,
+        CampaignPaused,
+        CampaignFinished,
         SequenceStarted,
         SequenceStartFailed,
         SequenceStepDue,
@@ -51,6 +62,7 @@ service = Service(
         SequenceFinished,
         SequenceStopped,
         ContactUnsubscribed,
+        ExperimentDecided,
         MailOpened,
         MailClicked,
         MailBounced,

@@ -45,12 +45,12 @@ def received(conversation_id: UUID, text: str = "Yes, tell me more", **fields: A
     return MessageReceived(**given | fields)
 
 
-def sent(wish: Received[MessageRequested]) -> MessageSent:
-    """As messaging would answer."""
+def sent(wish: Received[MessageRequested], conversation_id: UUID | None = None) -> MessageSent:
+    """As messaging would answer; it finds a conversation where the wish names none."""
     now = datetime.now(UTC)
     return MessageSent(
         message_id=wish.data.request_id,
-        conversation_id=wish.data.conversation_id,
+        conversation_id=conversation_id or wish.data.conversation_id or new_id(),
         position=2,
         account_id=new_id(),
         channel="telegram",

@@ -60,15 +60,8 @@ async def test_a_rules_wish_enrols_once_under_its_own_id(
     assert len(campaign.spy.of(SequenceStarted, org)) == 1
 
     # Where they are written to is known from the first answer on; a reply there stops it.
-    answer = sent(message)
     conversation_id = new_id()
-    await campaign.publish(
-        type(answer)(
-            **{name: getattr(answer, name) for name in answer.__struct_fields__}
-            | {"conversation_id": conversation_id}
-        ),
-        org=org,
-    )
+    await campaign.publish(sent(message, conversation_id), org=org)
     await stands(str(asked.request_id), phase="wait", conversation_id=str(conversation_id))
     await campaign.publish(received(conversation_id), org=org)
     await stands(str(asked.request_id), state="stopped", reason="replied")

@@ -15,9 +15,10 @@ from flotilla.events.integrations import (
 from flotilla.sagas import wishes
 from flotilla.store.postgres import Transaction
 
-from flotilla_crm.booking import Refused, Wanted, book
+from flotilla_crm.booking import Wanted, book
 from flotilla_crm.commands import AUDIENCE
 from flotilla_crm.domain.bookings import DEFAULT_TITLE, MAX_TITLE, Refusal, slot
+from flotilla_crm.holding import Refused
 from flotilla_crm.store import hosts
 
 CALENDAR = "calendar"

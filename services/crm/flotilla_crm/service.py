@@ -20,6 +20,7 @@ from flotilla_crm.api import (
     consents,
     contact_merges,
     contacts,
+    duplicates,
     imports,
     leads,
     merges,
@@ -37,6 +38,7 @@ from flotilla_crm.segments import keep_segments
 service = Service(
     name="crm",
     routes=(
+        duplicates,  # before the contacts, whose ids it would be taken for
         contacts,
         contact_merges,
         merges,

@@ -13,6 +13,8 @@ from flotilla.testing import Harness
 
 from services.crm.tests.conftest import received
 
+ID = b"00000000-0000-7000-8000-000000000000"
+
 
 def _cursor(*key: Any) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
@@ -38,6 +40,17 @@ def _cursor(*key: Any) -> str:
         "/v1/tasks?cursor=" + _cursor("2026-01-01T00:00:00", str(UUID(int=0))),
         "/v1/tasks?cursor=" + _cursor("then", str(UUID(int=0))),
         "/v1/contacts/7",
+        "/v1/leads?status=maybe",
+        "/v1/leads?source=%00",
+        "/v1/leads?cursor=" + _cursor(101, str(UUID(int=0))),
+        "/v1/leads?cursor=" + _cursor(2**70, str(UUID(int=0))),
+        "/v1/bookings?from=now",
+        "/v1/bookings?cursor=" + _cursor("2026-01-01T00:00:00", str(UUID(int=0))),
+        "/v1/bookings/slots",
+        "/v1/bookings/slots?from=2030-01-01T00:00:00&to=2030-01-02T00:00:00Z",
+        "/v1/bookings/slots?from=2030-01-01T00:00:00Z&to=2030-01-02T00:00:00Z&host_id=me",
+        "/v1/bookings/slots?from=2030-01-01T00:00:00Z&to=2030-01-02T00:00:00Z&cursor=" + _cursor("x", "y"),
+        "/v1/bookings/hosts/me",
     ],
 )
 async def test_queries(crm: Harness, org: UUID, path: str) -> None:
@@ -66,6 +79,14 @@ async def test_queries(crm: Harness, org: UUID, path: str) -> None:
         ("/v1/tasks", b'{"title": "A", "due_at": "9999-12-31T23:59:59-14:00"}'),
         ("/v1/tasks", b'{"title": "A", "due_at": 1e300}'),
         ("/v1/tasks", b'{"title": "A\\nB"}'),
+        ("/v1/bookings", b'{"contact_id": "%s", "starts_at": "2030-01-01T00:00:00"}' % ID),
+        ("/v1/bookings", b'{"contact_id": "%s", "starts_at": "9999-12-31T23:59:59-14:00"}' % ID),
+        (
+            "/v1/bookings",
+            b'{"contact_id": "%s", "starts_at": "2030-01-01T00:00:00Z", "title": "\\u0000"}' % ID,
+        ),
+        ("/v1/bookings", b'{"contact_id": "%s", "starts_at": "2030-01-01T00:00:00Z", "host_ids": [7]}' % ID),
+        ("/v1/bookings", b'{"contact_id": "%s", "starts_at": "2030-01-01T00:00:00Z"}' % ID),
         ("/v1/notes", b'{"text": "\\u0007", "contact_id": "00000000-0000-0000-0000-000000000000"}'),
     ],
 )

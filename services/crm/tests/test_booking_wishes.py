@@ -144,7 +144,7 @@ async def test_both_sides_are_reminded_and_a_cancelled_booking_reminds_nobody(
     await crm.app.db.execute(REMIND, org)
 
     async def fired() -> bool:
-        return await crm.app.db.fetchval(REMINDERS, org) == 0
+        return bool(await crm.app.db.fetchval(REMINDERS, org) == 0)
 
     await eventually(fired, what="all reminders are over")
     notice = await heard(crm, org, NotificationRequested)

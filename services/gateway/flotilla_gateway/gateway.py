@@ -188,7 +188,7 @@ def _upstreams(settings: GatewaySettings) -> dict[str, Upstream]:
         idle=settings.upstream_idle_seconds,
     )
     named = (pair.partition("=") for pair in settings.upstreams.split(",") if pair)
-    return {name: Upstream(name, url, limits) for name, _, url in named}
+    return {name: Upstream(name, urls, limits) for name, _, urls in named}
 
 
 def _limit_classes(settings: GatewaySettings) -> dict[str, LimitClass]:

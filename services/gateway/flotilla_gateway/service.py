@@ -1,10 +1,9 @@
 """What the gateway has."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from flotilla.bus.declare import Worker
-from flotilla.cause import Cause
 from flotilla.events.gateway import ApiKeyUsed
 from flotilla.service import Service
 
@@ -12,14 +11,12 @@ from flotilla_gateway import handlers, store
 from flotilla_gateway.api import pages
 from flotilla_gateway.door import Asgi, Door
 from flotilla_gateway.gateway import Gateway, resources
+from flotilla_gateway.key_use import note_used_keys
 from flotilla_gateway.settings import GatewaySettings
-from flotilla_gateway.trust.api_keys import HOUR
 from flotilla_gateway.trust.standing import REMEMBERED
 
 if TYPE_CHECKING:
     from flotilla.app import App
-
-ACTOR: Final = "service:gateway"
 
 
 def door(app: "App", fastapi: Asgi) -> Door:
@@ -35,18 +32,6 @@ def server(app: "App") -> dict[str, Any]:
 async def forget_ended_sessions(app: "App") -> None:
     """Their tokens have expired."""
     await store.forget_ended(app.db, REMEMBERED * 2)
-
-
-async def note_used_keys(app: "App") -> None:
-    """Tell which keys were used, once an hour a key; what a process that dies had not told is told by the next use."""
-    used = _gateway(app).api_keys.take_used()
-    if not used:
-        return
-    async with app.db.transaction({org for org, _, _ in used}, cause=Cause.fresh(ACTOR)) as tx:
-        for row in await store.note_used(tx, used):
-            event = ApiKeyUsed(api_key_id=row["api_key_id"], used_at=row["used_hour"])
-            hours = int(row["used_hour"].timestamp()) // HOUR
-            tx.emit(event, org=row["organization_id"], sequence=hours)
 
 
 async def has_signing_keys(app: "App") -> None:

@@ -1,6 +1,7 @@
 """What callers are told when a service is slow, dies, or talks nonsense; and that others go on."""
 
 import asyncio
+from collections import deque
 
 import pytest
 from flotilla.testing import eventually
@@ -127,7 +128,7 @@ async def test_a_service_that_is_down_is_left_alone_and_others_go_on(start_world
         port = gone.port
     async with start_world() as edge:
         things = edge.gateway.upstreams["things"]
-        things.port = port
+        things.addresses = deque([("127.0.0.1", port)])
         token = edge.token()
         for _ in range(5):
             answer = await ask(edge.port, "GET", "/v1/things", token=token)
@@ -222,3 +223,20 @@ async def test_a_mistake_of_the_gateways_own(edge: World, monkeypatch: pytest.Mo
 
 async def _true(value: object) -> bool:
     return bool(value)
+
+
+async def test_a_replica_that_takes_no_connection_is_passed_by(start_world: StartWorld) -> None:
+    async with scripted() as one, scripted() as other:
+        addresses = f"http://127.0.0.1:{one.port}|http://127.0.0.1:9|http://127.0.0.1:{other.port}"
+        async with start_world(upstreams=f"things={addresses}") as edge:
+            asked = [ask(edge.port, "POST", "/v1/things", token=edge.token(), body=b"{}") for _ in range(6)]
+            assert {answer.status for answer in await asyncio.gather(*asked)} == {200}
+        assert one.requests, "both were asked"
+        assert other.requests
+
+
+async def test_a_service_none_of_whose_replicas_is_there(start_world: StartWorld) -> None:
+    async with start_world(upstreams="things=http://127.0.0.1:9|http://127.0.0.1:11") as edge:
+        answer = await ask(edge.port, "GET", "/v1/things", token=edge.token())
+        assert answer.status == 503
+        assert answer.header("retry-after")

@@ -11,8 +11,8 @@ from flotilla.events.gateway import ApiKeyUsed
 from flotilla.ids import new_id
 from flotilla.testing import eventually
 from flotilla.testing.plugin import StartService
+from flotilla_gateway.key_use import note_used_keys
 from flotilla_gateway.limits.limiter import revocation_key
-from flotilla_gateway.service import note_used_keys
 from flotilla_gateway.settings import GatewaySettings
 
 from services.gateway.tests.fleet import Fleet

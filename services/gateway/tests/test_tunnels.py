@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -35,7 +36,9 @@ async def live(folder: Path, talk: Talk = echo, **options: Any) -> AsyncIterator
     """A gateway whose websocket service is real."""
     settings = {name: options.pop(name) for name in ("stall_seconds",) if name in options}
     async with serve(talk, "127.0.0.1", 0, **options) as server, world(folder, **settings) as edge:
-        edge.gateway.upstreams["websocket"].port = next(iter(server.sockets)).getsockname()[1]
+        edge.gateway.upstreams["websocket"].addresses = deque(
+            [("127.0.0.1", next(iter(server.sockets)).getsockname()[1])]
+        )
         edge.gateway.upstreams["websocket"].authority = b"websocket.internal"
         yield edge, server
 
@@ -138,7 +141,7 @@ async def test_what_the_service_declines_is_passed_on(tmp_path: Path) -> None:
 
 async def test_a_service_that_is_down(start_world: StartWorld) -> None:
     async with start_world() as edge:
-        edge.gateway.upstreams["websocket"].port = 1
+        edge.gateway.upstreams["websocket"].addresses = deque([("127.0.0.1", 1)])
         with pytest.raises(InvalidStatus) as refused:
             await opening(edge, f"?access_token={edge.token()}")
         assert refused.value.response.status_code == 503

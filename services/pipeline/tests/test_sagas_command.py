@@ -36,4 +36,4 @@ async def test_an_operator_lists_sagas_and_reads_one(
     assert str(wish.data.request_id) in shown
     assert "delivery" in shown
     assert "has no saga" in await says("show", "pipeline", str(new_id()))
-    assert "has no sagas" in await says("list", "crm")
+    assert "has no sagas" in await says("list", "websocket")

@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from flotilla.events.auth import SessionEnded, UserDeactivated, UserUpdated
+from flotilla.events.auth import OrganizationSuspended, OrganizationUpdated, SessionEnded, UserDeactivated
 from flotilla.events.base import contract_of
 
 from flotilla_websocket.domain.entry import Entry, said
@@ -17,6 +17,7 @@ from flotilla_websocket.frames import EventFrame
 from flotilla_websocket.metrics import PUSHED
 from flotilla_websocket.peer import Peer
 from flotilla_websocket.protocol import RIGHTS_CHANGED, SESSION_ENDED
+from flotilla_websocket.shown import HEEDED
 
 log = structlog.get_logger()
 
@@ -26,13 +27,15 @@ known to have ended: longer than a principal lives that was signed before."""
 BATCHES_WAITING: Final = 500
 AT_ONCE: Final = 500
 """Connections served before others get a turn."""
-RIGHTS: Final = frozenset(contract_of(event).type for event in (SessionEnded, UserDeactivated, UserUpdated))
-"""Events about sessions and people: they end connections and are shown to nobody."""
+RIGHTS: Final = frozenset(contract_of(event).type for event in HEEDED)
+"""Events about sessions, people and organizations: they end connections and are shown to nobody."""
+OPEN: Final = ""
+"""The role of an organization that may be worked in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What was said last of a session or a person."""
+    """What was said last of a session, a person or an organization."""
 
     heard: float
     sequence: int
@@ -48,7 +51,7 @@ class Hub:
         self._batches: asyncio.Queue[Sequence[Entry]] = asyncio.Queue(BATCHES_WAITING)
         self._pushed: dict[UUID, float] = {}
         self._rights: dict[UUID, Rights] = {}
-        """Of sessions and people of whom something was said lately."""
+        """Of sessions, people and organizations of whom something was said lately."""
 
     @property
     def orgs(self) -> list[UUID]:
@@ -112,12 +115,16 @@ class Hub:
         PUSHED.inc(pushed)
 
     def _hear(self, entry: Entry) -> None:
-        """End the connections of a session, a person who left, or one whose role is another now."""
+        """End those of a session, of a person who left or has another role now, of an organization that is closed."""
         heard = said(entry)
         if entry.type == contract_of(SessionEnded).type:
             whose, role = heard.data.session_id, None
         elif entry.type == contract_of(UserDeactivated).type:
             whose, role = heard.data.user_id, None
+        elif entry.type == contract_of(OrganizationSuspended).type:
+            whose, role = entry.org, None
+        elif entry.type == contract_of(OrganizationUpdated).type:
+            whose, role = entry.org, OPEN if heard.data.state != "suspended" else None
         else:
             whose, role = heard.data.user_id, heard.data.role
         if whose is None or (whose in self._rights and self._rights[whose].sequence >= heard.sequence):
@@ -125,16 +132,16 @@ class Hub:
         self._rights.pop(whose, None)  # last said, last forgotten
         self._rights[whose] = Rights(time.monotonic(), heard.sequence, role)
         for peer in list(self._peers.get(entry.org, ())):
-            if whose in (peer.session_id, peer.user_id):
+            if whose in (peer.session_id, peer.user_id, peer.org):
                 self._judge(peer)
 
     def _judge(self, peer: Peer) -> None:
-        for whose in (peer.session_id, peer.user_id):
+        for whose in (peer.session_id, peer.user_id, peer.org):
             if whose in self._rights:
                 role = self._rights[whose].role
                 if role is None:
                     peer.close(SESSION_ENDED, "the session has ended")
-                elif role != peer.role:
+                elif whose == peer.user_id and role != peer.role:
                     peer.close(RIGHTS_CHANGED, "your rights have changed")
 
     def _forget(self) -> None:

@@ -8,7 +8,19 @@ Three are left out for what a message costs, as the one beside them says it alre
 
 from typing import Final
 
-from flotilla.events import ai, auth, automation, billing, crm, integrations, kyb, messaging, pipeline
+from flotilla.events import (
+    ai,
+    auth,
+    automation,
+    billing,
+    bookings,
+    crm,
+    integrations,
+    kyb,
+    leads,
+    messaging,
+    pipeline,
+)
 from flotilla.events.base import Event
 
 INBOX: Final[tuple[type[Event], ...]] = (
@@ -41,6 +53,11 @@ CUSTOMERS: Final[tuple[type[Event], ...]] = (
     crm.TaskDeleted,
     crm.TaskDue,
     crm.NoteCreated,
+    bookings.BookingConfirmed,
+    bookings.BookingFailed,
+    bookings.BookingRescheduled,
+    bookings.BookingRescheduleFailed,
+    bookings.BookingCancelled,
     kyb.CounterpartyCreated,
     kyb.CounterpartyChanged,
     kyb.CounterpartyChecked,
@@ -50,6 +67,10 @@ CUSTOMERS: Final[tuple[type[Event], ...]] = (
 )
 SALES: Final[tuple[type[Event], ...]] = (
     ai.LeadQualified,
+    leads.LeadUpdated,
+    leads.LeadScored,
+    leads.LeadRouted,
+    leads.LeadConverted,
     pipeline.PipelineCreated,
     pipeline.PipelineUpdated,
     pipeline.StageCreated,
@@ -78,5 +99,11 @@ OFFICE: Final[tuple[type[Event], ...]] = (
     billing.UsageLimitReached,
 )
 SHOWN: Final = (*INBOX, *CUSTOMERS, *SALES, *OFFICE)
-HEEDED: Final[tuple[type[Event], ...]] = (auth.SessionEnded, auth.UserDeactivated, auth.UserUpdated)
+HEEDED: Final[tuple[type[Event], ...]] = (
+    auth.SessionEnded,
+    auth.UserDeactivated,
+    auth.UserUpdated,
+    auth.OrganizationSuspended,
+    auth.OrganizationUpdated,
+)
 """What ends connections."""

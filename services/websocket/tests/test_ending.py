@@ -4,7 +4,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from flotilla.events.auth import SessionEnded, UserDeactivated, UserUpdated
+from flotilla.events.auth import (
+    OrganizationSuspended,
+    OrganizationUpdated,
+    SessionEnded,
+    UserDeactivated,
+    UserUpdated,
+)
 from flotilla.ids import new_id
 from flotilla.testing import Harness, eventually
 from flotilla.testing.plugin import StartService
@@ -18,6 +24,20 @@ def _ended(session_id: UUID, user_id: UUID) -> SessionEnded:
 
 def _user(kind: Any, user_id: UUID, role: str, state: str = "active") -> Any:
     return kind(user_id=user_id, email=None, name=None, role=role, locale="en", state=state)
+
+
+def _organization(kind: Any, org: UUID, state: str, **more: Any) -> Any:
+    return kind(
+        organization_id=org,
+        name="Harbour",
+        slug="harbour",
+        locale="en",
+        time_zone="UTC",
+        currency="EUR",
+        region="eu",
+        state=state,
+        **more,
+    )
 
 
 async def test_a_session_that_ends_closes_its_connections_on_all_replicas(
@@ -38,6 +58,34 @@ async def test_a_session_that_ends_closes_its_connections_on_all_replicas(
         await stream.ended.wait()
         await another_session.expect_event(await show(live, org))
         assert first.events == second.events == []
+
+
+async def test_a_closed_organization_has_no_connections_until_it_is_open_again(
+    live: Harness, other: Harness, org: UUID
+) -> None:
+    elsewhere = new_id()
+    async with (
+        socket_of(live.client(org)) as first,
+        socket_of(other.client(org)) as second,
+        stream_of(live.client(org)) as stream,
+        socket_of(live.client(elsewhere)) as stranger,
+    ):
+        await live.publish(
+            _organization(OrganizationSuspended, org, "suspended", reason="x"), org=org, sequence=2
+        )
+        assert await first.closed_with() == await second.closed_with() == 4401
+        await stream.ended.wait()
+        await stranger.expect_event(await show(live, elsewhere))
+    async with socket_of(live.client(org), hello=False) as again:
+        assert await again.closed_with() == 4401
+    await live.publish(_organization(OrganizationUpdated, org, "active"), org=org, sequence=3)
+
+    async def welcome() -> bool:
+        async with socket_of(live.client(org), hello=False) as there:
+            await there.expect("hello", seconds=0.5)
+            return True
+
+    await eventually(welcome, what="it is open again")
 
 
 async def test_a_session_that_has_just_ended_opens_no_connection(

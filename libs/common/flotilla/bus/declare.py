@@ -28,6 +28,7 @@ from flotilla.events.base import Event
 
 if TYPE_CHECKING:
     from flotilla.app import App
+    from flotilla.bus.consumer import Handling
     from flotilla.store.postgres import Transaction
 
 LEASE_MARGIN: Final = timedelta(seconds=5)
@@ -47,6 +48,8 @@ class Lane:
     wait: timedelta = timedelta(milliseconds=100)
     """How long a batch may fill: 20 ms where people wait, 100-250 ms elsewhere."""
     batch: int = 200
+    handling: "Callable[[App], Handling] | None" = None
+    """What takes its messages where they are no events: stretches of the archive."""
 
 
 class HandlerKind(StrEnum):

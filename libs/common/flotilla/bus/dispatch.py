@@ -128,6 +128,8 @@ class Dispatcher:
                     faults.reach("handling")
                     if failure is not None:
                         failures.append(failure)
+                if replay is not None:
+                    await replay.keep_notices(tx)
         except Exception as error:
             self._let_pause(error)
             if alone:

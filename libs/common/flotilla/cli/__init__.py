@@ -2,7 +2,7 @@
 
 import typer
 
-from flotilla.cli import contracts, fleet, logs, orgs, parked, sagas, schema, seed, terms
+from flotilla.cli import archive, contracts, fleet, logs, orgs, parked, replay, sagas, schema, seed, terms
 
 app = typer.Typer(
     help="Flotilla: the fleet on this machine, and what its operators need.",
@@ -16,7 +16,9 @@ app.command()(fleet.status)
 app.command()(logs.logs)
 app.command()(schema.migrate)
 app.command()(seed.seed)
+app.add_typer(archive.app, name="archive")
 app.add_typer(parked.app, name="parked")
+app.add_typer(replay.app, name="replay")
 app.add_typer(sagas.app, name="sagas")
 orgs.app.command("agree")(terms.agree_with)
 app.add_typer(orgs.app, name="org")

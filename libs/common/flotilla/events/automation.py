@@ -3,7 +3,7 @@
 from functools import partial
 from uuid import UUID
 
-from flotilla.events.base import Event, event
+from flotilla.events.base import Event, Moment, event
 
 _event = partial(event, owner="automation")
 
@@ -33,6 +33,17 @@ class RuleCreated(Rule, frozen=True, kw_only=True):
 @_event("automation.rule.updated.v1", subject="rule_id")
 class RuleUpdated(Rule, frozen=True, kw_only=True):
     """It was changed, enabled, disabled or deleted."""
+
+
+@_event("schedule.due.v1", subject="rule_id")
+class ScheduleDue(Event, frozen=True, kw_only=True):
+    """A time came that a rule waits for."""
+
+    rule_id: UUID
+    due_at: Moment
+    time_zone: str
+    missed: int
+    """How many times before it came while no automation was running; the rule runs once for all."""
 
 
 class Run(Event, frozen=True, kw_only=True):

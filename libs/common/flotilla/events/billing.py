@@ -26,6 +26,8 @@ class Subscription(Event, frozen=True, kw_only=True):
     period_started_at: Moment
     period_ends_at: Moment
     cancel_at_period_end: bool
+    grace_ends_at: Moment | None = None
+    """While it is `past_due`: when the plan is lost, if nothing is paid until then."""
 
 
 @_event("subscription.requested.v1", subject="request_id", wish=True)

@@ -3,6 +3,8 @@
 from functools import partial
 from uuid import UUID
 
+import msgspec
+
 from flotilla.events.base import Event, Moment, Personal, event
 
 _event = partial(event, owner="campaign")
@@ -136,3 +138,72 @@ class MailBounced(Mail, frozen=True, kw_only=True):
     """It reached nobody, and nothing will: nothing more is sent to this person."""
 
     reason: str | None
+
+
+class Campaign(Event, frozen=True, kw_only=True):
+    """The state of a campaign."""
+
+    campaign_id: UUID
+    name: str
+    goal: str | None
+    state: str
+    """`draft`, `scheduled`, `running`, `paused` or `finished`."""
+    segment_id: UUID | None
+    """Its audience: who is in it when it starts; null: a list of its own."""
+    sequence_id: UUID
+    bulk: bool
+    """Whether its sequence is one message."""
+    people: int
+    """How many are on its list."""
+    starts_at: Moment | None
+    started_at: Moment | None
+    finished_at: Moment | None
+
+
+@_event("campaign.created.v1", subject="campaign_id")
+class CampaignCreated(Campaign, frozen=True, kw_only=True):
+    """Somebody drafted it."""
+
+
+@_event("campaign.started.v1", subject="campaign_id")
+class CampaignStarted(Campaign, frozen=True, kw_only=True):
+    """Its people are enrolled from here on, for the first time or again after a pause."""
+
+
+@_event("campaign.paused.v1", subject="campaign_id")
+class CampaignPaused(Campaign, frozen=True, kw_only=True):
+    """Nobody is enrolled, and no step begins."""
+
+
+@_event("campaign.finished.v1", subject="campaign_id")
+class CampaignFinished(Campaign, frozen=True, kw_only=True):
+    """Everybody was enrolled or refused, and has come to their end."""
+
+
+class ExperimentArm(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the texts that were compared."""
+
+    variant: str
+    sent: int
+    """How many got it long enough ago."""
+    converted: int
+    """How many of them did what is counted."""
+
+
+@_event("experiment.decided.v1", subject="experiment_id")
+class ExperimentDecided(Event, frozen=True, kw_only=True):
+    """Of several texts of a step one does best, and every message from here on has it; or no difference was shown."""
+
+    experiment_id: UUID
+    sequence_id: UUID
+    version: int
+    step: int
+    metric: str
+    """`replied`, `clicked` or `opened`."""
+    confidence: float
+    winner: str | None
+    """`a`, `b`, …; null where no difference was shown."""
+    p_value: float
+    """Of the closest comparison of the best with another, before it is shared out over looks and comparisons."""
+    arms: list[ExperimentArm]
+    decided_at: Moment

@@ -31,7 +31,7 @@ async def delete_vhost(instance: Instance) -> None:
 
 async def _delete_partners(instance: Instance) -> None:
     """Partners' users are the node's: they would stay when their vhost goes."""
-    vhost = f"{instance.vhost}{PARTNERS}"
+    vhost = f"{instance.vhost.removesuffix(PARTNERS)}{PARTNERS}"
     if vhost not in await vhosts(instance):
         return
     answer = await asyncio.to_thread(_call, instance, "GET", f"vhosts/{vhost}/permissions", None)

@@ -15,7 +15,7 @@ from flotilla.bus.dispatch import newest
 from flotilla.bus.envelope import Received
 from flotilla.events.base import CONTRACTS, Event, contract_of
 from flotilla.replay import store, wire
-from flotilla.replay.gate import ShadowTransaction, shadow_of
+from flotilla.replay.gate import ShadowTransaction, StretchError, shadow_of
 from flotilla.replay.opening import begin
 from flotilla.replay.plan import projections
 from flotilla.replay.wire import Stretch
@@ -26,10 +26,6 @@ log = structlog.get_logger()
 
 STARTS: Final = 5
 """A stretch that so many processes began and none ended is what they died of."""
-
-
-class StretchError(RuntimeError):
-    """The shadow can't be filled with this; the replay fails, and says so."""
 
 
 class Filler:
@@ -101,18 +97,8 @@ class Filler:
 
 async def _run(shadow: ShadowTransaction, handler: Handler, events: Sequence[Received[Any]]) -> None:
     types = {contract_of(type_).type for type_ in handler.types}
-    own = newest([event for event in events if event.envelope.type in types])
-    if not own:
-        return
-    try:
-        await handler.run(shadow, own)
-    except INFRASTRUCTURE_ERRORS:
-        raise
-    except Exception as error:
-        first = f"{own[0].envelope.type} {own[0].id}"
-        raise StretchError(
-            f"{handler.name} failed on {len(own)} events from {first}: {_words(error)}"
-        ) from error
+    if own := newest([event for event in events if event.envelope.type in types]):
+        await shadow.run(handler, own)
 
 
 def _received(raw: msgspec.Raw) -> Received[Event]:

@@ -7,7 +7,7 @@ the event does not.
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -32,6 +32,10 @@ class NotACopyError(RuntimeError):
     """A projection did something besides keeping its copy; it cannot be built anew."""
 
 
+class StretchError(RuntimeError):
+    """The shadow can't be filled with this; the replay fails, and says so."""
+
+
 class ShadowTransaction(Transaction):
     """The same transaction for a projection that fills the shadow: what would be heard outside is held back."""
 
@@ -39,6 +43,23 @@ class ShadowTransaction(Transaction):
         super().__init__(tx._connection, tx.app, None)
         self.notices: set[tuple[str, str]] = set()
         """(channel, payload) to be told when the generation is shown."""
+
+    async def run(self, handler: Handler, events: Sequence[Received[Any]]) -> None:
+        """As the live lanes do, which may see other rows: what fails together may do apart; StretchError for what
+        fails alone."""
+        try:
+            async with self.savepoint():
+                await handler.run(self, events)
+        except INFRASTRUCTURE_ERRORS:
+            raise
+        except Exception as error:
+            if len(events) == 1:
+                which = f"{events[0].envelope.type} {events[0].id}"
+                words = own_words(error) or type(error).__name__
+                raise StretchError(f"{handler.name} cannot do {which}: {words}") from error
+            middle = len(events) // 2
+            await self.run(handler, events[:middle])
+            await self.run(handler, events[middle:])
 
     def emit(self, *args: Any, **options: Any) -> UUID:
         """Never: whose event it was would be told again."""
@@ -75,7 +96,7 @@ async def shadow_of(tx: Transaction) -> AsyncIterator[ShadowTransaction]:
         await tx.execute(f"SET LOCAL search_path = {path}")
 
 
-@dataclass(frozen=True)
+@dataclass
 class OpenReplay:
     """The replay that is open, as the live lanes need it."""
 
@@ -83,6 +104,8 @@ class OpenReplay:
     projections: frozenset[str]
     organizations: frozenset[UUID]
     """None: all."""
+    notices: set[tuple[str, str]] = field(default_factory=set)
+    """Held back in this transaction."""
 
     @classmethod
     def of(cls, row: Row) -> "OpenReplay":
@@ -97,17 +120,17 @@ class OpenReplay:
             return
         try:
             async with shadow_of(tx) as shadow:
-                await handler.run(shadow, wanted)
-        except INFRASTRUCTURE_ERRORS:
-            raise
-        except Exception as error:
+                await shadow.run(handler, wanted)
+        except StretchError as error:
             log.error("replay.diverged", handler=handler.name, exc_info=error)
-            reason = (
-                f"{handler.name} could not apply a live event: {own_words(error) or type(error).__name__}"
-            )
-            await store.give_up(tx, self.id, reason)
+            await store.give_up(tx, self.id, str(error))
             return
-        await store.keep_notices(tx, self.id, shadow.notices)
+        self.notices |= shadow.notices
+
+    async def keep_notices(self, tx: Transaction) -> None:
+        """At the end of the transaction: who fills the shadow writes them at its end too, so neither waits in a
+        circle."""
+        await store.keep_notices(tx, self.id, self.notices)
 
 
 async def pass_gate(tx: Transaction, handlers: Sequence[Handler]) -> OpenReplay | None:

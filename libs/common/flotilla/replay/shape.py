@@ -62,7 +62,11 @@ class Shape:
 
         `ahead`: the table knows something that the shadow does not.
         """
-        where = "WHERE $2::uuid[] IS NULL OR organization_id = ANY ($2)" if self.has_organization else ""
+        where = (
+            "WHERE $2::uuid[] IS NULL OR organization_id = ANY ($2)"
+            if self.has_organization
+            else "WHERE $2::uuid[] IS NULL"
+        )
         pairs = ", ".join(f"'{name.strip(chr(34))}', coalesce(m.{name}, s.{name})" for name, _ in self.key)
         org = "coalesce(m.organization_id, s.organization_id)" if self.has_organization else "NULL::uuid"
         first = self.key[0][0]

@@ -17,7 +17,8 @@ INSERT INTO replays (id, organization_id, state, projections, opening, position,
 VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN $3 = 'failed' THEN now() END) ON CONFLICT (id) DO NOTHING RETURNING id"""
 
 BEGUN: Final = "UPDATE replays SET begun = begun + 1 WHERE id = $1 AND state = 'filling' RETURNING begun"
-POSITION: Final = "SELECT position FROM replays WHERE id = $1 AND state = 'filling' FOR UPDATE"
+# NO KEY: live transactions that write notices refer to the row, and must not wait for it.
+POSITION: Final = "SELECT position FROM replays WHERE id = $1 AND state = 'filling' FOR NO KEY UPDATE"
 ADVANCE: Final = """
 UPDATE replays SET position = greatest(position, $2), events = events + $3, begun = 0, heard_at = now(),
                    caught_up_at = coalesce(caught_up_at, CASE WHEN $4 THEN now() END)
@@ -43,7 +44,7 @@ SELECT id FROM replays WHERE state = 'filling' AND caught_up_at IS NOT NULL
 COMPARED: Final = "UPDATE replays SET compared_at = now() WHERE id = $1"
 LOCK: Final = """
 SELECT *, caught_up_at < now() - $2::interval AS settled FROM replays
-WHERE id = $1 AND state = 'filling' AND caught_up_at IS NOT NULL FOR UPDATE SKIP LOCKED"""
+WHERE id = $1 AND state = 'filling' AND caught_up_at IS NOT NULL FOR NO KEY UPDATE SKIP LOCKED"""
 ORGANIZATIONS: Final = """
 SELECT organization_id FROM replay_organizations WHERE replay_id = $1 ORDER BY organization_id"""
 NOTICES: Final = "SELECT channel, payload FROM replay_notices WHERE replay_id = $1"

@@ -93,6 +93,11 @@ def _contact(source: Source) -> Document:
     return _document(source, Kind.CONTACT, data.contact_id, _joined(data.name), body)
 
 
+def _gone(source: Source) -> Document:
+    """Of a contact that is no more: nothing it could be found by, in the place of what it was."""
+    return _document(source, Kind.CONTACT, source.data.contact_id, "", "")
+
+
 def _company(source: Source) -> Document:
     data: crm.Company = source.data
     return _document(source, Kind.COMPANY, data.company_id, data.name, _joined(data.domain, *data.tags))
@@ -136,6 +141,9 @@ def _joined(*parts: str | None) -> str:
 _DOCUMENTS: Final[dict[type[Event], Callable[[Source], Document]]] = {
     crm.ContactCreated: _contact,
     crm.ContactUpdated: _contact,
+    crm.ContactUnmerged: _contact,
+    crm.ContactMerged: _gone,
+    crm.ContactDeleted: _gone,
     crm.CompanyCreated: _company,
     crm.CompanyUpdated: _company,
     messaging.MessageReceived: _received,

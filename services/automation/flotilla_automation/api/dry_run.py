@@ -28,7 +28,7 @@ routes = Routes("/v1/rules/dry-run", tag="rules")
 @routes.post("", permission="rules:write")
 async def dry_run(wanted: DryRunIn, app: CurrentApp, tx: Tx, who: Who) -> DryRunOut:
     """Try a rule on samples and on recent events; nothing is asked for, sent or kept."""
-    plan = checked(wanted.trigger, wanted.condition, wanted.actions)
+    plan = checked(wanted.trigger, wanted.condition, wanted.actions, wanted.schedule)
     samples = [_sample(app, who.org, wanted.trigger, each, at) for at, each in enumerate(wanted.events)]
     kept = await recent.newest(tx, who.org, wanted.trigger, wanted.recent) if wanted.recent else []
     now = datetime.now(UTC)

@@ -56,7 +56,7 @@ async def list_rules(tx: Tx, who: Who, query: PageQuery) -> Page[RuleOut]:
 async def create_rule(wanted: RuleIn, work: Work, response: Response) -> RuleOut:
     """Make a rule. One that is enabled hears every event from before this is answered."""
     values = _values(wanted.model_dump())
-    plan = checked(wanted.trigger, wanted.condition, wanted.actions)
+    plan = checked(wanted.trigger, wanted.condition, wanted.actions, wanted.schedule)
     await _bind(work.app, plan, values)
     tx = await work.begin()
     rule = await commands.create(tx, work.who.org, values)
@@ -116,17 +116,24 @@ async def list_runs(
     return Page(items=[RunOut.of(run) for run in shown.items], next_cursor=shown.next_cursor)
 
 
-def checked(trigger: str, condition: dict[str, Any] | None, actions: list[dict[str, Any]]) -> Plan:
+def checked(
+    trigger: str,
+    condition: dict[str, Any] | None,
+    actions: list[dict[str, Any]],
+    schedule: dict[str, Any] | None,
+) -> Plan:
     """The plan; a 422 problem that points at each mistake."""
     try:
-        return read_plan(trigger, condition, actions)
+        return read_plan(trigger, condition, actions, schedule)
     except InvalidRuleError as error:
         raise UnprocessableError("Correct the values named in `errors`.", errors=error.mistakes) from None
 
 
 def _merged(rule: Rule, values: Mapping[str, Any]) -> Plan:
-    said = {name: values.get(name, getattr(rule, name)) for name in ("trigger", "condition", "actions")}
-    return checked(said["trigger"], said["condition"], said["actions"])
+    trigger, condition, actions, schedule = (
+        values.get(name, getattr(rule, name)) for name in ("trigger", "condition", "actions", "schedule")
+    )
+    return checked(trigger, condition, actions, schedule)
 
 
 def _values(written: dict[str, Any]) -> dict[str, Any]:

@@ -1,20 +1,23 @@
 """Bodies of requests and answers."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from flotilla.store.postgres import Row
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from flotilla_automation.domain.rules import Rule, RuleState
+from flotilla_automation.domain.rules import InvalidRuleError, Rule, RuleState
 from flotilla_automation.domain.runs import Run
 
 CONDITION = """`{"field": "data.channel", "operator": "equals", "value": "telegram"}`, or `{"all": […]}`,
 `{"any": […]}`, `{"not": …}` of conditions. GET /v1/triggers/{type} lists the fields and their operators. Null: it
 always holds."""
+SCHEDULE = """When a rule whose trigger is `schedule.due.v1` is due: `{"cron": "0 9 * * 1-5", "time_zone":
+"Europe/Berlin"}`, with five fields: minute, hour, day of the month, month, day of the week."""
 ACTIONS = """In their order. `{"type": "create_task", "title": "Call {{ data.sender.name | the customer }}"}`,
-`move_deal`, `send_message`, `call_webhook`, `wait`, `no_reply`. Ids are UUIDs, or one place
+`move_deal`, `send_message`, `assign_conversation`, `assign_deal`, `assign_contact`, `tag_contact`, `start_sequence`,
+`ask_ai`, `notify`, `book_host`, `call_webhook`, `wait`, `no_reply`. Ids are UUIDs, or one place
 of the event that holds one."""
 
 
@@ -35,6 +38,9 @@ class Written(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+Schedule = Annotated[dict[str, Any] | None, Field(description=SCHEDULE)]
+
+
 class RuleIn(Written):
     """A new rule."""
 
@@ -44,6 +50,7 @@ class RuleIn(Written):
     trigger: Annotated[str, Field(max_length=100, examples=["message.received.v1"])]
     condition: Annotated[dict[str, Any] | None, Field(description=CONDITION)] = None
     actions: Annotated[list[dict[str, Any]], Field(description=ACTIONS)]
+    schedule: Schedule = None
 
 
 class RulePatch(Written):
@@ -55,6 +62,7 @@ class RulePatch(Written):
     trigger: Annotated[str, Field(max_length=100)] = ""
     condition: Annotated[dict[str, Any] | None, Field(description=CONDITION)] = None
     actions: Annotated[list[dict[str, Any]], Field(description=ACTIONS)] = []
+    schedule: Schedule = None
 
 
 class RuleOut(BaseModel):
@@ -68,14 +76,27 @@ class RuleOut(BaseModel):
     trigger: str
     condition: dict[str, Any] | None
     actions: list[dict[str, Any]]
+    schedule: dict[str, Any] | None
+    next_due_at: datetime | None = Field(description="When it runs next, of an enabled rule with a schedule.")
     created_at: datetime
     updated_at: datetime
 
     @classmethod
     def of(cls, rule: Rule) -> "RuleOut":
         """As it is shown."""
-        values = {name: getattr(rule, name) for name in cls.model_fields if name != "enabled"}
-        return cls(**values, enabled=rule.state is RuleState.ENABLED)
+        told = ("enabled", "next_due_at")
+        values = {name: getattr(rule, name) for name in cls.model_fields if name not in told}
+        enabled = rule.state is RuleState.ENABLED
+        return cls(**values, enabled=enabled, next_due_at=_next_due(rule) if enabled else None)
+
+
+def _next_due(rule: Rule) -> datetime | None:
+    """None as well where its events have changed so that it fits them no more."""
+    try:
+        schedule = rule.plan.schedule
+    except InvalidRuleError:
+        return None
+    return None if schedule is None else schedule.after(datetime.now(UTC))
 
 
 class FindingOut(BaseModel):
@@ -153,6 +174,7 @@ class DryRunIn(Written):
     trigger: Annotated[str, Field(max_length=100)]
     condition: Annotated[dict[str, Any] | None, Field(description=CONDITION)] = None
     actions: Annotated[list[dict[str, Any]], Field(description=ACTIONS)]
+    schedule: Schedule = None
     events: Annotated[list[SampleIn], Field(max_length=50)] = []
     recent: Annotated[
         int, Field(ge=0, le=200, description="So many of the newest events of this type are looked at too.")

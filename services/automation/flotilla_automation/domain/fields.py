@@ -19,6 +19,8 @@ from flotilla.events.base import Envelope, Event
 from msgspec import inspect
 
 OWN: Final = "automation"
+SCHEDULE: Final = "schedule.due.v1"
+"""The trigger of rules that wait for a time: each for its own, which is told of when it comes."""
 
 
 class Kind(StrEnum):
@@ -102,8 +104,9 @@ class Occurrence:
 
 
 def triggers() -> list[str]:
-    """The types a rule may wait for: all but automation's own, which would feed on themselves."""
-    return sorted(type_ for type_, contract in CONTRACTS.items() if contract.owner != OWN)
+    """The types a rule may wait for: all but automation's own, which would feed on themselves; and its times."""
+    others = (type_ for type_, contract in CONTRACTS.items() if contract.owner != OWN)
+    return sorted((*others, SCHEDULE))
 
 
 @cache

@@ -13,8 +13,9 @@ from flotilla.events import automation as events
 
 from flotilla_automation.domain.actions import Action, kind_of, read_actions
 from flotilla_automation.domain.conditions import Condition
-from flotilla_automation.domain.fields import fields_of, triggers
+from flotilla_automation.domain.fields import SCHEDULE, fields_of, triggers
 from flotilla_automation.domain.reading import NOTHING, ConditionReader, Mistakes
+from flotilla_automation.domain.schedules import Schedule, read_schedule
 from flotilla_automation.domain.wishes import wanted_types
 
 
@@ -42,6 +43,8 @@ class Plan:
     trigger: str
     condition: Condition
     actions: tuple[Action, ...]
+    schedule: Schedule | None = None
+    """When it is due, where its trigger is a time."""
 
     @property
     def wants(self) -> frozenset[str]:
@@ -62,13 +65,14 @@ class Rule:
     trigger: str
     condition: dict[str, Any] | None = None
     actions: list[dict[str, Any]]
+    schedule: dict[str, Any] | None = None
     created_at: datetime
     updated_at: datetime
 
     @property
     def plan(self) -> Plan:
         """What it says, read."""
-        return read_plan(self.trigger, self.condition, self.actions)
+        return read_plan(self.trigger, self.condition, self.actions, self.schedule)
 
     def created(self) -> events.RuleCreated:
         """Tells that it came to be."""
@@ -90,19 +94,21 @@ class Rule:
         }
 
 
-PLAN_FIELDS: Final = ("trigger", "condition", "actions")
+PLAN_FIELDS: Final = ("trigger", "condition", "actions", "schedule")
 """A change of one of these makes a new version."""
 
 
-def read_plan(trigger: str, condition: dict[str, Any] | None, actions: Any) -> Plan:
+def read_plan(
+    trigger: str, condition: dict[str, Any] | None, actions: Any, schedule: dict[str, Any] | None = None
+) -> Plan:
     """Read what somebody wrote; InvalidRuleError with every mistake."""
-    return _read(trigger, msgspec.json.encode((condition, actions)))
+    return _read(trigger, msgspec.json.encode((condition, actions, schedule)))
 
 
 @lru_cache(maxsize=4096)
 def _read(trigger: str, written: bytes) -> Plan:
     mistakes = Mistakes()
-    raw_condition, raw_actions = msgspec.json.decode(written)
+    raw_condition, raw_actions, raw_schedule = msgspec.json.decode(written)
     if trigger not in triggers():
         mistakes.add("/trigger", "no such event, or one of automation's own: see GET /v1/triggers")
         raise InvalidRuleError(mistakes.found)
@@ -111,6 +117,11 @@ def _read(trigger: str, written: bytes) -> Plan:
     if raw_condition is not None:
         condition = ConditionReader(fields, mistakes).read(raw_condition, "/condition")
     actions = read_actions(raw_actions, fields, mistakes)
+    schedule = None
+    if trigger == SCHEDULE:
+        schedule = read_schedule(raw_schedule, mistakes)
+    elif raw_schedule is not None:
+        mistakes.add("/schedule", f"only a rule whose trigger is {SCHEDULE} has one")
     if mistakes.found:
         raise InvalidRuleError(mistakes.found)
-    return Plan(trigger, condition, actions)
+    return Plan(trigger, condition, actions, schedule)

@@ -30,7 +30,7 @@ from flotilla_automation.domain.actions import (
     TagContact,
     Wish,
 )
-from flotilla_automation.domain.fields import Occurrence
+from flotilla_automation.domain.fields import SCHEDULE, Occurrence
 from flotilla_automation.domain.templates import only_place, render
 
 NOTIFICATION: Final = "rule.notified"
@@ -82,11 +82,14 @@ class Asked:
 
 
 def wanted_types(trigger: str, actions: tuple[Action, ...]) -> frozenset[str]:
-    """What must be heard for a rule: its trigger, the answers to its wishes, the replies it waits to miss."""
+    """What must be heard for a rule: its trigger, the answers to its wishes, the replies it waits to miss.
+
+    A time is not heard: its timer begins the run.
+    """
     answers = [ANSWERS[type(action)] for action in actions if type(action) in ANSWERS]
     heard = [data for each in answers for data in (each.well, *each.ill)]
     heard += [REPLIES[action.by] for action in actions if isinstance(action, NoReply)]
-    return frozenset({trigger, *(contract_of(data).type for data in heard)})
+    return frozenset({trigger, *(contract_of(data).type for data in heard)} - {SCHEDULE})
 
 
 def wish(action: Wish, event: Occurrence, *, request_id: UUID, rule: str, now: datetime) -> Event:

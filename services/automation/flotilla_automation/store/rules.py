@@ -9,7 +9,7 @@ from flotilla.store.postgres import Row, Transaction
 from flotilla_automation.domain.rules import Rule, RuleState
 
 COLUMNS: Final = """r.id, r.sequence, r.name, r.state, r.position, r.version, v.trigger, v.condition, v.actions,
-r.created_at, r.updated_at"""
+v.schedule, r.created_at, r.updated_at"""
 JOINED: Final = """rules r JOIN rule_versions v
 ON v.organization_id = r.organization_id AND v.rule_id = r.id AND v.version = r.version"""
 
@@ -18,8 +18,8 @@ INSERT INTO rules (organization_id, id, name, state, position, version, trigger)
 VALUES ($1, $2, $3, $4, $5, 1, $6)"""
 
 INSERT_VERSION: Final = """
-INSERT INTO rule_versions (organization_id, rule_id, version, trigger, condition, actions)
-VALUES ($1, $2, $3, $4, $5, $6)"""
+INSERT INTO rule_versions (organization_id, rule_id, version, trigger, condition, actions, schedule)
+VALUES ($1, $2, $3, $4, $5, $6, $7)"""
 
 UPDATE: Final = """
 UPDATE rules SET sequence = sequence + 1, updated_at = now(), name = $3, state = $4, position = $5, version = $6,
@@ -92,7 +92,8 @@ async def waiting(tx: Transaction, came: Sequence[tuple[UUID, str]]) -> dict[tup
 
 
 async def _add_version(tx: Transaction, org: UUID, rule: Rule) -> None:
-    await tx.execute(INSERT_VERSION, org, rule.id, rule.version, rule.trigger, rule.condition, rule.actions)
+    said = (rule.trigger, rule.condition, rule.actions, rule.schedule)
+    await tx.execute(INSERT_VERSION, org, rule.id, rule.version, *said)
 
 
 async def _known(tx: Transaction, org: UUID, rule_id: UUID) -> Rule:

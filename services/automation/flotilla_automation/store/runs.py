@@ -37,7 +37,7 @@ WHERE (organization_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) AN
 ORDER BY organization_id, id FOR UPDATE"""  # noqa: S608
 
 PLANS: Final = """
-SELECT v.organization_id, v.rule_id, v.version, v.trigger, v.condition, v.actions, r.name
+SELECT v.organization_id, v.rule_id, v.version, v.trigger, v.condition, v.actions, v.schedule, r.name
 FROM rule_versions v JOIN rules r ON r.organization_id = v.organization_id AND r.id = v.rule_id
 WHERE (v.organization_id, v.rule_id, v.version) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[]))"""
 
@@ -131,7 +131,7 @@ async def plans(tx: Transaction, runs: Sequence[Run]) -> dict[tuple[UUID, UUID, 
     columns = [list(column) for column in zip(*wanted, strict=True)] or [[], [], []]
     return {
         (row["organization_id"], row["rule_id"], row["version"]): (
-            read_plan(row["trigger"], row["condition"], row["actions"]),
+            read_plan(row["trigger"], row["condition"], row["actions"], row["schedule"]),
             row["name"],
         )
         for row in await tx.fetch(PLANS, *columns)

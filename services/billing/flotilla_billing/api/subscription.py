@@ -13,7 +13,7 @@ from pydantic import AwareDatetime
 from flotilla_billing.api.values import MoneyOut
 from flotilla_billing.domain.entitlements import Entitlement, period_after, period_of
 from flotilla_billing.domain.plans import plans
-from flotilla_billing.domain.subscriptions import Subscription
+from flotilla_billing.domain.subscriptions import Subscription, SubscriptionState
 from flotilla_billing.settings import settings_of
 from flotilla_billing.store import subscriptions as store
 from flotilla_billing.store import usage
@@ -62,6 +62,8 @@ class SubscriptionOut(Shown):
     period_started_at: AwareDatetime
     period_ends_at: AwareDatetime
     cancel_at_period_end: bool
+    grace_ends_at: AwareDatetime | None
+    """While it is `past_due`: when the plan is lost, if nothing is paid until then."""
 
 
 class PlanIn(Written):
@@ -126,6 +128,8 @@ async def change_plan(body: PlanIn, tx: Tx, who: Who, response: Response) -> Sub
     subscription = await there(tx, who.org, lock=True)
     if subscription.provider != "local" or settings_of(tx).sells_through_stripe:
         raise ConflictError("Plans are paid through Stripe here: POST /v1/subscription/checkouts.")
+    if subscription.state is SubscriptionState.PAST_DUE and plans().plans[body.plan].price.amount_minor > 0:
+        raise ConflictError("Pay what is owed first: POST /v1/wallet/top-ups.")
     wanted = subscription.on(body.plan, datetime.now(UTC))
     if (subscription.plan, subscription.state) != (wanted.plan, wanted.state):
         subscription = await change(tx, subscription, wanted)

@@ -36,6 +36,8 @@ class Subscription:
     period_started_at: datetime
     period_ends_at: datetime
     cancel_at_period_end: bool = False
+    grace_ends_at: datetime | None = None
+    """While it is `past_due`: when the plan is lost."""
     created_at: datetime
 
     @classmethod
@@ -64,6 +66,7 @@ class Subscription:
             period_started_at=started_at,
             period_ends_at=period_after(started_at),
             cancel_at_period_end=False,
+            grace_ends_at=None,
         )
 
     def ended(self) -> "Subscription":
@@ -102,4 +105,5 @@ class Subscription:
             "period_started_at": self.period_started_at,
             "period_ends_at": self.period_ends_at,
             "cancel_at_period_end": self.cancel_at_period_end,
+            "grace_ends_at": self.grace_ends_at,
         }

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
-from flotilla.bus.declare import reaction
+from flotilla.bus.declare import projection, reaction
 from flotilla.bus.envelope import Received
 from flotilla.events.ai import UsageRecorded
 from flotilla.events.auth import User, UserCreated, UserDeactivated, UserUpdated
@@ -17,6 +17,7 @@ from flotilla.events.integrations import (
 from flotilla.store.postgres import Transaction
 
 from flotilla_billing import metering
+from flotilla_billing.store import dunning
 from flotilla_billing.store.usage import Holding, Use
 
 T = TypeVar("T", bound=Event)
@@ -53,6 +54,21 @@ async def count_seats(tx: Transaction, batch: Sequence[Received[User]]) -> None:
         for event in _newest(batch)
     ]
     await metering.hold(tx, seats, {event.org: event for event in batch})
+
+
+@projection(UserCreated, UserUpdated, UserDeactivated, lane="usage", tables=("owners",))
+async def keep_owners(tx: Transaction, batch: Sequence[Received[User]]) -> None:
+    """Know who is told when money is owed."""
+    people = [
+        (
+            event.org,
+            event.data.user_id,
+            event.sequence,
+            event.data.role == "owner" and event.data.state == "active",
+        )
+        for event in batch
+    ]
+    await dunning.keep_owners(tx, people)
 
 
 @reaction(IntegrationConnected, IntegrationDisconnected, IntegrationFailed, lane="usage")

@@ -46,6 +46,12 @@ SET told_at = excluded.told_at, ended = excluded.ended
 WHERE NOT stripe_objects.ended AND stripe_objects.told_at <= excluded.told_at
 RETURNING coalesce((SELECT told_at FROM before) = $3, false) AS again"""
 
+ADD_REQUEST: Final = "INSERT INTO stripe_requests (organization_id, id, kind) VALUES ($1, $2, $3)"
+READ_REQUEST: Final = "SELECT * FROM stripe_requests WHERE organization_id = $1 AND id = $2"
+ANSWER_REQUEST: Final = """
+UPDATE stripe_requests SET sequence = sequence + 1, state = $3, result = $4, reason = $5
+WHERE organization_id = $1 AND id = $2 AND state = 'pending'"""
+
 ORGANIZATION: Final = "SELECT name FROM organizations WHERE organization_id = $1"
 PAYMENT_BY_REFERENCE: Final = """
 SELECT * FROM payments WHERE organization_id = $1 AND method = 'stripe' AND state = 'succeeded' AND reference = $2"""

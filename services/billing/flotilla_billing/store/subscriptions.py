@@ -12,7 +12,7 @@ from flotilla_billing.domain.subscriptions import Subscription, SubscriptionStat
 
 _SUBSCRIPTION: Final = (
     "organization_id, id, sequence, plan, state, provider, trial_ends_at, period_started_at, period_ends_at,"
-    " cancel_at_period_end, created_at"
+    " cancel_at_period_end, grace_ends_at, created_at"
 )
 _ENTITLEMENT: Final = (
     "organization_id, id, sequence, feature, enabled, usage_limit, beyond, used, told, period_started_at"
@@ -25,7 +25,7 @@ ORDER BY organization_id
 ON CONFLICT (organization_id) DO NOTHING RETURNING {_SUBSCRIPTION}"""  # noqa: S608
 SAVE: Final = f"""
 UPDATE subscriptions SET sequence = sequence + 1, plan = $3, state = $4, provider = $5, trial_ends_at = $6,
-       period_started_at = $7, period_ends_at = $8, cancel_at_period_end = $9
+       period_started_at = $7, period_ends_at = $8, cancel_at_period_end = $9, grace_ends_at = $10
 WHERE organization_id = $1 AND id = $2 RETURNING {_SUBSCRIPTION}"""  # noqa: S608
 READ: Final = f"SELECT {_SUBSCRIPTION} FROM subscriptions WHERE organization_id = $1"  # noqa: S608
 
@@ -80,6 +80,7 @@ async def save(tx: Transaction, subscription: Subscription) -> Subscription:
         subscription.period_started_at,
         subscription.period_ends_at,
         subscription.cancel_at_period_end,
+        subscription.grace_ends_at,
     )
     assert row is not None
     return subscription_of(row)

@@ -12,11 +12,11 @@ from flotilla.cause import Cause
 from flotilla.ids import derived_id
 from flotilla.store.postgres import Transaction
 
-from flotilla_billing import commands
+from flotilla_billing import commands, purchasing
 from flotilla_billing.domain.invoices import NotPossibleError, Payment, PaymentState
 from flotilla_billing.domain.plans import plans
 from flotilla_billing.domain.subscriptions import SubscriptionState
-from flotilla_billing.store import invoices, payments, subscriptions
+from flotilla_billing.store import invoices, payments, purchases, subscriptions
 from flotilla_billing.store import stripe as store
 from flotilla_billing.stripe.catalog import price_key, received
 from flotilla_billing.subscribing import begin, change
@@ -33,6 +33,10 @@ STATES: Final = {
     "incomplete_expired": SubscriptionState.CANCELLED,
 }
 """Stripe's states and ours; one that is still `incomplete` is none yet."""
+
+
+ACTOR: Final = "service:stripe"
+REFUSED: Final = "The payment was refused."
 
 
 class StripePrice(msgspec.Struct, frozen=True):
@@ -112,8 +116,8 @@ async def apply_subscription(
     before = await subscriptions.read(tx, org, lock=True)
     assert before is not None
     known = await store.customer(tx, org)
-    if ended and known["subscription_id"] not in (None, told.id):
-        return False  # an earlier one has ended; another is in force
+    if ended and (known["subscription_id"] not in (None, told.id) or before.provider == "local"):
+        return False  # one that is not in force has ended
     plan = _plan(told)
     item = told.items.data[0] if told.items.data else None
     after = replace(
@@ -183,7 +187,7 @@ async def apply_failure(
     if invoice_id is None or await invoices.read(tx, org, invoice_id) is None:
         return
     currency = intent.currency.upper()
-    reason = str((intent.last_payment_error or {}).get("message") or "The payment was refused.")
+    reason = str((intent.last_payment_error or {}).get("message") or REFUSED)
     failed = _payment(
         org,
         invoice_id,
@@ -194,6 +198,17 @@ async def apply_failure(
         at,
     )
     await commands.note_failure(tx, replace(failed, reason=reason[:500]))
+
+
+async def apply_purchase(tx: Transaction, org: UUID, intent: StripePaymentIntent, *, failed: bool) -> None:
+    """What became of money for something the organization bought; whoever says so first is believed."""
+    purchase_id = named(intent.metadata, "purchase_id")
+    if purchase_id is None:
+        return
+    held = await purchases.lock(tx, [(org, purchase_id)])
+    reason = str((intent.last_payment_error or {}).get("message") or REFUSED) if failed else ""
+    for purchase in held.values():
+        await purchasing.settle(tx, purchase, Cause.fresh(ACTOR), intent.id, reason)
 
 
 async def apply_refund(tx: Transaction, org: UUID, charge: StripeCharge) -> None:

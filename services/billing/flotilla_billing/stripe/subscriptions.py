@@ -107,10 +107,11 @@ async def _done(_: Transaction, __: Job, ___: None) -> None:
     """Nothing is to be written."""
 
 
-async def _gave_up(_: Transaction, job: Job, error: Exception) -> None:
+async def gave_up(_: Transaction, job: Job, error: Exception) -> None:
+    """Nothing is to be done but to say so."""
     log.error("stripe.gave_up", kind=job.kind, org=str(job.org), key=job.key, error=repr(error))
 
 
-meter_job = JobKind(METER, Metered, tell_meter, _done, _gave_up, attempts=12)
-cancel_job = JobKind(CANCEL, Ending, end_with_period, _done, _gave_up, attempts=8)
-refresh_job = JobKind(REFRESH, Asked, fetch, fetched, _gave_up, attempts=8)
+meter_job = JobKind(METER, Metered, tell_meter, _done, gave_up, attempts=12)
+cancel_job = JobKind(CANCEL, Ending, end_with_period, _done, gave_up, attempts=8)
+refresh_job = JobKind(REFRESH, Asked, fetch, fetched, gave_up, attempts=8)

@@ -14,11 +14,10 @@ from flotilla.problems import BadRequestError, NotFoundError, UnauthorizedError
 from flotilla.store.postgres import Transaction
 
 from flotilla_billing.store import stripe as store
-from flotilla_billing.stripe import applying
+from flotilla_billing.stripe import applying, dues
 from flotilla_billing.stripe.client import keys
 from flotilla_billing.stripe.subscriptions import REFRESH, Asked
 
-ACTOR: Final = "service:stripe"
 TOLERANCE_SECONDS: Final = 300
 """A signature older than that is a repetition by somebody else."""
 
@@ -68,7 +67,7 @@ async def take(app: App, owner: UUID, body: bytes, signature: str | None) -> str
     readers = _OF_PLANS if owner == PLATFORM_ORG else _OF_INVOICES
     if event.type not in readers:
         return "ignored"
-    async with app.db.transaction(org, cause=Cause.fresh(ACTOR)) as tx:
+    async with app.db.transaction(org, cause=Cause.fresh(applying.ACTOR)) as tx:
         if not await store.take_event(tx, org, event.id, event.type):
             return "known"
         shape, apply = readers[event.type]
@@ -101,14 +100,26 @@ async def _failure(
     await applying.apply_failure(tx, org, told, event.id, event.at)
 
 
+async def _due(tx: Transaction, org: UUID, event: StripeEvent, told: dues.StripeInvoice) -> None:
+    await dues.apply_due(tx, org, told, event.at, paid=event.type == "invoice.paid")
+
+
+async def _purchase(
+    tx: Transaction, org: UUID, event: StripeEvent, told: applying.StripePaymentIntent
+) -> None:
+    await applying.apply_purchase(tx, org, told, failed=event.type.endswith("failed"))
+
+
 async def _refund(tx: Transaction, org: UUID, _: StripeEvent, told: applying.StripeCharge) -> None:
     await applying.apply_refund(tx, org, told)
 
 
 def _organization(told: Mapping[str, Any]) -> UUID | None:
     """For which organization it was made in the platform's account."""
-    metadata = told.get("metadata")
-    return applying.named(metadata, "organization_id") if isinstance(metadata, dict) else None
+    for metadata in (told.get("metadata"), dues.metadata_of(told)):
+        if isinstance(metadata, dict) and (found := applying.named(metadata, "organization_id")) is not None:
+            return found
+    return None
 
 
 Reader = tuple[Any, Callable[[Transaction, UUID, StripeEvent, Any], Awaitable[None]]]
@@ -125,6 +136,10 @@ _OF_PLANS: Final[dict[str, Reader]] = {
         (applying.StripeSubscription, _subscription),
     ),
     "checkout.session.completed": (applying.StripeSession, _plan_session),
+    "invoice.payment_failed": (dues.StripeInvoice, _due),
+    "invoice.paid": (dues.StripeInvoice, _due),
+    "payment_intent.succeeded": (applying.StripePaymentIntent, _purchase),
+    "payment_intent.payment_failed": (applying.StripePaymentIntent, _purchase),
 }
 _OF_INVOICES: Final[dict[str, Reader]] = {
     "checkout.session.completed": (applying.StripeSession, _invoice_session),

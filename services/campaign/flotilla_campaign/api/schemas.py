@@ -13,9 +13,12 @@ from flotilla_campaign.domain.sequences import SequenceDraft
 
 STEPS = """In their order: `{"type": "send", "text": "Hello {{ name | there }}", "window": {"opens": "09:00", "closes":
 "17:00", "days": [1, 2, 3, 4, 5]}}`, `{"type": "wait", "amount": 2, "unit": "days"}` (or `minutes`, `hours`),
-`{"type": "branch", "on": "replied", "then": 4, "otherwise": 3}`, `{"type": "branch", "on": "field", "field": "plan",
-"equals": "pro", "then": 4, "otherwise": 3}`. A branch leads to a later step, by its place from 0; the number of steps
-is the end. A window is open by the wall clock of the person's zone, else of the organization's."""
+`{"type": "branch", "on": "replied", "then": 4, "otherwise": 3}` (or `opened`, `clicked`), `{"type": "branch", "on":
+"field", "field": "plan", "equals": "pro", "then": 4, "otherwise": 3}`. A branch leads to a later step, by its place
+from 0; the number of steps is the end. A window is open by the wall clock of the person's zone, else of the
+organization's. With `"track": true` a message tells when it is opened and its links are followed; with `"variants":
+["…"]` and `"experiment": {"metric": "replied", "least": 100, "confidence": 0.95}` the best text is found out and kept.
+`{{ unsubscribe_link }}` is the place of the link by which they want no more."""
 
 
 def _one_line(text: str) -> str:

@@ -1,9 +1,9 @@
 """/v1/sequences."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 from flotilla.bus.connection import BROKER_ERRORS
 from flotilla.http import (
     NotFoundError,
@@ -21,6 +21,7 @@ from flotilla.http import (
 from flotilla.http.pages import page
 
 from flotilla_campaign import commands
+from flotilla_campaign.api.results import ExperimentOut, ResultOut
 from flotilla_campaign.api.schemas import (
     EnrolmentIn,
     EnrolmentOut,
@@ -31,7 +32,7 @@ from flotilla_campaign.api.schemas import (
 from flotilla_campaign.domain.enrolments import EnrolmentState
 from flotilla_campaign.domain.sequences import InvalidSequenceError, SequenceDraft, SequenceState, read_steps
 from flotilla_campaign.own import bound
-from flotilla_campaign.store import enrolments
+from flotilla_campaign.store import enrolments, experiments, results
 from flotilla_campaign.store import sequences as store
 
 routes = Routes("/v1/sequences", tag="campaigns")
@@ -128,6 +129,23 @@ async def list_enrolments(
     return Page(items=[EnrolmentOut.of(each) for each in shown.items], next_cursor=shown.next_cursor)
 
 
+@routes.get("/{sequence_id}/results", permission="campaigns:read")
+async def read_sequence_results(
+    sequence_id: UUID, tx: Tx, who: Who, version: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None
+) -> list[ResultOut]:
+    """What came of the messages of a version, the newest without one named, by step and variant."""
+    draft = _there(await store.read(tx, who.org, sequence_id))
+    rows = await results.of_version(tx, who.org, sequence_id, version or draft.version)
+    return [ResultOut(**dict(row)) for row in rows]
+
+
+@routes.get("/{sequence_id}/experiments", permission="campaigns:read")
+async def list_experiments(sequence_id: UUID, tx: Tx, who: Who) -> list[ExperimentOut]:
+    """Which texts are compared, and what was decided; of the newest version first, at most 200."""
+    _there(await store.read(tx, who.org, sequence_id))
+    return [ExperimentOut(**dict(row)) for row in await experiments.of_sequence(tx, who.org, sequence_id)]
+
+
 def _check(steps: list[dict[str, Any]]) -> None:
     """A 422 problem that points at each mistake."""
     try:
@@ -137,7 +155,7 @@ def _check(steps: list[dict[str, Any]]) -> None:
 
 
 def _there(draft: SequenceDraft | None) -> SequenceDraft:
-    if draft is None or draft.state is SequenceState.DELETED:
+    if draft is None or draft.state is SequenceState.DELETED or draft.is_bulk:
         raise NotFoundError("There is no sequence with this id.")
     return draft
 

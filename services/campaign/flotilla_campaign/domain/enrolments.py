@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from flotilla.events import campaign as events
 from flotilla.ids import derived_id
 
+from flotilla_campaign.domain.experiments import variant_of
 from flotilla_campaign.domain.sequences import Branch, Plan, Send, Wait
 from flotilla_campaign.domain.templates import render
 
@@ -129,6 +130,8 @@ class Surroundings:
     zone: ZoneInfo
     unsubscribe_link: Callable[[UUID], str] = lambda _: ""
     """Of a message."""
+    winners: Mapping[int, str] = field(default_factory=dict)
+    """The best text of steps where that is known."""
 
 
 def begin_step(enrolment: Enrolment, plan: Plan, around: Surroundings) -> tuple[Enrolment, list[Taken]]:
@@ -158,10 +161,14 @@ def _send(
         return replace(enrolment, phase=Phase.WINDOW, due_at=opens), taken
     request_id = enrolment.request_id()
     places = {**enrolment.fields, UNSUBSCRIBE_LINK: around.unsubscribe_link(request_id)}
-    text = render(step.text, places)
+    variant = None
+    if step.variants:
+        count = 1 + len(step.variants)
+        variant = around.winners.get(enrolment.step) or variant_of(enrolment.id, enrolment.step, count)
+    text = render(step.text_of(variant), places)
     if not text:
         return enrolment.stopped(now, "empty"), taken
-    taken.append(Taken(enrolment.step, "send", None, request_id, text, step.track))
+    taken.append(Taken(enrolment.step, "send", None, request_id, text, step.track, variant))
     return replace(enrolment, phase=Phase.ANSWER), taken
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from flotilla_campaign.domain.experiments import NAMES
 from flotilla_campaign.domain.templates import LIMIT, is_sound
 from flotilla_campaign.domain.windows import Window
 
@@ -20,13 +21,32 @@ FieldName = Annotated[str, msgspec.Meta(pattern=r"^[a-z_][a-z0-9_]{0,49}$")]
 Target = Annotated[int, msgspec.Meta(ge=0, le=MOST_STEPS)]
 
 
+class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What decides which text of a step does best."""
+
+    metric: Literal["replied", "clicked", "opened"] = "replied"
+    least: Annotated[int, msgspec.Meta(ge=10, le=1_000_000)] = 100
+    """Messages of each text at the first look."""
+    confidence: Annotated[float, msgspec.Meta(ge=0.8, le=0.999)] = 0.95
+
+
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=LIMIT)]
+
+
 class Send(msgspec.Struct, frozen=True, tag="send", tag_field="type", forbid_unknown_fields=True):
     """A message to the person's conversation, as soon as the window is open."""
 
-    text: Annotated[str, msgspec.Meta(min_length=1, max_length=LIMIT)]
+    text: Text
     window: Window | None = None
     track: bool = False
     """Whether its links are led through Flotilla, and mail tells when it is opened."""
+    variants: Annotated[tuple[Text, ...], msgspec.Meta(max_length=4)] = ()
+    """Further texts to try beside `text`, which is `a`: `b`, `c`, …"""
+    experiment: Experiment | None = None
+
+    def text_of(self, variant: str | None) -> str:
+        """What it says; without a variant, `text`."""
+        return (self.text, *self.variants)[NAMES.index(variant) if variant else 0]
 
 
 class Wait(msgspec.Struct, frozen=True, tag="wait", tag_field="type", forbid_unknown_fields=True):
@@ -91,6 +111,8 @@ class SequenceDraft:
     version: int = 0
     segment_id: UUID | None = None
     """Who enters this segment of crm is enrolled."""
+    is_bulk: bool = False
+    """Whether it is the one message of a campaign, and stands in no list."""
     leaves_with_segment: bool = False
     """Whether who leaves it goes no further."""
     created_at: datetime
@@ -119,8 +141,12 @@ def read_steps(written: Sequence[Any]) -> tuple[Step, ...]:
 
 def _unfit(step: Step, place: int, count: int) -> Iterator[str]:
     if isinstance(step, Send):
-        if not step.text.strip() or not is_sound(step.text):
+        if any(not text.strip() or not is_sound(text) for text in (step.text, *step.variants)):
             yield "Write a text; a place is written {{ field }} or {{ field | words where it is empty }}."
+        if step.experiment is not None and not step.variants:
+            yield "An experiment has `variants` to compare."
+        if not step.track and step.variants and step.experiment and step.experiment.metric != "replied":
+            yield "Opens and clicks are counted where the step is tracked: set `track`."
         if step.window is not None and step.window.opens >= step.window.closes:
             yield "The window closes before it opens."
     elif isinstance(step, Wait):

@@ -17,11 +17,12 @@ NOW: Final = "SELECT now()"
 # Whoever is in the sequence already, or was enrolled by the same wish, is left out.
 INSERT: Final = """
 INSERT INTO enrolments (organization_id, id, sequence_id, version, contact_id, conversation_id, fields, time_zone,
-                        state, phase, due_at, started_at)
-SELECT organization_id, id, sequence_id, version, contact_id, conversation_id, fields, time_zone, 'active', 'due',
-       started_at, started_at
+                        campaign_id, state, phase, due_at, started_at)
+SELECT organization_id, id, sequence_id, version, contact_id, conversation_id, fields, time_zone, campaign_id,
+       'active', 'due', started_at, started_at
 FROM jsonb_to_recordset($1) AS t (organization_id uuid, id uuid, sequence_id uuid, version integer, contact_id uuid,
-                                  conversation_id uuid, fields jsonb, time_zone text, started_at timestamptz)
+                                  conversation_id uuid, fields jsonb, time_zone text, campaign_id uuid,
+                                  started_at timestamptz)
 ORDER BY organization_id, sequence_id, contact_id
 ON CONFLICT DO NOTHING RETURNING organization_id, id"""
 UPDATE: Final = f"""
@@ -51,6 +52,12 @@ JOIN sequences s ON s.organization_id = t.org AND s.segment_id = t.segment AND s
 JOIN enrolments e ON e.organization_id = t.org AND e.sequence_id = s.id AND e.contact_id = t.contact
  AND e.ended_at IS NULL"""
 
+# Steps of a paused campaign: they came due and were left where they stood.
+HELD_BACK: Final = f"""
+SELECT {COLUMNS} FROM enrolments
+WHERE organization_id = $1 AND campaign_id = $2 AND ended_at IS NULL AND state = 'active' AND due_at <= now()
+ORDER BY id"""  # noqa: S608
+
 ENTER: Final = """
 INSERT INTO effects (organization_id, enrolment_id, step, kind, request_id, state, reason, over_at)
 VALUES ($1, $2, $3, $4, $5, CASE WHEN $5::uuid IS NULL THEN 'done' ELSE 'asked' END, $6,
@@ -75,6 +82,7 @@ INSERTED: Final = (
     "conversation_id",
     "fields",
     "time_zone",
+    "campaign_id",
     "started_at",
 )
 Key = tuple[UUID, UUID]
@@ -150,6 +158,11 @@ async def following_segments(tx: Transaction, left: Sequence[tuple[UUID, UUID, U
     columns = [list(column) for column in zip(*left, strict=True)]
     rows = await tx.fetch(IN_SEGMENT_SEQUENCES, *columns)
     return [(row["organization_id"], row["id"]) for row in rows]
+
+
+async def held_back(tx: Transaction, org: UUID, campaign_id: UUID) -> list[Enrolment]:
+    """Those of a campaign whose time has come."""
+    return [_enrolment(row) for row in await tx.fetch(HELD_BACK, org, campaign_id)]
 
 
 async def enter(tx: Transaction, enrolment: Enrolment, taken: Taken) -> bool:

@@ -8,15 +8,18 @@ from flotilla.store.postgres import Row, Transaction
 
 from flotilla_campaign.domain.sequences import Plan, SequenceDraft, SequenceState, read_steps
 
-COLUMNS: Final = """id, sequence, name, state, steps, stop_on_reply, version, segment_id, leaves_with_segment,
+COLUMNS: Final = """id, sequence, name, state, steps, stop_on_reply, version, segment_id, leaves_with_segment, is_bulk,
 created_at, updated_at"""
 
 # One at a time makes sequences: the count is of those that others have committed.
 LOCK_ORGANIZATION: Final = "SELECT pg_advisory_xact_lock(hashtextextended('sequences ' || $1::uuid::text, 0))"
-COUNT: Final = "SELECT count(*) FROM sequences WHERE organization_id = $1 AND state = 'active'"
+COUNT: Final = (
+    "SELECT count(*) FROM sequences WHERE organization_id = $1 AND state = 'active' AND NOT is_bulk"
+)
 INSERT: Final = f"""
-INSERT INTO sequences (organization_id, id, name, steps, stop_on_reply, segment_id, leaves_with_segment)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO sequences (organization_id, id, name, steps, stop_on_reply, segment_id, leaves_with_segment,
+                       is_bulk)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 RETURNING {COLUMNS}"""  # noqa: S608
 UPDATE: Final = f"""
 UPDATE sequences SET sequence = sequence + 1, updated_at = now(), name = $3, state = $4, steps = $5,
@@ -28,7 +31,7 @@ VALUES ($1, $2, $3, $4, $5)"""
 LOCK: Final = "SELECT id FROM sequences WHERE organization_id = $1 AND id = $2 FOR UPDATE"
 READ: Final = f"SELECT {COLUMNS} FROM sequences WHERE organization_id = $1 AND id = $2"  # noqa: S608
 LIST: Final = f"""
-SELECT {COLUMNS} FROM sequences WHERE organization_id = $1 AND state = 'active' AND id > $2
+SELECT {COLUMNS} FROM sequences WHERE organization_id = $1 AND state = 'active' AND NOT is_bulk AND id > $2
 ORDER BY id LIMIT $3"""  # noqa: S608
 PLAN: Final = """
 SELECT steps, stop_on_reply FROM sequence_versions
@@ -53,7 +56,8 @@ async def count(tx: Transaction, org: UUID) -> int:
 
 async def add(tx: Transaction, org: UUID, draft: SequenceDraft) -> SequenceDraft:
     """Write a new one."""
-    values = (draft.name, draft.steps, draft.stop_on_reply, draft.segment_id, draft.leaves_with_segment)
+    names = ("name", "steps", "stop_on_reply", "segment_id", "leaves_with_segment", "is_bulk")
+    values = [getattr(draft, name) for name in names]
     row = await tx.fetchrow(INSERT, org, draft.id, *values)
     assert row is not None
     return _draft(row)

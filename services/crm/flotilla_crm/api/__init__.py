@@ -5,6 +5,7 @@ from flotilla_crm.api.companies import companies
 from flotilla_crm.api.consents import consents
 from flotilla_crm.api.consents import records as consent_records
 from flotilla_crm.api.contacts import contacts
+from flotilla_crm.api.duplicates import duplicates
 from flotilla_crm.api.hosts import booking_hosts
 from flotilla_crm.api.imports import imports
 from flotilla_crm.api.leads import leads
@@ -22,6 +23,7 @@ __all__ = [
     "consents",
     "contact_merges",
     "contacts",
+    "duplicates",
     "imports",
     "leads",
     "merges",

@@ -29,6 +29,7 @@ from flotilla_crm.api.values import Moment, Title, moment_key
 from flotilla_crm.booking_saga import booking_saga
 from flotilla_crm.domain.availability import Offer, free
 from flotilla_crm.domain.bookings import DEFAULT_TITLE, MAX_TITLE, Booking, Refusal
+from flotilla_crm.holding import Refused
 from flotilla_crm.store import bookings as store
 from flotilla_crm.store import hosts
 
@@ -142,7 +143,7 @@ async def create_booking(body: BookingIn, tx: Tx, who: Who, work: Work, response
         cause=work.cause,
     )
     result = (await commands.book(tx, [wanted]))[wanted.booking_id]
-    if isinstance(result, commands.Refused):
+    if isinstance(result, Refused):
         raise _problem(result)
     response.headers["Location"] = f"/v1/bookings/{result.id}"
     return await _read(tx, who.org, result.id, response)
@@ -164,7 +165,7 @@ async def reschedule_booking(
     result = await commands.reschedule(
         tx, who.org, booking, body.host_ids or [booking.host_id], body.starts_at, work.cause
     )
-    if isinstance(result, commands.Refused):
+    if isinstance(result, Refused):
         raise _problem(result)
     return await _read(tx, who.org, booking_id, response)
 
@@ -213,7 +214,7 @@ def _there(booking: Booking | None) -> Booking:
     return booking
 
 
-def _problem(refused: commands.Refused) -> Problem:
+def _problem(refused: Refused) -> Problem:
     """What the caller can do: choose another contact or host, or one of the slots that are free."""
     offers = [_offer(offer) for offer in refused.offers]
     if refused.why is Refusal.TAKEN:

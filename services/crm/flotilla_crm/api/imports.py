@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Path, Request, Response
+from fastapi import Query, Request, Response
 from flotilla.http import (
     ConflictError,
     NotFoundError,
@@ -136,9 +136,9 @@ async def delete_import(import_id: UUID, tx: Tx, who: Who) -> None:
     await store.delete(tx, who.org, import_id)
 
 
-@imports.put("/{import_id}/parts/{number}", permission="contacts:write")
+@imports.put("/{import_id}/parts", permission="contacts:write")
 async def upload_part(
-    import_id: UUID, number: Annotated[int, Path(ge=1, le=MAX_PARTS)], request: Request, work: Work
+    import_id: UUID, number: Annotated[int, Query(ge=1, le=MAX_PARTS)], request: Request, work: Work
 ) -> PartsOut:
     """A part of the file as it is, cut anywhere: at most 1 MiB, 512 of them, numbered from 1.
 

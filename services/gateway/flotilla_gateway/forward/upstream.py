@@ -1,6 +1,12 @@
-"""One service as the gateway sees it: its address, its pool of kept-alive connections, its breaker."""
+"""One service as the gateway sees it: its addresses, its pool of kept-alive connections, its breaker.
+
+A platform gives a service one address and shares its connections out among the replicas behind it. Where there is
+none that does, the gateway is given the replicas' own: new connections go to one after the other, and past one
+that takes none. Nothing has been sent by then, so that is safe for every request.
+"""
 
 import asyncio
+import contextlib
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
@@ -30,15 +36,11 @@ class UpstreamLimits:
 class Upstream:
     """Connections to one service."""
 
-    def __init__(self, name: str, url: str, limits: UpstreamLimits) -> None:
-        """`url`: `http://host:port`."""
-        parts = urlsplit(url)
-        if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
-            raise ValueError(f"{name}: {url!r} is no http address")
+    def __init__(self, name: str, urls: str, limits: UpstreamLimits) -> None:
+        """`urls`: `http://host:port`, or several with `|` between them."""
         self.name = name
-        self.host = parts.hostname
-        self.port = parts.port or DEFAULT_PORTS[parts.scheme]
-        self.authority = parts.netloc.encode("ascii")
+        self.addresses: deque[tuple[str, int]] = deque(_address(name, url) for url in urls.split("|"))
+        self.authority = urlsplit(urls.split("|")[0]).netloc.encode("ascii")
         self.limits = limits
         self._loop = asyncio.get_running_loop()
         self.breaker = Breaker(self._loop.time)
@@ -128,15 +130,25 @@ class Upstream:
     async def _open(self) -> Connection:
         self._opening += 1
         try:
-            async with asyncio.timeout(self.limits.connect):
-                _, connection = await self._loop.create_connection(
-                    lambda: Connection(self._loop, self._lost), self.host, self.port
-                )
-        except (OSError, TimeoutError) as error:
-            raise ConnectError(str(error)) from error
+            for _ in range(len(self.addresses) - 1):
+                with contextlib.suppress(ConnectError):
+                    return await self._connect()
+            return await self._connect()
         finally:
             self._opening -= 1
             self._admit()
+
+    async def _connect(self) -> Connection:
+        """To the next address, whose turn it then is no more."""
+        host, port = self.addresses[0]
+        self.addresses.rotate(-1)
+        try:
+            async with asyncio.timeout(self.limits.connect):
+                _, connection = await self._loop.create_connection(
+                    lambda: Connection(self._loop, self._lost), host, port
+                )
+        except (OSError, TimeoutError) as error:
+            raise ConnectError(str(error)) from error
         return connection
 
     async def _queue(self) -> None:
@@ -163,3 +175,10 @@ class Upstream:
     def _lost(self, connection: Connection) -> None:
         if connection in self._idle:
             self._idle.remove(connection)
+
+
+def _address(name: str, url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+        raise ValueError(f"{name}: {url!r} is no http address")
+    return parts.hostname, parts.port or DEFAULT_PORTS[parts.scheme]

@@ -27,7 +27,7 @@ CONNECTIONS: Final = 10
 MOST_MESSAGES: Final = 10_000
 MOST_BYTES: Final = 64 << 20
 CONFIRM_SECONDS: Final = 10.0
-POLICY: Final = {
+POLICY: Final[dict[str, Any]] = {
     "pattern": r"^partner\.",
     "apply-to": "queues",
     "definition": {

@@ -166,7 +166,9 @@ class Health:
         if not attempts:
             return self
         if any(each.delivered for each in attempts):
-            return Health(delivered_at=now)
+            # A queue that is full takes more when somebody has read.
+            full = any(not each.delivered and not each.counts for each in attempts)
+            return Health(rest_until=now + rest if full else None, delivered_at=now)
         longest = max(rest, LONGEST_REST)
         wait = min(rest * 2 ** min(self.failures, 20), longest) * _jittered(jitter)
         return replace(

@@ -159,6 +159,9 @@ def test_rests_grow_until_something_is_taken() -> None:
     assert health.failing_since == NOW
     mixed = [*failed, Attempt(letter(), delivered=True)]
     assert health.after(mixed, NOW, timedelta(seconds=5)) == Health(delivered_at=NOW)
+    full = [Attempt(letter(), delivered=True), Attempt(letter(), delivered=False, counts=False)]
+    waits = health.after(full, NOW, timedelta(seconds=5))
+    assert waits == Health(rest_until=NOW + timedelta(seconds=5), delivered_at=NOW)
     assert health.since(NOW + timedelta(seconds=1)) == Health()
     assert health.since(NOW) == health
 

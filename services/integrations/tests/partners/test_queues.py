@@ -153,7 +153,7 @@ async def test_a_queue_that_nobody_reads_fills_no_disk_and_loses_nothing(
     partners: Harness, org: UUID, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     definition = {**POLICY["definition"], "max-length": 3}
-    monkeypatch.setitem(POLICY, "definition", definition)  # type: ignore[arg-type]
+    monkeypatch.setitem(POLICY, "definition", definition)
     subscribed = await subscribe(None, ["company.*"])
     sent: set[str] = set()
 

@@ -4,13 +4,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from fastapi.routing import APIRoute
 from flotilla.events.auth import UserLoggedIn
 from flotilla.events.integrations import PartnerSubscriptionChanged
 from flotilla.ids import new_id
 from flotilla.security.sealing import UnsealError
 from flotilla.testing import Client, Harness, eventually
 from flotilla.testing.plugin import StartService
-from flotilla_integrations.partners import secrets
+from flotilla_integrations.partners import api, secrets
 
 from services.integrations.tests.partners.conftest import SETTINGS, Endpoint, Subscribe, company
 
@@ -88,13 +89,20 @@ async def test_only_administrators_and_only_their_own(
     partners: Harness, org: UUID, endpoint: Endpoint, subscribe: Subscribe
 ) -> None:
     subscribed = await subscribe(endpoint, ["deal.*"])
-    for role in ("team_owner", "team_member", "viewer"):
-        assert (await partners.client(org, role).get(PATH)).status == 403
-    stranger = partners.client(new_id())
-    assert (await stranger.get(subscribed.path)).status == 404
-    assert (await stranger.post(f"{subscribed.path}/pause")).status == 404
-    assert (await stranger.post(f"{subscribed.path}/replay", {"from_position": 1})).status == 404
-    assert (await stranger.get(f"{subscribed.path}/deliveries")).status == 404
+    delivery = await subscribed.do("test")
+    stranger, colleague = partners.client(new_id()), partners.client(org, "team_owner")
+    found: dict[str, tuple[int, int]] = {}
+    for route in (*api.routes.routes, *api.log_routes.routes):
+        assert isinstance(route, APIRoute)
+        path = route.path.format(subscription_id=subscribed.made["id"], delivery_id=delivery["id"])
+        for method in route.methods or ():
+            body: Any = None if method in ("GET", "DELETE") else {}
+            found[f"{method} {route.path}"] = (
+                (await stranger.request(method, path, json=body)).status if "{" in route.path else 404,
+                (await colleague.request(method, path, json=body)).status,
+            )
+    assert len(found) > 12
+    assert {name: statuses for name, statuses in found.items() if statuses != (404, 403)} == {}
     assert (await stranger.get(PATH)).json()["items"] == []
 
 

@@ -181,6 +181,7 @@ async def test_an_event_that_is_delivered_twice_to_us_goes_out_once(
     subscribed = await subscribe(endpoint, ["company.*"])
     once = company()
     event_id = await partners.publish(once, org=org, sequence=1, audience="org")
+    await subscribed.logged("delivered")
     await partners.publish(once, org=org, sequence=1, audience="org", event_id=event_id)
     last = await partners.publish(company(), org=org, audience="org")
     await subscribed.logged("delivered", 2)

@@ -42,6 +42,7 @@ class About(msgspec.Struct, frozen=True):
     session_id: UUID | None = None
     user_id: UUID | None = None
     role: str | None = None
+    state: str | None = None
 
 
 class Said(msgspec.Struct, frozen=True):

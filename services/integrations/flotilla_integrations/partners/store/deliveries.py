@@ -32,7 +32,7 @@ FROM unnest($2::uuid[], $3::text[], $4::int[], $5::interval[], $6::int[], $7::in
      AS t (id, state, counted, wait, status, milliseconds, response, error)
 WHERE d.organization_id = $1 AND d.id = t.id AND d.state = 'waiting'"""
 NEXT_DUE: Final = """
-SELECT greatest(d.due_at, CASE WHEN h.failing_since >= s.updated_at THEN h.rest_until END) AS due_at
+SELECT greatest(d.due_at, CASE WHEN h.failing_since < s.updated_at THEN NULL ELSE h.rest_until END) AS due_at
 FROM partner_subscriptions s
 JOIN LATERAL (SELECT due_at FROM partner_deliveries d
               WHERE d.organization_id = s.organization_id AND d.subscription_id = s.id AND d.state = 'waiting'
