@@ -62,6 +62,7 @@ def inconsistent(service: Service) -> Iterator[str]:
     used = {handler.lane for handler in service.handlers} | ({service.tap.lane} if service.tap else set())
     for lane in sorted(used - lanes):
         yield f"the lane {lane!r} is used by a handler and not listed in lanes"
+    used |= {lane.name for lane in service.lanes if lane.handling is not None}
     for lane in sorted(lanes - used):
         yield f"the lane {lane!r} has no handler; remove it"
     for saga in service.sagas:

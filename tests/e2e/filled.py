@@ -47,7 +47,14 @@ async def fill(office: Office) -> Full:
     ids |= await _counterparties(owner)
     ids |= await _partners(owner)
     ids |= await _programs(owner)
+    ids |= await _replays(owner)
     return Full(office, ids)
+
+
+async def _replays(owner: Person) -> dict[str, str]:
+    """Copies of the organization's data, built anew."""
+    replay = await owner.ok("POST", "/v1/replays", {"service": "crm"})
+    return {"replay_id": replay["id"]}
 
 
 async def _programs(owner: Person) -> dict[str, str]:
@@ -82,7 +89,8 @@ async def _inbox(office: Office) -> dict[str, str]:
 async def _beginnings(owner: Person) -> dict[str, str]:
     """What an organization begins with."""
     saga, inbox = await first(owner, "/v1/sagas/auth"), await first(owner, "/v1/inboxes")
-    return {"saga_id@auth": saga["id"], "inbox_id": inbox["id"]}
+    welcome = await first(owner, "/v1/notifications")
+    return {"saga_id@auth": saga["id"], "inbox_id": inbox["id"], "notification_id": welcome["id"]}
 
 
 async def _teams(owner: Person, ids: dict[str, str]) -> dict[str, str]:
@@ -183,7 +191,10 @@ async def _sales(owner: Person) -> dict[str, str]:
         await owner.ok("POST", f"/v1/deals/{deal['id']}/move", {"stage_id": stages[stage]["id"]})
     run = await first(owner, f"/v1/rules/{rule['id']}/runs")
     saga = await first(owner, f"/v1/sagas/pipeline?subject_id={deal['id']}")
+    tried = {"trigger": "deal.created.v1", "actions": [{"type": "create_task", "title": "Say hello"}]}
+    backtest = await owner.ok("POST", "/v1/rules/backtests", tried)
     return {
+        "backtest_id": backtest["id"],
         "pipeline_id": deal["pipeline_id"],
         "stage_id": stages["Proposal"]["id"],
         "deal_id": deal["id"],

@@ -86,6 +86,11 @@ def requests(office: Office, secret: str) -> list[Bad]:
         Bad(
             "partner nowhere", "POST", "/v1/partner-subscriptions", 422, PARTNER.replace(b"https", b"gopher")
         ),
+        Bad("made-up link", "GET", "/v1/track/c/bm90aGluZw", 404, anonymous=True),
+        Bad("replay of no service", "POST", "/v1/replays", 422, b'{"service": "../crm"}'),
+        Bad("unknown replay", "GET", f"/v1/replays/{uuid4()}", 404),
+        Bad("unknown notification", "POST", f"/v1/notifications/{uuid4()}/read", 404),
+        Bad("no preferences", "PUT", "/v1/notification-preferences", 422, b'{"choices": [{"kind": "A B"}]}'),
         Bad("encoded slash", "GET", "/v1/conversations%2f..%2fusers", 400),
     ]
 

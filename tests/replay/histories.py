@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -104,7 +104,7 @@ class History:
     def _plain(self, name: str, type_: Any) -> Any:
         kinds = msgspec.inspect
         number = self._random.randrange(1000)
-        made = {
+        made: dict[type, Callable[[], Any]] = {
             kinds.StrType: lambda: f"{number:064x}" if name == "verifier" else f"word {number}",
             kinds.IntType: lambda: number,
             kinds.FloatType: lambda: number / 1000,

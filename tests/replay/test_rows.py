@@ -188,9 +188,6 @@ async def test_built_anew_under_live_events_it_is_as_if_nothing_had_happened(
 
 
 def answers(analytics: Harness, wish: ReplayRequested) -> list[Any]:
-    return [
-        event.data
-        for type_ in (ReplayFinished, ReplayFailed)
-        for event in analytics.spy.of(type_)
-        if event.data.replay_id == wish.replay_id
-    ]
+    finished: list[Any] = [event.data for event in analytics.spy.of(ReplayFinished)]
+    failed: list[Any] = [event.data for event in analytics.spy.of(ReplayFailed)]
+    return [told for told in [*finished, *failed] if told.replay_id == wish.replay_id]

@@ -15,6 +15,8 @@ FEATURES: Final = frozenset(
         "channels",
         "kyb",
         "partner_events",
+        "rule_runs",
+        "rules",
         "seats",
     }
 )

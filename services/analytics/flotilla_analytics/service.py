@@ -16,6 +16,7 @@ from flotilla_analytics.api import archive, journeys, metrics, replays, search
 from flotilla_analytics.replaying import openings, readings, wishes
 from flotilla_analytics.resources import open_resources
 from flotilla_analytics.workers import metrics as metrics_fold
+from flotilla_analytics.workers import sales as sales_fold
 from flotilla_analytics.workers import search as search_fold
 from flotilla_analytics.workers.partitions import partitions
 from flotilla_analytics.workers.sealer import sealer
@@ -28,6 +29,6 @@ service = Service(
     handlers=(wishes.begin_replays, wishes.read_for_replays, wishes.end_replays, wishes.read_for_others),
     tap=handlers.archive,
     jobs=(openings.job, readings.job),
-    workers=(sealer, metrics_fold.worker, search_fold.worker, partitions),
+    workers=(sealer, metrics_fold.worker, sales_fold.worker, search_fold.worker, partitions),
     emits=(ArchiveReadFailed, ArchiveReadFinished, ReplayFailed, ReplayRequested),
 )

@@ -256,6 +256,6 @@ async def fresh(own_app: App, superuser: Superuser) -> App:
     async with superuser(own_app) as admin:
         await admin.execute(
             "TRUNCATE archive, ledger, blocks, unsealed, cursors, person_keys, person_aliases, rollups,"
-            " conversation_facts, search_documents"
+            " conversation_facts, search_documents, sales_rollups, deal_facts, lead_facts, stage_facts"
         )
     return own_app

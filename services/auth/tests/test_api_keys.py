@@ -71,11 +71,13 @@ async def test_who_leaves_or_loses_permissions_leaves_no_key_behind(
         admin = await people.member(owner, "admin")
         path = (await admin.client.post("/v1/api-keys", WANTED)).headers["Location"]
         assert (await owner.client.patch(f"/v1/users/{admin.id}", change)).status == 200
-        told = await auth.spy.expect(
-            ApiKeyRevoked, lambda event, maker=admin.id: event.data.created_by == maker
-        )
-        assert told.data.reason == "creator_changed"
+        assert await _reason(auth, admin) == "creator_changed"
         assert (await owner.client.get(path)).json()["state"] == "revoked"
+
+
+async def _reason(auth: Harness, maker: Person) -> str:
+    told = await auth.spy.expect(ApiKeyRevoked, lambda event: event.data.created_by == maker.id)
+    return told.data.reason
 
 
 async def test_keys_are_not_without_number(auth: Harness, owner: Person) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from flotilla.http import ConflictError
+from flotilla.problems import LimitReachedError
 from flotilla.store.postgres import Transaction
 
 from flotilla_automation import schedules
 from flotilla_automation.domain.rules import PLAN_FIELDS, Rule, RuleState
 from flotilla_automation.running import AUDIENCE, limits
-from flotilla_automation.store import rules, wanted
+from flotilla_automation.store import plan_limits, rules, wanted
 
 
 async def create(tx: Transaction, org: UUID, values: Mapping[str, Any]) -> Rule:
@@ -24,6 +25,7 @@ async def create(tx: Transaction, org: UUID, values: Mapping[str, Any]) -> Rule:
     now = datetime.now(UTC)
     position = values["position"] if values["position"] is not None else last + 1
     draft = Rule(id=tx.app.new_id(), created_at=now, updated_at=now, **{**values, "position": position})
+    await _check_plan(tx, org, draft)
     rule = await rules.add(tx, org, draft)
     await wanted.note_organization(tx, org)
     await _want(tx, org, rule)
@@ -49,6 +51,8 @@ async def change(tx: Transaction, org: UUID, rule: Rule, wanted_values: Mapping[
     if new_version:
         revised = replace(revised, version=rule.version + 1)
         changed["version"] = [rule.version, revised.version]
+    if "state" in changed:
+        await _check_plan(tx, org, revised)
     saved = await rules.save(tx, org, revised, new_version=new_version)
     await _want(tx, org, saved)
     if new_version or "state" in changed:  # else a time that has just come would be passed over
@@ -57,6 +61,15 @@ async def change(tx: Transaction, org: UUID, rule: Rule, wanted_values: Mapping[
     told = {name: pair for name, pair in changed.items() if name not in ("condition", "actions", "schedule")}
     tx.emit(saved.updated(told), org=org, sequence=saved.sequence, audience=AUDIENCE)
     return saved
+
+
+async def _check_plan(tx: Transaction, org: UUID, rule: Rule) -> None:
+    """LimitReachedError where the plan allows no further rule to be enabled. Those that are stay so."""
+    if rule.state is not RuleState.ENABLED:
+        return
+    allowed = (await plan_limits.of(tx, [org], plan_limits.RULES)).get(org)
+    if allowed is not None and await rules.enabled_beside(tx, org, rule.id) >= allowed:
+        raise LimitReachedError(f"Your plan allows {allowed} enabled rules: disable one, or change the plan.")
 
 
 async def delete(tx: Transaction, org: UUID, rule: Rule) -> Rule:

@@ -12,6 +12,7 @@ from uuid import UUID
 from flotilla.bus.declare import RawEvent, projection, tap
 from flotilla.bus.envelope import Received
 from flotilla.events.base import Event
+from flotilla.events.billing import EntitlementChanged
 from flotilla.events.campaign import ContactUnsubscribed
 from flotilla.events.messaging import MessageReceived, MessageSent
 from flotilla.store.postgres import Transaction
@@ -23,7 +24,7 @@ from flotilla_automation.domain.wishes import ANSWERS
 from flotilla_automation.own import LANE
 from flotilla_automation.running import STEP_DUE, replied, resume, step_key, understand
 from flotilla_automation.starting import Heard, start
-from flotilla_automation.store import opt_outs, recent, runs, wanted
+from flotilla_automation.store import opt_outs, plan_limits, recent, runs, wanted
 from flotilla_automation.store.runs import RunKey, Written
 
 PLAUSIBLE: Final = ("request_id", "task_id", "message_id", "notification_id", "enrolment_id")
@@ -34,6 +35,12 @@ PLAUSIBLE: Final = ("request_id", "task_id", "message_id", "notification_id", "e
 async def keep_opt_outs(tx: Transaction, batch: Sequence[Received[ContactUnsubscribed]]) -> None:
     """Who is written to no more by rules."""
     await opt_outs.keep(tx, batch)
+
+
+@projection(EntitlementChanged, lane="directory", tables=("plan_limits",))
+async def keep_limits(tx: Transaction, batch: Sequence[Received[EntitlementChanged]]) -> None:
+    """What organizations' plans allow."""
+    await plan_limits.keep(tx, batch)
 
 
 @tap(LANE, dynamic=True)

@@ -19,7 +19,6 @@ from flotilla_automation.store import recent, rules
 
 SCHEDULE_DUE: Final = "schedule_due"
 ACTOR: Final = "service:automation"
-NOW: Final = "SELECT now()"
 
 
 class SchedulePayload(msgspec.Struct, frozen=True):
@@ -36,7 +35,7 @@ async def arm(tx: Transaction, org: UUID, rule: Rule) -> None:
     if schedule is None:
         tx.cancel_timer(SCHEDULE_DUE, str(rule.id))
     else:
-        _set(tx, org, rule, schedule, await tx.fetchval(NOW))
+        _set(tx, org, rule, schedule, await rules.now(tx))
 
 
 def _set(tx: Transaction, org: UUID, rule: Rule, schedule: Schedule, after: datetime) -> None:
@@ -58,7 +57,7 @@ async def _fire(tx: Transaction, job: Job) -> None:
         return
     if schedule is None:
         return
-    now: datetime = await tx.fetchval(NOW)
+    now = await rules.now(tx)
     due = schedule.due(payload.due_at, now)
     fact = ScheduleDue(rule_id=rule.id, due_at=due.at, time_zone=schedule.time_zone, missed=due.missed)
     # The id is of the time: however often this should be fired for it, the rule runs once.

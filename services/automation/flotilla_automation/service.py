@@ -24,7 +24,7 @@ from flotilla.service import Service
 from flotilla_automation import backtests, own, workers
 from flotilla_automation.api import dry_run, rules, runs, triggers
 from flotilla_automation.api.backtests import routes as backtest_routes
-from flotilla_automation.handlers import keep_opt_outs, run_rules
+from flotilla_automation.handlers import keep_limits, keep_opt_outs, run_rules
 from flotilla_automation.schedules import schedule_due
 from flotilla_automation.settings import AutomationSettings
 from flotilla_automation.steps import step_due, webhook
@@ -39,7 +39,7 @@ service = Service(
         Lane("directory", wait=timedelta(milliseconds=250)),
         backtests.archive_lane,
     ),
-    handlers=(keep_opt_outs, backtests.end_backtests),
+    handlers=(keep_opt_outs, keep_limits, backtests.end_backtests),
     tap=run_rules,
     jobs=(webhook,),
     timers=(step_due, schedule_due, backtests.backtest_overdue),

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -15,7 +15,7 @@ from flotilla_automation.domain.fields import Occurrence
 from flotilla_automation.domain.rules import InvalidRuleError, Rule
 from flotilla_automation.domain.runs import Run, RunState
 from flotilla_automation.running import AUDIENCE, Progress, carry_on, limits, tell, write
-from flotilla_automation.store import rules, runs
+from flotilla_automation.store import plan_limits, rules, runs
 
 BY_A_RULE: Final = "rule:"
 Heard = tuple[RawEvent, Occurrence]
@@ -93,30 +93,58 @@ def _run(tx: Transaction, rule: Rule, event: Occurrence, depth: int, now: dateti
 
 
 async def _begin(tx: Transaction, new: Sequence[Progress]) -> None:
-    """Tell of each, and take its first step, unless its organization has begun too many this minute."""
+    """Tell of each, and take its first step, unless its organization has begun too many."""
     if not new:
         return
-    counts = Counter(each.run.organization_id for each in new)
-    totals = await runs.count_minute(tx, counts)
-    limit = limits(tx).runs_a_minute
-    place = {org: totals[org] - count for org, count in counts.items()}
+    budgets = await _budgets(tx, Counter(each.run.organization_id for each in new))
     calm: list[Progress] = []
-    stormy: list[Run] = []
+    over: list[Run] = []
     for each in new:
-        org = each.run.organization_id
-        place[org] += 1
-        if place[org] <= limit:
+        reason, first = _refused(budgets, each.run.organization_id)
+        if reason is None:
             calm.append(each)
             continue
-        run = each.run.over(RunState.STOPPED, datetime.now(UTC), "storm")
-        stormy.append(run)
-        if place[org] == limit + 1:  # once a minute: a storm of events about a storm helps nobody
+        run = each.run.over(RunState.STOPPED, datetime.now(UTC), reason)
+        over.append(run)
+        if first:  # a storm of events about a storm helps nobody
             tell(tx, run, run.sequence + 1)
-    await runs.save(tx, stormy)
+    await runs.save(tx, over)
     for each in calm:
         run = each.run
         tx.emit(run.triggered(), org=run.organization_id, sequence=1, cause=run.cause, audience=AUDIENCE)
     await write(tx, await carry_on(tx, calm))
+
+
+@dataclass
+class _Budget:
+    """How many runs of an organization have begun in a time, and how many may."""
+
+    reason: str
+    begun: int
+    most: int
+
+
+async def _budgets(tx: Transaction, counts: Mapping[UUID, int]) -> dict[UUID, list[_Budget]]:
+    """The storm limit of this minute, and the plan's of this day, before these begin."""
+    minute = await runs.count_minute(tx, counts)
+    most = limits(tx).runs_a_minute
+    found = {org: [_Budget("storm", minute[org] - count, most)] for org, count in counts.items()}
+    allowed = await plan_limits.of(tx, counts, plan_limits.RULE_RUNS)
+    if allowed:
+        day = await runs.count_day(tx, {org: counts[org] for org in allowed})
+        for org, limit in allowed.items():
+            found[org].append(_Budget("limit", day[org] - counts[org], limit))
+    return found
+
+
+def _refused(budgets: Mapping[UUID, list[_Budget]], org: UUID) -> tuple[str | None, bool]:
+    """Why one more may not begin, and whether it is the first of its time that may not."""
+    found: tuple[str | None, bool] = (None, False)
+    for budget in budgets[org]:
+        budget.begun += 1
+        if budget.begun > budget.most and found[0] is None:
+            found = (budget.reason, budget.begun == budget.most + 1)
+    return found
 
 
 async def _depths(tx: Transaction, heard: Sequence[Heard]) -> Mapping[Caused, int]:

@@ -75,6 +75,13 @@ async def _comes(harness: Harness, org: UUID, number: int) -> None:
     )
 
 
+async def _reminded(harness: Harness, org: UUID, times: int) -> None:
+    async def told() -> bool:
+        return len(harness.spy.of(NotificationRequested, org)) == times
+
+    await eventually(told, what="the owners are reminded")
+
+
 async def test_a_failed_payment_begins_one_grace_and_reminds_the_owners(
     selling: Harness, paying: UUID
 ) -> None:
@@ -98,10 +105,7 @@ async def test_a_failed_payment_begins_one_grace_and_reminds_the_owners(
     assert first.envelope.audience == f"user:{owner}"
     for number in (1, 2):
         await _comes(selling, paying, number)
-        await selling.spy.expect(
-            NotificationRequested,
-            lambda event, count=number: len(selling.spy.of(NotificationRequested, paying)) == count + 1,
-        )
+        await _reminded(selling, paying, number + 1)
     reminders = selling.spy.of(NotificationRequested, paying)
     assert {event.data.user_id for event in reminders} == {owner}, "nobody else"
     assert len({event.data.notification_id for event in reminders}) == 3
@@ -174,6 +178,9 @@ async def test_after_the_grace_comes_the_free_plan(
         )
 
     await eventually(ended, what="Stripe was asked to end it")
+    late = _subscription(paying, status="past_due")
+    await _say(selling, "customer.subscription.updated", late, 98)
+    assert (await _shown(selling, paying))["plan"] == "free"
     deleted = _subscription(paying, status="canceled")
     await _say(selling, "customer.subscription.deleted", deleted, 99)
     await _say(selling, "invoice.payment_failed", _invoice(paying), 100)

@@ -9,6 +9,7 @@ from flotilla.service import Service
 
 from flotilla_pipeline import assignments, contacts, handlers, onboarding
 from flotilla_pipeline.api import board, deals, pipelines
+from flotilla_pipeline.rotting import rotting
 from flotilla_pipeline.sagas import deal_won
 
 service = Service(
@@ -33,7 +34,7 @@ service = Service(
         assignments.assign_deals,
         deal_won.facts,
     ),
-    timers=(deal_won.timer,),
+    timers=(deal_won.timer, rotting),
     sagas=(deal_won,),
     emits=(
         events.PipelineCreated,
@@ -51,6 +52,7 @@ service = Service(
         events.DealWon,
         events.DealLost,
         events.DealClosed,
+        events.DealRotted,
         billing.InvoiceRequested,
         billing.InvoiceVoidRequested,
         crm.TaskRequested,

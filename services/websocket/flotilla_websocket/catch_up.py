@@ -11,10 +11,10 @@ import structlog
 from flotilla.bus.connection import INFRASTRUCTURE_ERRORS
 from flotilla.store.postgres import Database
 
-from flotilla_websocket import store
 from flotilla_websocket.fanout import Fanout
 from flotilla_websocket.hub import Hub
 from flotilla_websocket.metrics import FOUND
+from flotilla_websocket.store import feed
 
 log = structlog.get_logger()
 
@@ -27,7 +27,7 @@ class CatchUp:
         self._hub = hub
         self._fanout = fanout
         self._seconds = {True: well, False: unwell}
-        self._seen: store.Horizon | None = None
+        self._seen: feed.Horizon | None = None
 
     async def run(self) -> None:
         """Compare until cancelled; a database that is away is waited for."""
@@ -35,7 +35,7 @@ class CatchUp:
             try:
                 await self.look()
             except INFRASTRUCTURE_ERRORS as error:
-                log.warning("live.blind", error=repr(error))
+                log.warning("live.blind", error=type(error).__name__)
             try:
                 async with asyncio.timeout(self._seconds[self._fanout.connected]):
                     await self._fanout.turned.wait()
@@ -45,11 +45,11 @@ class CatchUp:
 
     async def look(self) -> None:
         """Push what came since the last look and was not pushed."""
-        now = await store.horizon(self._db)
+        now = await feed.horizon(self._db)
         orgs = self._hub.orgs
         if self._seen is not None and orgs:
-            missing = self._hub.unseen(await store.arrived(self._db, orgs, self._seen))
+            missing = self._hub.unseen(await feed.arrived(self._db, orgs, self._seen))
             if missing:
                 FOUND.inc(len(missing))
-                self._hub.deliver(await store.read(self._db, orgs, missing))
+                self._hub.deliver(await feed.read(self._db, orgs, missing))
         self._seen = now

@@ -75,7 +75,7 @@ class Fanout:
                 await self._publish(entries)  # the connection had died unused: once more, on a new one
             except (RedisError, OSError) as error:
                 UNTOLD.inc()
-                log.warning("live.untold", events=len(entries), error=repr(error))
+                log.warning("live.untold", events=len(entries), error=type(error).__name__)
 
     async def listen(self) -> None:
         """Hear the others, until cancelled."""
@@ -83,7 +83,7 @@ class Fanout:
             try:
                 await self._listen()
             except (RedisError, OSError) as error:
-                log.warning("live.deaf", error=repr(error))
+                log.warning("live.deaf", error=type(error).__name__)
             finally:
                 self._turn(connected=False)
             await asyncio.sleep(RETRY_SECONDS)
@@ -115,7 +115,7 @@ class Fanout:
         try:
             self._heard(from_bytes(data[SENDER_BYTES:]))
         except msgspec.DecodeError as error:
-            log.warning("live.misheard", error=repr(error))
+            log.warning("live.misheard", error=type(error).__name__)
 
     async def _while_connected(self, command: str, org: UUID) -> None:
         if self._pubsub is not None:

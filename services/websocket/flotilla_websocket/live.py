@@ -15,7 +15,6 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from flotilla_websocket import store
 from flotilla_websocket.catch_up import CatchUp
 from flotilla_websocket.domain.entry import Entry, time_of
 from flotilla_websocket.fanout import Fanout
@@ -26,6 +25,7 @@ from flotilla_websocket.metrics import RESUMED as RESUMES
 from flotilla_websocket.peer import Peer
 from flotilla_websocket.protocol import LIFETIME, RESTART, SILENT, Hello
 from flotilla_websocket.settings import WebsocketSettings
+from flotilla_websocket.store import feed
 
 log = structlog.get_logger()
 
@@ -84,13 +84,13 @@ class Live:
 
     async def _missed(self, org: UUID, last_event_id: UUID, limit: int) -> list[Entry] | None:
         age = time.time() - time_of(last_event_id).timestamp()
-        if age > (store.KEPT - store.OVERLAP).total_seconds():
+        if age > (feed.KEPT - feed.OVERLAP).total_seconds():
             return None
         try:
             async with self._resuming:
-                return await store.since(self.app.db, org, last_event_id, limit)
+                return await feed.since(self.app.db, org, last_event_id, limit)
         except INFRASTRUCTURE_ERRORS as error:
-            log.warning("live.no_resume", error=repr(error))
+            log.warning("live.no_resume", error=type(error).__name__)
             return None
 
     async def beat(self) -> None:
@@ -126,7 +126,7 @@ class Live:
 async def live(app: App) -> AsyncIterator[Live]:
     """Open what the process holds, and run it."""
     assert isinstance(app.settings, WebsocketSettings)
-    await store.keep_partitions(app.db)
+    await feed.keep_partitions(app.db)
     # No retries: whoever waits for Redis here would rather look into the feed.
     redis = Redis.from_url(
         app.settings.redis_url.get_secret_value(),

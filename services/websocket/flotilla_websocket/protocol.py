@@ -20,7 +20,8 @@ Nothing needs to be asked: a client is sent every event that its person may see,
 **From the client** (WebSocket; server-sent events take query parameters instead)
 
 - `{"type": "subscribe", "topics": ["drafts", "conversation:<id>"]}`: only these topics; null for everything. There
-  are conversations, messages, drafts, contacts, tasks, notes, integrations, conversation:<id> and contact:<id>.
+  are conversations, messages, drafts, contacts, tasks, notes, integrations, notifications, conversation:<id> and
+  contact:<id>.
 - `{"type": "resume", "last_event_id": "…"}`: send what came since this event was sent to me, and in the 30 seconds
   before.
 - `{"type": "pong"}`: still here.

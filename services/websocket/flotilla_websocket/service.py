@@ -4,17 +4,22 @@ from datetime import timedelta
 
 from flotilla.app import App
 from flotilla.bus.declare import Lane, Worker
+from flotilla.events.websocket import NotificationDelivered, NotificationFailed, NotificationRead
 from flotilla.service import Service
 
-from flotilla_websocket import api, handlers, store
+from flotilla_websocket.api import live as live_api
+from flotilla_websocket.api import notifications as notifications_api
 from flotilla_websocket.edge.sockets import Sockets
+from flotilla_websocket.handlers import live as showing
+from flotilla_websocket.handlers import notifications
 from flotilla_websocket.live import live
 from flotilla_websocket.settings import WebsocketSettings
+from flotilla_websocket.store import feed
 
 
 async def keep_feed(app: App) -> None:
     """Make the feed's next hours, drop those of yesterday."""
-    await store.keep_partitions(app.db)
+    await feed.keep_partitions(app.db)
 
 
 # Redis is not declared, as /readyz would want it: without it everything is shown all the same, a little later.
@@ -22,9 +27,12 @@ service = Service(
     name="websocket",
     settings=WebsocketSettings,
     resources=live,
-    routes=(api.live,),
+    routes=(live_api.live, notifications_api.routes, notifications_api.preferences),
     asgi=Sockets,
-    lanes=(Lane("live", wait=timedelta(milliseconds=20)),),
-    tap=handlers.show,
+    lanes=(Lane("live", wait=timedelta(milliseconds=20)), Lane(notifications.LANE)),
+    handlers=(notifications.keep_members, notifications.tell_people),
+    tap=showing.show,
+    timers=(notifications.awaited, notifications.expired),
     workers=(Worker("feed_partitions", every=timedelta(minutes=10), run=keep_feed),),
+    emits=(NotificationDelivered, NotificationFailed, NotificationRead),
 )

@@ -22,3 +22,5 @@ class WebsocketSettings(Settings):
     """How often the feed is compared with what was pushed while Redis is well."""
     fallback_seconds: float = 0.25
     """The same while it is not."""
+    unknown_person_seconds: float = 30.0
+    """How long a notification waits for a person who is not known yet, before it is said that there is nobody."""

@@ -20,6 +20,7 @@ from flotilla.events import (
     leads,
     messaging,
     pipeline,
+    websocket,
 )
 from flotilla.events.base import Event
 
@@ -81,6 +82,7 @@ SALES: Final[tuple[type[Event], ...]] = (
     pipeline.DealWon,
     pipeline.DealLost,
     pipeline.DealClosed,
+    pipeline.DealRotted,
     billing.InvoiceIssued,
     billing.InvoiceFailed,
     billing.InvoiceUpdated,
@@ -98,7 +100,9 @@ OFFICE: Final[tuple[type[Event], ...]] = (
     billing.SubscriptionCancelled,
     billing.UsageLimitReached,
 )
-SHOWN: Final = (*INBOX, *CUSTOMERS, *SALES, *OFFICE)
+OWN: Final[tuple[type[Event], ...]] = (websocket.NotificationDelivered, websocket.NotificationRead)
+"""What a person is told, and has read in another window."""
+SHOWN: Final = (*INBOX, *CUSTOMERS, *SALES, *OFFICE, *OWN)
 HEEDED: Final[tuple[type[Event], ...]] = (
     auth.SessionEnded,
     auth.UserDeactivated,

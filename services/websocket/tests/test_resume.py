@@ -7,8 +7,8 @@ from uuid import UUID
 from flotilla.ids import new_id
 from flotilla.testing import Harness, eventually
 from flotilla.testing.plugin import StartService
-from flotilla_websocket import store
 from flotilla_websocket.domain.entry import Entry
+from flotilla_websocket.store import feed
 
 from services.websocket.tests.listening import SocketListener, show, socket_of, stream_of
 
@@ -95,7 +95,7 @@ async def test_a_resume_goes_back_half_a_minute_further(live: Harness, org: UUID
     """Replicas push in another order than transactions commit: what is a little older is sent once more."""
     long_before, just_before, last = new_id(), new_id(), new_id()
     async with live.app.db.transaction(org) as tx:
-        await store.write(tx, [_entry(org, event_id) for event_id in (long_before, just_before, last)])
+        await feed.write(tx, [_entry(org, event_id) for event_id in (long_before, just_before, last)])
         for event_id, age in ((long_before, 31), (just_before, 29)):
             sql = "UPDATE feed SET arrived_at = now() - make_interval(secs => $2) WHERE id = $1"
             await tx.execute(sql, event_id, age)
@@ -112,7 +112,7 @@ async def test_an_event_that_was_held_up_is_not_missed(live: Harness, org: UUID)
         await before.expect_event(last)
     held_up = UUID(int=new_id().int - (300_000 << 80))
     async with live.app.db.transaction(org) as tx:
-        await store.write(tx, [_entry(org, held_up)])
+        await feed.write(tx, [_entry(org, held_up)])
     async with socket_of(live.client(org)) as after:
         await after.say(type="resume", last_event_id=str(last))
         await after.expect("resumed")
@@ -160,7 +160,7 @@ async def test_what_commits_late_is_found_although_later_ones_were_seen(live: Ha
     late = new_id()
     async with socket_of(live.client(org)) as me:
         async with live.app.db.transaction(org) as tx:
-            await store.write(tx, [_entry(org, late)])
+            await feed.write(tx, [_entry(org, late)])
             for _ in range(2):
                 await live.app.own.catch_up.look()
             await me.expect_event(await show(live, org))
@@ -177,7 +177,7 @@ async def test_the_feed_keeps_a_day(live: Harness) -> None:
     """Hours are made ahead and dropped behind; each is protected like the feed itself."""
     db = live.app.db
     for _ in range(2):
-        await store.keep_partitions(db)
+        await feed.keep_partitions(db)
     sql = """
         SELECT count(*) AS hours, bool_and(c.relrowsecurity AND c.relforcerowsecurity) AS guarded
         FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'feed'::regclass"""

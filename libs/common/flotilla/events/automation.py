@@ -79,4 +79,4 @@ class TriggerFailed(Run, frozen=True, kw_only=True):
     step: int
     """The action it stopped at, from 0."""
     reason: str
-    """`loop`, `storm`, `unanswered`, `unfit: <why>`, `refused: <why>` or `webhook: <why>`."""
+    """`loop`, `storm`, `limit` of the plan, `unanswered`, `unfit: <why>`, `refused: <why>` or `webhook: <why>`."""

@@ -96,6 +96,8 @@ class Stage(Event, frozen=True, kw_only=True):
     """What a deal must say before it may come here: `value`, `contact_id`, …"""
     archived: bool
     """No deal may come here any more."""
+    rots_after_days: int | None = None
+    """Days after which a deal that nobody touches is said to rot."""
 
 
 @_event("stage.created.v1", subject="stage_id")
@@ -223,3 +225,10 @@ class DealMoveFailed(Event, frozen=True, kw_only=True):
     stage_id: UUID
     reason: str
     """`not_found`, `already_there`, `not_open`, `stage_archived`, `fields_missing` or `loss_reason_missing`."""
+
+
+@_event("deal.rotted.v1", subject="deal_id", person=("contact_id", "deal_id"))
+class DealRotted(Deal, frozen=True, kw_only=True):
+    """Nobody has touched it for as long as its stage allows. Told once, and again only after it was touched."""
+
+    days_untouched: int

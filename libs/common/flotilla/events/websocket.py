@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from flotilla.events.base import PERSONAL, Event, Personal, event
+from flotilla.events.base import PERSONAL, Event, Moment, Personal, event
 
 _event = partial(event, owner="websocket")
 
@@ -31,11 +31,14 @@ class NotificationRequested(Event, frozen=True, kw_only=True):
 
 @_event("notification.delivered.v1", subject="notification_id", person=("user_id",))
 class NotificationDelivered(Event, frozen=True, kw_only=True):
-    """It stands in the person's list."""
+    """It stands in the person's list, unread; `title`, `text` and `link` are what was asked for."""
 
     notification_id: UUID
     user_id: UUID
     kind: str
+    title: Personal = None
+    text: Personal = None
+    link: str | None = None
 
 
 @_event("notification.failed.v1", subject="notification_id", person=("user_id",))
@@ -46,4 +49,15 @@ class NotificationFailed(Event, frozen=True, kw_only=True):
     user_id: UUID
     kind: str
     reason: str
-    """`unknown_user`, or what stands against it."""
+    """`unknown_user`; `deactivated`: they have left; `muted`: they want nothing of this kind; `no_channel`: not where
+    it could be shown; `erased`: there is nothing left to tell."""
+
+
+@_event("notification.read.v1", subject="notification_id", person=("user_id",))
+class NotificationRead(Event, frozen=True, kw_only=True):
+    """The person has seen it, or said that they have seen all."""
+
+    notification_id: UUID
+    user_id: UUID
+    kind: str
+    read_at: Moment

@@ -91,7 +91,7 @@ class Filler:
         async with shadow_of(tx) as shadow:
             for handler in projections(self.app.service):
                 if handler.name in wanted:
-                    await _run(shadow, handler, events)
+                    await _run(shadow, handler, events)  # outside: a handler's own SQL, as in its lane
         await store.keep_notices(tx, id_, shadow.notices)
 
 

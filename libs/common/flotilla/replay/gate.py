@@ -120,7 +120,7 @@ class OpenReplay:
             return
         try:
             async with shadow_of(tx) as shadow:
-                await shadow.run(handler, wanted)
+                await shadow.run(handler, wanted)  # outside: a handler's own SQL, as in its lane
         except StretchError as error:
             log.error("replay.diverged", handler=handler.name, exc_info=error)
             await store.give_up(tx, self.id, str(error))

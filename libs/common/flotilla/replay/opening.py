@@ -25,8 +25,9 @@ async def begin(app: App, id_: UUID, opening: Opening, abort: str | None = None)
         reason = abort
         try:
             wanted = plan(app.service, opening)
-            if reason is None and (other := await tx.fetchval(store.OPEN)) is not None:
-                reason = f"replay {other} of {app.service.name} is still running"
+            if reason is None and await tx.fetchval(store.OPEN) is not None:
+                # Which one is nobody's business: it may be another organization's.
+                reason = f"another replay of {app.service.name} is running"
             await _divisible(tx, wanted, opening)
         except RefusedError as refused:
             reason = reason or str(refused)

@@ -1,7 +1,7 @@
 """/v1/rules/dry-run: what a rule would do, with its effects held back.
 
 Events to try are given as samples, or taken from those that automation keeps of the types it hears: the newest
-thousand of each type, for three days. Older ones stand in the archive, which no rule can be tried on yet.
+thousand of each type, for three days. Older ones stand in the archive: /v1/rules/backtests tries a rule on those.
 """
 
 import contextlib

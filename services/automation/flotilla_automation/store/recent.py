@@ -24,6 +24,7 @@ SWEEP: Final = (
     "DELETE FROM backtest_organizations b WHERE b.organization_id = ANY($1) AND NOT EXISTS ("
     "SELECT FROM backtests t WHERE t.organization_id = b.organization_id AND t.id = b.id)",
     "DELETE FROM minutes WHERE organization_id = ANY($1) AND minute < now() - interval '1 hour'",
+    "DELETE FROM days WHERE organization_id = ANY($1) AND day < now() - interval '3 days'",
     "DELETE FROM conversation_positions WHERE organization_id = ANY($1) AND moved_at < now() - interval '100 days'",
     "DELETE FROM runs WHERE organization_id = ANY($1) AND ended_at < now() - interval '90 days'",
     "DELETE FROM runs WHERE organization_id = ANY($1) AND state = 'skipped' AND ended_at < now() - interval '7 days'",

@@ -1,6 +1,7 @@
 """Rules and their versions."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -35,6 +36,9 @@ ORDER BY r.position, r.id LIMIT $4"""  # noqa: S608
 COUNT: Final = """
 SELECT count(*) AS rules, coalesce(max(position), 0) AS last FROM rules
 WHERE organization_id = $1 AND state <> 'deleted'"""
+NOW: Final = "SELECT now()"
+ENABLED: Final = """
+SELECT count(*) FROM rules WHERE organization_id = $1 AND state = 'enabled' AND id <> $2"""
 # One at a time makes rules: the count is of those that others have committed.
 LOCK_ORGANIZATION: Final = "SELECT pg_advisory_xact_lock(hashtextextended('rules ' || $1::uuid::text, 0))"
 
@@ -80,6 +84,18 @@ async def count(tx: Transaction, org: UUID) -> tuple[int, int]:
     row = await tx.fetchrow(COUNT, org)
     assert row is not None
     return row["rules"], row["last"]
+
+
+async def now(tx: Transaction) -> datetime:
+    """When this transaction began, by the database's clock: timers are fired by it too."""
+    moment: datetime = await tx.fetchval(NOW)
+    return moment
+
+
+async def enabled_beside(tx: Transaction, org: UUID, rule_id: UUID) -> int:
+    """How many others are enabled; who enables one too waits until this transaction ends."""
+    await tx.execute(LOCK_ORGANIZATION, org)
+    return int(await tx.fetchval(ENABLED, org, rule_id))
 
 
 async def waiting(tx: Transaction, came: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], list[Rule]]:

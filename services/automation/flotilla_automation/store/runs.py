@@ -77,6 +77,12 @@ SELECT org, date_trunc('minute', now()), n FROM unnest($1::uuid[], $2::int[]) AS
 ON CONFLICT (organization_id, minute) DO UPDATE SET runs = minutes.runs + excluded.runs
 RETURNING organization_id, runs"""
 
+COUNT_DAY: Final = """
+INSERT INTO days (organization_id, day, runs)
+SELECT org, (now() AT TIME ZONE 'UTC')::date, n FROM unnest($1::uuid[], $2::int[]) AS t (org, n) ORDER BY org
+ON CONFLICT (organization_id, day) DO UPDATE SET runs = days.runs + excluded.runs
+RETURNING organization_id, runs"""
+
 MOVE_POSITIONS: Final = """
 INSERT INTO conversation_positions (organization_id, conversation_id, side, position)
 SELECT org, conversation_id, side, max(position)
@@ -194,6 +200,12 @@ async def depths(
 async def count_minute(tx: Transaction, begun: Mapping[UUID, int]) -> dict[UUID, int]:
     """Add runs to their organizations' present minute: how many it has now."""
     rows = await tx.fetch(COUNT_MINUTE, list(begun), list(begun.values()))
+    return {row["organization_id"]: row["runs"] for row in rows}
+
+
+async def count_day(tx: Transaction, begun: Mapping[UUID, int]) -> dict[UUID, int]:
+    """Add runs to their organizations' present day, in UTC: how many it has now."""
+    rows = await tx.fetch(COUNT_DAY, list(begun), list(begun.values()))
     return {row["organization_id"]: row["runs"] for row in rows}
 
 

@@ -23,6 +23,8 @@ class Kind(StrEnum):
     """What is there, for as long as it is."""
     RATE = "rate"
     """So much in any hour; the gateway counts it, and nobody else does."""
+    LIMIT = "limit"
+    """So much at a time, as its title says; the service it belongs to counts it, and nobody else does."""
     SWITCH = "switch"
     """Not at all: to be had or not."""
 

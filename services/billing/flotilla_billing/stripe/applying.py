@@ -118,6 +118,9 @@ async def apply_subscription(
     known = await store.customer(tx, org)
     if ended and (known["subscription_id"] not in (None, told.id) or before.provider == "local"):
         return False  # one that is not in force has ended
+    overdue = STATES[told.status] is SubscriptionState.PAST_DUE
+    if overdue and before.provider == "local" and known["subscription_id"] == told.id:
+        return False  # it was lost for that, and Stripe has been asked to end it
     plan = _plan(told)
     item = told.items.data[0] if told.items.data else None
     after = replace(

@@ -1,6 +1,7 @@
 """/v1/campaigns."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -81,17 +82,16 @@ async def change_campaign(
         kind = "one message" if campaign.is_bulk else "a sequence"
         raise UnprocessableError(f"This campaign sends {kind}: draft another one.")
     await _check(tx, who.org, message, values.get("sequence_id"))
-    return _shown(await _allowed(commands.change(tx, campaign, values, message)), response)
+    with _states():
+        return _shown(await commands.change(tx, campaign, values, message), response)
 
 
 @routes.delete("/{campaign_id}", permission="campaigns:write", status_code=204)
 async def delete_campaign(campaign_id: UUID, request: Request, tx: Tx, who: Who) -> Response:
     """Delete a draft and its list."""
     campaign = await _held(tx, who.org, campaign_id, request)
-    try:
+    with _states():
         campaign.must_be_draft()
-    except CampaignStateError as error:
-        raise ConflictError(str(error)) from None
     await store.delete(tx, campaign)
     return Response(status_code=204)
 
@@ -114,7 +114,8 @@ async def pause_campaign(
 ) -> CampaignOut:
     """Enrol nobody and begin no step until it is resumed."""
     campaign = await _held(tx, who.org, campaign_id, request)
-    return _shown(await _allowed(commands.pause(tx, campaign)), response)
+    with _states():
+        return _shown(await commands.pause(tx, campaign), response)
 
 
 @routes.post("/{campaign_id}/people", permission="campaigns:write", status_code=204)
@@ -123,10 +124,8 @@ async def add_people(campaign_id: UUID, wanted: PeopleIn, tx: Tx, who: Who) -> R
     campaign = _there(await store.read(tx, who.org, campaign_id, lock=True))
     if campaign.segment_id is not None:
         raise ConflictError("Its audience is a segment.")
-    try:
+    with _states():
         campaign.must_be_draft()
-    except CampaignStateError as error:
-        raise ConflictError(str(error)) from None
     people = {each.contact_id: each.model_dump(mode="json") for each in wanted.people}
     await store.add_people(tx, campaign, list(people.values()))
     return Response(status_code=204)
@@ -166,7 +165,8 @@ async def _going(
         ) from None
     tx = await work.begin()
     campaign = await _held(tx, work.who.org, campaign_id, request)
-    return _shown(await _allowed(go(tx, campaign)), response)
+    with _states():
+        return _shown(await go(tx, campaign), response)
 
 
 async def _held(tx: Transaction, org: UUID, campaign_id: UUID, request: Request) -> Campaign:
@@ -175,9 +175,11 @@ async def _held(tx: Transaction, org: UUID, campaign_id: UUID, request: Request)
     return campaign
 
 
-async def _allowed(doing: Awaitable[Campaign]) -> Campaign:
+@contextmanager
+def _states() -> Iterator[None]:
+    """A 409 problem where the campaign is in no state for that."""
     try:
-        return await doing
+        yield
     except CampaignStateError as error:
         raise ConflictError(str(error)) from None
 

@@ -104,6 +104,7 @@ class DealOut(Shown):
     entered_stage_at: AwareDatetime
     created_at: AwareDatetime
     ended_at: AwareDatetime | None
+    rotted_at: AwareDatetime | None
 
 
 class MoveOut(Shown):

@@ -19,11 +19,12 @@ from flotilla.http import (
 from flotilla.http.bodies import Shown, Written
 from flotilla.http.pages import page
 from flotilla.store.postgres import Transaction
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from flotilla_pipeline.api.values import Line, Probability, Required, StageKind
+from flotilla_pipeline.api.values import Line, Probability, Required, RotsAfter, StageKind
 from flotilla_pipeline.commands import AUDIENCE
 from flotilla_pipeline.domain.stages import Pipeline, Stage, arrange, revise
+from flotilla_pipeline.rotting import watch
 from flotilla_pipeline.store import pipelines as store
 
 pipelines = Routes("/v1/pipelines", tag="pipelines")
@@ -40,7 +41,14 @@ class StageIn(Written):
     kind: StageKind = "open"
     probability: Probability
     required_fields: RequiredFields = Field(default_factory=list)
+    rots_after_days: RotsAfter | None = None
     position: Annotated[int, Field(ge=1, le=MAX_STAGES)] | None = None
+
+    @model_validator(mode="after")
+    def _decided_deals_do_not_rot(self) -> "StageIn":
+        if self.rots_after_days is not None and self.kind != "open":
+            raise ValueError("only deals of an open stage rot: leave out rots_after_days")
+        return self
 
 
 class StagePatch(Written):
@@ -49,6 +57,7 @@ class StagePatch(Written):
     name: Line = ""
     probability: Probability = 0
     required_fields: RequiredFields = Field(default_factory=list)
+    rots_after_days: RotsAfter | None = None
     position: Annotated[int, Field(ge=1, le=MAX_STAGES)] = 1
     archived: bool = False
 
@@ -63,6 +72,7 @@ class StageOut(Shown):
     position: int
     probability: int
     required_fields: list[str]
+    rots_after_days: int | None
     archived: bool
 
 
@@ -120,6 +130,7 @@ async def create_pipeline(body: PipelineIn, tx: Tx, who: Who, response: Response
     tx.emit(pipeline.created(), org=who.org, sequence=1, audience=AUDIENCE)
     for stage in stages:
         tx.emit(stage.created(), org=who.org, sequence=1, audience=AUDIENCE)
+        await watch(tx, who.org, stage)
     set_etag(response, pipeline.sequence)
     response.headers["Location"] = f"/v1/pipelines/{pipeline.id}"
     return _whole(pipeline, stages)
@@ -169,6 +180,7 @@ async def create_stage(pipeline_id: UUID, body: StageIn, tx: Tx, who: Who, respo
     await _save_stages(tx, who.org, stages, order)
     await store.add_stages(tx, [(who.org, new)])
     tx.emit(new.created(), org=who.org, sequence=1, audience=AUDIENCE)
+    await watch(tx, who.org, new)
     set_etag(response, new.sequence)
     return StageOut.model_validate(new)
 
@@ -191,6 +203,8 @@ async def change_stage(
         raise NotFoundError("There is no stage with this id in this pipeline.")
     check_if_match(request, found.sequence)
     wanted = body.model_dump(include=body.model_fields_set)
+    if wanted.get("rots_after_days") is not None and found.kind != "open":
+        raise ConflictError("Only deals of an open stage rot; this one decides them.")
     if wanted.get("archived") and await store.has_deals(tx, who.org, stage_id):
         raise ConflictError("Deals stand in this stage; move them first.")
     revised, _ = revise(found, wanted)
@@ -198,6 +212,7 @@ async def change_stage(
     order = arrange(changed, stage_id, wanted.get("position", found.position))
     saved = await _save_stages(tx, who.org, stages, order)
     stage = saved.get(stage_id, found)
+    await watch(tx, who.org, stage)
     set_etag(response, stage.sequence)
     return StageOut.model_validate(stage)
 
@@ -219,7 +234,7 @@ async def _save_stages(tx: Transaction, org: UUID, old: list[Stage], new: list[S
     before = {stage.id: stage for stage in old}
     differ = [stage for stage in new if stage.id in before and stage != before[stage.id]]
     saved = await store.save_stages(tx, org, differ) if differ else {}
-    fields = ("name", "position", "probability", "required_fields", "archived")
+    fields = ("name", "position", "probability", "required_fields", "rots_after_days", "archived")
     for stage in saved.values():
         changed = {
             field: [getattr(before[stage.id], field), getattr(stage, field)]

@@ -30,6 +30,7 @@ def _one_line(text: str) -> str:
 Line = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
 Reason = Annotated[str, Field(max_length=500), AfterValidator(_one_line)]
 Probability = Annotated[int, Field(ge=0, le=100)]
+RotsAfter = Annotated[int, Field(ge=1, le=365)]
 StageKind = Literal["open", "won", "lost"]
 Required = Literal["value", "contact_id", "company_id", "owner_id", "expected_close_on"]
 LossReason = Literal["price", "competitor", "timing", "no_need", "no_answer", "other"]

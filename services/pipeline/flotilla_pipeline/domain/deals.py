@@ -48,6 +48,8 @@ class Deal:
     entered_stage_at: datetime
     created_at: datetime
     ended_at: datetime | None = None
+    rotted_at: datetime | None = None
+    """Since when it rots: nobody has touched it for as long as its stage allows."""
     stage_probability: int
     """Its stage's."""
 
@@ -96,6 +98,10 @@ class Deal:
     def closed(self, saga_id: UUID) -> events.DealClosed:
         """Tells that it is invoiced and being delivered."""
         return events.DealClosed(**self._state(), saga_id=saga_id, changed={"state": ["won", "closed"]})
+
+    def rotted(self, days: int) -> events.DealRotted:
+        """Tells that nobody has touched it for so many days."""
+        return events.DealRotted(**self._state(), days_untouched=days)
 
     def _state(self) -> dict[str, Any]:
         same = (

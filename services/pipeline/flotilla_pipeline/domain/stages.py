@@ -58,6 +58,8 @@ class Stage:
     position: int
     probability: int
     required_fields: Sequence[str] = ()
+    rots_after_days: int | None = None
+    """Days after which a deal that nobody touches is said to rot; only an open stage says so."""
     archived: bool = False
 
     def created(self) -> events.StageCreated:
@@ -77,6 +79,7 @@ class Stage:
             "position": self.position,
             "probability": self.probability,
             "required_fields": list(self.required_fields),
+            "rots_after_days": self.rots_after_days,
             "archived": self.archived,
         }
 

@@ -8,11 +8,12 @@ from flotilla.events.base import Money
 from flotilla.store.postgres import Row, Transaction
 
 from flotilla_pipeline.domain.deals import Deal
+from flotilla_pipeline.domain.stages import Stage
 
 COLUMNS: Final = (
     "id, sequence, pipeline_id, stage_id, rank, title, state, value_minor, currency, own_probability, contact_id,"
     " company_id, conversation_id, owner_id, expected_close_on, source, loss_reason, qualification_id,"
-    " entered_stage_at, created_at, ended_at,"
+    " entered_stage_at, created_at, ended_at, rotted_at,"
     " (SELECT s.probability FROM stages s WHERE s.organization_id = deals.organization_id AND s.id = deals.stage_id)"
     " AS stage_probability"
 )
@@ -31,8 +32,17 @@ RETURNING organization_id, {COLUMNS}"""  # noqa: S608
 UPDATE: Final = f"""
 UPDATE deals SET sequence = sequence + $3, stage_id = $4, rank = $5, title = $6, state = $7, value_minor = $8,
     currency = $9, own_probability = $10, contact_id = $11, company_id = $12, conversation_id = $13, owner_id = $14,
-    expected_close_on = $15, loss_reason = $16, entered_stage_at = $17, ended_at = $18
+    expected_close_on = $15, loss_reason = $16, entered_stage_at = $17, ended_at = $18,
+    touched_at = CASE WHEN $3 > 0 THEN now() ELSE touched_at END,
+    rotted_at = CASE WHEN $3 > 0 THEN NULL ELSE rotted_at END
 WHERE organization_id = $1 AND id = $2 RETURNING {COLUMNS}"""  # noqa: S608
+
+ROT: Final = f"""
+UPDATE deals SET sequence = sequence + 1, rotted_at = now() WHERE organization_id = $1 AND id IN (
+    SELECT d.id FROM deals d WHERE d.organization_id = $1 AND d.stage_id = $2 AND d.state = 'open'
+    AND d.rotted_at IS NULL AND d.touched_at < now() - make_interval(days => $3)
+    ORDER BY d.touched_at LIMIT $4 FOR UPDATE SKIP LOCKED)
+RETURNING {COLUMNS}"""  # noqa: S608
 
 READ: Final = f"SELECT {COLUMNS} FROM deals WHERE organization_id = $1 AND id = $2"  # noqa: S608
 
@@ -101,6 +111,11 @@ async def save_deal(tx: Transaction, org: UUID, deal: Deal, *, events: int = 1) 
     )
     assert row is not None
     return deal_of(row)
+
+
+async def rot(tx: Transaction, org: UUID, stage: Stage, limit: int) -> list[Deal]:
+    """Say of deals of the stage that were not touched for as long as it allows that they rot: those deals."""
+    return [deal_of(row) for row in await tx.fetch(ROT, org, stage.id, stage.rots_after_days, limit)]
 
 
 async def read_deal(tx: Transaction, org: UUID, deal_id: UUID, *, lock: bool = False) -> Deal | None:

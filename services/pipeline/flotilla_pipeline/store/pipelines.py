@@ -9,7 +9,7 @@ from flotilla.store.postgres import Row, Transaction
 from flotilla_pipeline.domain.stages import Pipeline, Stage
 
 STAGE_COLUMNS: Final = (
-    "id, sequence, pipeline_id, name, kind, position, probability, required_fields, archived"
+    "id, sequence, pipeline_id, name, kind, position, probability, required_fields, rots_after_days, archived"
 )
 
 INSERT_PIPELINES: Final = """
@@ -17,16 +17,18 @@ INSERT INTO pipelines (organization_id, id, name, is_default)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::boolean[])"""
 
 INSERT_STAGES: Final = """
-INSERT INTO stages (organization_id, id, pipeline_id, name, kind, position, probability, required_fields)
-SELECT org, id, pipeline, name, kind, position, probability, string_to_array(required, ',')
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::int[], $8::text[])
-     AS t (org, id, pipeline, name, kind, position, probability, required)"""
+INSERT INTO stages (organization_id, id, pipeline_id, name, kind, position, probability, required_fields,
+                    rots_after_days)
+SELECT org, id, pipeline, name, kind, position, probability, string_to_array(required, ','), rots
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::int[], $8::text[], $9::int[])
+     AS t (org, id, pipeline, name, kind, position, probability, required, rots)"""
 
 UPDATE_STAGES: Final = f"""
 UPDATE stages s SET sequence = s.sequence + 1, name = t.name, kind = t.kind, position = t.position,
-    probability = t.probability, required_fields = string_to_array(t.required, ','), archived = t.archived
-FROM unnest($2::uuid[], $3::text[], $4::text[], $5::int[], $6::int[], $7::text[], $8::boolean[])
-     AS t (stage, name, kind, position, probability, required, archived)
+    probability = t.probability, required_fields = string_to_array(t.required, ','), archived = t.archived,
+    rots_after_days = t.rots
+FROM unnest($2::uuid[], $3::text[], $4::text[], $5::int[], $6::int[], $7::text[], $8::boolean[], $9::int[])
+     AS t (stage, name, kind, position, probability, required, archived, rots)
 WHERE s.organization_id = $1 AND s.id = t.stage
 RETURNING {", ".join(f"s.{column}" for column in STAGE_COLUMNS.split(", "))}"""  # noqa: S608
 
@@ -89,6 +91,7 @@ async def add_stages(tx: Transaction, stages: Sequence[tuple[UUID, Stage]]) -> N
         [each.position for _, each in stages],
         [each.probability for _, each in stages],
         [",".join(each.required_fields) for _, each in stages],
+        [each.rots_after_days for _, each in stages],
     )
 
 
@@ -104,6 +107,7 @@ async def save_stages(tx: Transaction, org: UUID, stages: Sequence[Stage]) -> di
         [each.probability for each in stages],
         [",".join(each.required_fields) for each in stages],
         [each.archived for each in stages],
+        [each.rots_after_days for each in stages],
     )
     return {row["id"]: _stage(row) for row in rows}
 

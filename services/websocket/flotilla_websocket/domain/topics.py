@@ -14,6 +14,7 @@ KINDS: Final = {
     "task": "tasks",
     "note": "notes",
     "integration": "integrations",
+    "notification": "notifications",
 }
 """Entity → the topic of all its events."""
 THINGS: Final = ("conversation", "contact")

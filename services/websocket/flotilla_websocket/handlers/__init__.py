@@ -1,0 +1,1 @@
+"""What websocket does with events."""
