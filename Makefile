@@ -35,7 +35,7 @@ contracts: bootstrap ## Write the contracts from the code: JSON Schemas, AsyncAP
 	@$(flotilla) contracts write
 
 bench: bootstrap ## Run the benchmarks; each prints ratios against a peer
-	@for program in bench/[a-z]*.py; do echo "— $$program"; $(python) "$$program"; done
+	@for program in bench/[a-z]*.py; do echo "— $$program"; $(python) -m "bench.$$(basename $$program .py)"; done
 
 eval: bootstrap ## Accuracy of language, intent, personal data, qualification and retrieval on the labelled sets
 	@$(python) -m flotilla_ai.eval

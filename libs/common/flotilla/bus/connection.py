@@ -12,7 +12,7 @@ import pymongo.errors
 import redis.exceptions
 from aio_pika.abc import AbstractConnection
 
-HEARTBEAT_SECONDS: Final = 15
+HEARTBEAT_SECONDS: Final = 10
 CLOSE_SECONDS: Final = 5
 
 BROKER_ERRORS: Final = (

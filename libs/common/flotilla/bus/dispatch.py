@@ -261,13 +261,13 @@ def _is_projection(group: Group) -> bool:
 
 def newest(events: Sequence[Received[Event]]) -> list[Received[Event]]:
     """The highest sequence of each subject, sorted by (organization, subject): no row twice, no deadlock."""
-    kept: dict[tuple[object, str, str, str], Received[Event]] = {}
+    kept: dict[tuple[int, str, str, str], Received[Event]] = {}
     for event in events:
-        key = (event.org, event.envelope.source, contract_of(type(event.data)).entity, event.subject)
+        key = (event.org.int, event.envelope.source, contract_of(type(event.data)).entity, event.subject)
         standing = kept.get(key)
         if standing is None or event.envelope.sequence > standing.envelope.sequence:
             kept[key] = event
-    return [kept[key] for key in sorted(kept, key=str)]
+    return [kept[key] for key in sorted(kept)]
 
 
 def _halves(events: Sequence[Any]) -> Iterator[list[Any]]:

@@ -82,7 +82,7 @@ def encode(
         time=datetime.now(UTC),
         organizationid=org,
         region=region,
-        sequence=str(sequence).zfill(SEQUENCE_WIDTH),
+        sequence=f"{sequence:0{SEQUENCE_WIDTH}d}",
         correlationid=cause.correlation_id,
         causationid=cause.causation_id,
         requestid=cause.request_id,

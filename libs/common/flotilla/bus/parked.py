@@ -28,15 +28,6 @@ log = structlog.get_logger()
 
 MAX_ATTEMPTS: Final = 10
 MAX_DELAY: Final = timedelta(hours=1)
-SUSPECTED_AFTER: Final = 2
-"""Deliveries without an answer after which each beginning of an event is written down."""
-STARTS: Final = 3
-"""An event that was begun this often and never ended is parked unrun: it is what kills the process."""
-
-BEGIN_SUSPECT: Final = """
-INSERT INTO suspects (event_id) VALUES ($1) ON CONFLICT (event_id) DO UPDATE SET starts = suspects.starts + 1
-RETURNING starts"""
-
 PARK: Final = """
 INSERT INTO parked_events (event_id, handler, lane, type, organization_id, body, state, waiting_for, error, stack,
                            due_at)
@@ -79,13 +70,12 @@ async def park_unreadable(db: Database, lane: str, body: bytes, error: Exception
     """Keep what is no event of ours, or of a type nobody here knows; there is nothing to run again."""
     try:
         envelope = decode(body)
-        event_id, type_, org = envelope.id, envelope.type, envelope.organizationid
+        type_, org = envelope.type, envelope.organizationid
     except Exception:  # whatever it is, it must not come back
-        # The same bytes have the same row, however often they are delivered.
-        event_id, type_, org = UUID(bytes=hashlib.sha256(body).digest()[:16]), "unreadable", None
+        type_, org = "unreadable", None
     await db.execute(
         PARK,
-        event_id,
+        event_id(body),
         "",
         lane,
         type_,
@@ -100,27 +90,21 @@ async def park_unreadable(db: Database, lane: str, body: bytes, error: Exception
     log.error("event.unreadable", lane=lane, type=type_, error=type(error).__name__)
 
 
-async def begin_suspect(db: Database, body: bytes) -> int:
-    """Write down that an event is begun: how often it has been, this time included."""
-    event_id = _id_of(body)
-    return 0 if event_id is None else int(await db.fetchval(BEGIN_SUSPECT, event_id))
-
-
-async def end_suspect(db: Database, body: bytes) -> None:
-    """It has ended, well or ill: it is no suspect."""
-    await db.execute("DELETE FROM suspects WHERE event_id = $1", _id_of(body))
-
-
-def _id_of(body: bytes) -> UUID | None:
+def event_id(body: bytes) -> UUID:
+    """The event's id; of what cannot be read one of its bytes, the same however often they are delivered."""
     try:
         return decode(body).id
-    except Exception:  # parked as unreadable in a moment
-        return None
+    except Exception:  # broken UTF-8 and endless nesting have errors of their own
+        return UUID(bytes=hashlib.sha256(body).digest()[:16])
 
 
 async def park_crashed(app: App, lane: str, body: bytes, error: CrashedRepeatedlyError) -> None:
     """Keep an event unrun for each of its handlers."""
-    event = RawEvent(decode(body), body)
+    try:
+        event = RawEvent(decode(body), body)
+    except Exception:  # it killed before it could be refused
+        await park_unreadable(app.db, lane, body, error)
+        return
     for handler in _handlers(app, lane, event.envelope.type):
         await _park(app.db, lane, handler, event, error)
 

@@ -1,11 +1,13 @@
 """The way out: what a transaction wrote to the outbox is published from memory once it has committed.
 
-Published rows are deleted by autocommit after the broker confirmed them; a returned, refused or unconfirmed
-message keeps its row. One leased sweeper a service publishes rows older than `SWEEP_AFTER`: what a crash
-between commit and publish left behind. Either may publish twice; consumers know an event by its id.
+Published rows are deleted by autocommit soon after the broker confirmed them, those of many transactions at once;
+a returned, refused or unconfirmed message keeps its row. One leased sweeper a service publishes rows older than
+`SWEEP_AFTER`: what a crash between commit and publish left behind. Either may publish twice; consumers know an
+event by its id.
 """
 
 import asyncio
+import random
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -13,15 +15,13 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-import aio_pika
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
-from aio_pika.exceptions import DeliveryError
 
 from flotilla.bus import faults
-from flotilla.bus.connection import close, connect
 from flotilla.bus.envelope import Outgoing
 from flotilla.bus.topology import EXCHANGE
+from flotilla.bus.wire.frames import Message
+from flotilla.bus.wire.publisher import Publisher
 from flotilla.store.postgres import Database
 from flotilla.telemetry import metrics
 
@@ -34,6 +34,9 @@ MAX_HELD_BYTES: Final = 32 << 20
 CONFIRM_SECONDS: Final = 10
 PAUSE: Final = 0.2
 MAX_PAUSE: Final = 3.0
+DELETE_EVERY: Final = 0.05
+"""Seconds. A statement for each transaction would be a commit for each commit; what dies in between is published
+twice. Far less than `SWEEP_AFTER`."""
 SWEEP_AFTER: Final = 5
 SWEEP_SECONDS: Final = 5
 """A long backlog is left to the next turn, before this one is cut off in the middle of a batch."""
@@ -56,8 +59,9 @@ class Outcome:
 class Relay:
     """Publishes for one process, in the order of the commits."""
 
-    def __init__(self, amqp_url: str, db: Database) -> None:
+    def __init__(self, amqp_url: str, db: Database, *, exchange: str = EXCHANGE) -> None:
         self._url = amqp_url
+        self._exchange = exchange
         self._db = db
         self._held: deque[Outgoing] = deque()
         self._held_bytes = 0
@@ -65,9 +69,10 @@ class Relay:
         self._idle = asyncio.Event()
         self._idle.set()
         self._opening = asyncio.Lock()
-        self._connection: AbstractConnection | None = None
-        self._channel: AbstractChannel | None = None
-        self._exchange: AbstractExchange | None = None
+        self._publisher: Publisher | None = None
+        self._confirmed: list[UUID] = []
+        self._deletable = asyncio.Event()
+        self._deleting = asyncio.Lock()
 
     def hand_over(self, events: Iterable[Outgoing]) -> None:
         """Publish these soon; called after their commit. Never waits, never fails."""
@@ -81,6 +86,13 @@ class Relay:
 
     async def run(self) -> None:
         """Publish until cancelled."""
+        deleting = asyncio.create_task(self._delete_now_and_then())
+        try:
+            await self._publish_all()
+        finally:
+            deleting.cancel()
+
+    async def _publish_all(self) -> None:
         pause = PAUSE
         while True:
             await self._wake.wait()
@@ -91,14 +103,16 @@ class Relay:
                 if await self._publish_or_leave(batch):
                     pause = PAUSE
                 else:
-                    await asyncio.sleep(pause)
+                    await asyncio.sleep(pause * random.uniform(0.5, 1))
                     pause = min(pause * 2, MAX_PAUSE)
             self._idle.set()
 
     async def drained(self, seconds: float) -> None:
         """Wait until everything handed over is published, at most `seconds`; the rest is in the outbox."""
         try:
-            await asyncio.wait_for(self._idle.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+                await self._delete_confirmed()
         except TimeoutError:
             log.warning("relay.left", events=len(self._held))
 
@@ -120,52 +134,58 @@ class Relay:
 
     async def publish(self, batch: Sequence[Outgoing]) -> Outcome:
         """Publish and delete what was confirmed. Raises where the broker is away."""
-        exchange = await self._open()
-        results = await asyncio.gather(
-            *(self._publish_one(exchange, event) for event in batch), return_exceptions=True
-        )
-        confirmed = [event.id for event, result in zip(batch, results, strict=True) if result is None]
-        failed = [result for result in results if result is not None]
-        if confirmed:
-            faults.reach("published")
-            await self._db.execute(DELETE_OUTBOX, confirmed)
-            metrics.PUBLISHED.inc(len(confirmed))
-        if failed:
-            metrics.UNPUBLISHED.inc(len(failed))
-            log.warning("relay.unconfirmed", events=len(failed), error=repr(failed[0]))
-        refused = sum(isinstance(result, DeliveryError) for result in failed)
-        return Outcome(len(confirmed), refused, len(failed) - refused)
+        outcome = await self._publish(batch)
+        await self._delete_confirmed()
+        return outcome
 
     async def close(self) -> None:
         """Close the connection."""
-        if self._connection is not None:
-            await close(self._connection)
+        if self._publisher is not None:
+            await self._publisher.close()
 
     async def _publish_or_leave(self, batch: list[Outgoing]) -> bool:
-        """False where the broker or the outbox is away: the rows stay, and the sweeper comes for them."""
+        """False where the broker is away: the rows stay, and the sweeper comes for them."""
         try:
-            await self.publish(batch)
+            outcome = await self._publish(batch)
         except Exception as error:
             log.warning("relay.failed", events=len(batch), error=repr(error))
             return False
-        return True
+        return not outcome.unanswered
 
-    async def _publish_one(self, exchange: AbstractExchange, event: Outgoing) -> None:
-        message = aio_pika.Message(
-            event.body,
-            message_id=str(event.id),
-            content_type="application/cloudevents+json",
-            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        )
-        await exchange.publish(message, event.type, mandatory=True, timeout=CONFIRM_SECONDS)
+    async def _publish(self, batch: Sequence[Outgoing]) -> Outcome:
+        publisher = await self._open()
+        messages = [Message(event.id, event.type, event.body) for event in batch]
+        receipt = await publisher.publish(self._exchange, messages, seconds=CONFIRM_SECONDS)
+        if receipt.delivered:
+            faults.reach("published")
+            self._confirmed += [batch[index].id for index in receipt.delivered]
+            self._deletable.set()
+            metrics.PUBLISHED.inc(len(receipt.delivered))
+        if failed := receipt.refused + receipt.unanswered:
+            metrics.UNPUBLISHED.inc(failed)
+            log.warning("relay.unconfirmed", events=failed, reason=receipt.reason)
+        return Outcome(len(receipt.delivered), receipt.refused, receipt.unanswered)
 
-    async def _open(self) -> AbstractExchange:
-        """The exchange over a living channel; the relay and the sweeper share one connection."""
+    async def _delete_now_and_then(self) -> None:
+        while True:
+            await self._deletable.wait()
+            await asyncio.sleep(DELETE_EVERY)
+            try:
+                await self._delete_confirmed()
+            except Exception as error:
+                log.warning("relay.rows_left", error=repr(error))
+
+    async def _delete_confirmed(self) -> None:
+        """What cannot be deleted now is tried again with what is confirmed next, or published twice."""
+        async with self._deleting:
+            self._deletable.clear()
+            if ids := self._confirmed[:]:
+                await self._db.execute(DELETE_OUTBOX, ids)
+                del self._confirmed[: len(ids)]
+
+    async def _open(self) -> Publisher:
+        """A living connection; the relay and the sweeper share one."""
         async with self._opening:
-            if self._exchange is None or self._channel is None or self._channel.is_closed:
-                self._exchange = None
-                await self.close()
-                self._connection = await connect(self._url)
-                self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-                self._exchange = await self._channel.get_exchange(EXCHANGE, ensure=False)
-            return self._exchange
+            if self._publisher is None or self._publisher.error is not None:
+                self._publisher = await Publisher.open(self._url, "relay")
+            return self._publisher

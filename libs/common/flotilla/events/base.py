@@ -92,17 +92,17 @@ class Contract:
     shared: bool = False
     """Whether any service may tell it of itself: the owner is who asked, and `source` says who tells."""
 
-    @property
+    @cached_property
     def entity(self) -> str:
         """`message` of `message.received.v1`, `ai.draft` of `ai.draft.approved.v1`."""
         return self.type.rsplit(".", 2)[0]
 
-    @property
+    @cached_property
     def source(self) -> str:
         """The CloudEvents source; of a wish or a shared fact, its owner's."""
         return f"/flotilla/{self.owner}"
 
-    @property
+    @cached_property
     def dataschema(self) -> str:
         """The `$id` of contracts/events/<type>.json, the schema of the whole envelope; an absolute URI."""
         return f"urn:flotilla:event:{self.type}"

@@ -7,12 +7,15 @@ nothing and can reach no other service's schema. A migration that was applied ma
 """
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
+from flotilla.bus import declared
 from flotilla.bus.topology import declare_all
 from flotilla.instance import owner_role, runtime_role
 from flotilla.replay.twins import make_twins, schema_of
@@ -56,16 +59,36 @@ async def migrate_all(
     finally:
         await connection.close()
     for service in services:
-        connection = await asyncpg.connect(instance.owner_dsn(service.name), timeout=10)
-        try:
+        async with _as_owner(instance, service) as connection:
             applied += await climb(connection, f"{service.name}_bus", BUS_MIGRATIONS)
             applied += await climb(connection, service.name, service.migrations)
             await make_twins(connection, service, runtime_role(service.name))
-        finally:
-            await connection.close()
     if topology:
-        await declare_all(instance.amqp_url, services)
+        await _declare(instance, services)
     return applied
+
+
+async def _declare(instance: "Instance", services: tuple[Service, ...]) -> None:
+    """What the broker needs, and no more what an earlier version did."""
+    stale: dict[str, set[declared.Binding]] = {}
+    for service in services:
+        async with _as_owner(instance, service) as connection:
+            stale[service.name] = await declared.note(connection, service)
+    await declare_all(instance.amqp_url, services)
+    for service in services:
+        if gone := stale[service.name]:
+            await declared.unbind(instance.amqp_url, gone)
+            async with _as_owner(instance, service) as connection:
+                await declared.forget(connection, service, gone)
+
+
+@asynccontextmanager
+async def _as_owner(instance: "Instance", service: Service) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(instance.owner_dsn(service.name), timeout=10)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 def instance_roles(instance: "Instance", service: str) -> tuple[Role, Role]:

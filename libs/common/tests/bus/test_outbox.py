@@ -50,10 +50,7 @@ async def unheard(still: Harness) -> AsyncIterator[Relay]:
         )
         queue = await channel.declare_queue(exclusive=True)
         await queue.bind(own, "task.created.v1")
-        relay = Relay(still.instance.amqp_url, still.app.db)
-        await relay._open()
-        assert relay._channel is not None
-        relay._exchange = await relay._channel.get_exchange(own.name)
+        relay = Relay(still.instance.amqp_url, still.app.db, exchange=own.name)
         yield relay
         await relay.close()
         await own.delete()
@@ -156,7 +153,7 @@ async def test_a_broker_that_stops_confirming_costs_a_time_limit_and_no_row(
         mute.set()
         outcome = await relay.publish([event])
         assert (outcome.confirmed, outcome.unanswered) == (0, 1)
-        monkeypatch.setattr("flotilla.bus.connection.CLOSE_SECONDS", 0.2)
+        monkeypatch.setattr("flotilla.bus.wire.connection.CLOSE_SECONDS", 0.2)
         await relay.close()
     assert await standing(still, event) == {event.id}
     assert await still.app.relay.sweep() == 1
@@ -181,13 +178,57 @@ async def test_memory_is_bounded_and_the_rest_waits_in_the_outbox(
     await by_bytes.close()
 
 
+async def test_rows_go_together_and_none_is_left_by_a_process_that_drains(
+    still: Harness, org: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relays, "DELETE_EVERY", 60)
+    relay = Relay(still.instance.amqp_url, still.app.db)
+    running = asyncio.create_task(relay.run())
+    events = [encoded(task(), org) for _ in range(3)]
+    await write(still, *events)
+    for event in events:
+        relay.hand_over([event])
+        await asyncio.wait_for(relay._idle.wait(), 10)
+    assert await standing(still, *events) == {event.id for event in events}
+    await relay.drained(10)
+    assert await standing(still, *events) == set()
+    running.cancel()
+    await relay.close()
+
+
+async def test_rows_that_could_not_be_deleted_go_with_the_next(
+    still: Harness, org: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relays, "DELETE_EVERY", 0)
+    relay = Relay(still.instance.amqp_url, still.app.db)
+    running = asyncio.create_task(relay.run())
+    first, second = encoded(task(), org), encoded(task(), org)
+    await write(still, first, second)
+    with monkeypatch.context() as broken:
+        broken.setattr(relays, "DELETE_OUTBOX", "DELETE FROM nothing WHERE id = ANY($1)")
+        relay.hand_over([first])
+
+        async def confirmed() -> bool:
+            return first.id in relay._confirmed and not relay._deletable.is_set()
+
+        await eventually(confirmed)
+    relay.hand_over([second])
+
+    async def gone() -> bool:
+        return not await standing(still, first, second)
+
+    await eventually(gone)
+    running.cancel()
+    await relay.close()
+
+
 async def test_two_publishers_of_a_process_open_one_connection(still: Harness, org: UUID) -> None:
     relay = Relay(still.instance.amqp_url, still.app.db)
-    exchanges = await asyncio.gather(*(relay._open() for _ in range(5)))
-    assert len({id(exchange) for exchange in exchanges}) == 1
+    publishers = await asyncio.gather(*(relay._open() for _ in range(5)))
+    assert len({id(publisher) for publisher in publishers}) == 1
     await relay.close()
     again = await relay._open()
-    assert again is not exchanges[0], "a closed connection is made anew"
+    assert again is not publishers[0], "a closed connection is made anew"
     await relay.close()
 
 

@@ -54,6 +54,8 @@ class Outside:
     asked: list[Job] = field(default_factory=list)
     unfinishable: set[str] = field(default_factory=set)
     broken_bells: set[str] = field(default_factory=set)
+    batches: list[list[UUID]] = field(default_factory=list)
+    """The tasks of each batch that `obey` was given."""
     away_for: int = 0
     """How many times more a store that `obey` needs is away."""
 
@@ -97,6 +99,7 @@ async def ring(tx: Transaction, job: Job) -> None:
 @reaction(TaskCreated, lane="work")
 async def obey(tx: Transaction, batch: Sequence[Received[TaskCreated]]) -> None:
     """Does what the title says; by default one row."""
+    outside.batches.append([event.data.task_id for event in batch])
     for event in batch:
         await tx.execute(RECORD, event.org, event.data.task_id)
         title = event.data.title or ""
