@@ -83,7 +83,18 @@ async def _inbox(office: Office) -> dict[str, str]:
         "session_id": sessions["items"][0]["id"],
         "user_id": owner.user["id"],
         "correlation_id": drafted["correlation_id"],
+        "attachment_id": await _attachment(owner, draft["conversation_id"]),
     }
+
+
+async def _attachment(owner: Person, conversation_id: str) -> str:
+    """A file of a conversation, whole."""
+    begun = await owner.ok("POST", f"/v1/conversations/{conversation_id}/attachments", {"name": "offer.txt"})
+    path = f"/v1/attachments/{begun['id']}"
+    part = await owner.call("PUT", f"{path}/parts?number=1", body=b"200 mugs")
+    assert part.status == 204, part.body
+    await owner.ok("POST", f"{path}/complete", {"parts": 1})
+    return str(begun["id"])
 
 
 async def _beginnings(owner: Person) -> dict[str, str]:

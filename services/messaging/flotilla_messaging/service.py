@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from flotilla.bus.declare import Lane
 from flotilla.events.messaging import (
+    AttachmentStored,
     ConversationAssigned,
     ConversationAssignFailed,
     ConversationEscalated,
@@ -33,7 +34,8 @@ from flotilla.events.messaging import (
 from flotilla.events.websocket import NotificationRequested
 from flotilla.service import Service
 
-from flotilla_messaging.api import conversations, escalations, inboxes, messages, notes
+from flotilla_messaging import filing
+from flotilla_messaging.api import attachments, conversations, escalations, inboxes, messages, notes
 from flotilla_messaging.handlers.assignments import grant_assignments
 from flotilla_messaging.handlers.deliveries import follow_deliveries
 from flotilla_messaging.handlers.drafts import queue_drafts
@@ -56,6 +58,7 @@ SOON = timedelta(milliseconds=20)
 service = Service(
     name="messaging",
     documents=True,
+    resources=filing.held,
     routes=(
         conversations.routes,
         escalations.conversation,
@@ -64,6 +67,8 @@ service = Service(
         messages.routes,
         notes.notes,
         notes.routes,
+        attachments.of_conversation,
+        attachments.routes,
         inboxes.routes,
     ),
     lanes=(
@@ -87,8 +92,8 @@ service = Service(
         grant_escalations,
         keep_teams,
     ),
-    jobs=(body_removal,),
-    timers=(snooze_ended,),
+    jobs=(body_removal, filing.file_removal),
+    timers=(snooze_ended, filing.upload_abandoned),
     workers=(body_sweep,),
     emits=(
         ConversationOpened,
@@ -111,6 +116,7 @@ service = Service(
         MessageNoted,
         MessageEdited,
         MessageDeleted,
+        AttachmentStored,
         NotificationRequested,
         InboxCreated,
         InboxUpdated,

@@ -40,6 +40,7 @@ INBOX: Final[tuple[type[Event], ...]] = (
     messaging.MessageNoted,
     messaging.MessageEdited,
     messaging.MessageDeleted,
+    messaging.AttachmentStored,
     ai.MessageAnalyzed,
     ai.DraftGenerated,
     ai.DraftApproved,

@@ -190,6 +190,25 @@ class MessageDeleted(ThreadMessage, frozen=True, kw_only=True):
     deleted_at: Moment
 
 
+@_event("attachment.stored.v1", subject="attachment_id", person=("attachment_id",))
+class AttachmentStored(Event, frozen=True, kw_only=True):
+    """A file of a conversation is there, whole."""
+
+    attachment_id: UUID
+    conversation_id: UUID
+    message_id: UUID | None
+    """The message or note it belongs to."""
+    name: Personal
+    content_type: str
+    """By its bytes, whatever its name says."""
+    size: int
+    """Bytes."""
+    sha256: str
+    """Of its bytes, lower-case hex."""
+    stored_by: str
+    stored_at: Moment
+
+
 class Tracking(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses that belong to one message, for channels that have a place for them: mail."""
 
