@@ -121,6 +121,12 @@ async def test_a_plan_is_paid_for_by_a_checkout(
     told = await _tell(selling, PLATFORM_ORG, _event("checkout.session.completed", session), PLATFORM_SECRET)
     assert told.json() == {"outcome": "taken"}
     assert (await _settled(selling, subscriber, opened))["state"] == "completed"
+    assert await _state(selling, subscriber) == ("pro", "trialing", "local"), "until Stripe tells of it"
+    began = _event("customer.subscription.created", _subscription(subscriber))
+    assert (await _tell(selling, PLATFORM_ORG, began, PLATFORM_SECRET)).json() == {"outcome": "taken"}
+    assert await _state(selling, subscriber) == ("pro", "active", "stripe")
+    told_on = await selling.spy.expect(SubscriptionUpdated, lambda event: event.org == subscriber)
+    assert (told_on.data.plan, told_on.data.state) == ("pro", "active")
     stranger = selling.client(new_id())
     assert (await stranger.get(f"/v1/checkouts/{opened['id']}")).status == 404
 
