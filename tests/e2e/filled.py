@@ -15,6 +15,8 @@ QUALIFYING = (
     " I'm the CEO and I decide."
 )
 """Need, budget, timeline, authority."""
+NOWHERE = "http://127.0.0.1:9"
+"""Nobody listens there."""
 EUROS = {"amount_minor": 119_00, "currency": "EUR"}
 
 
@@ -47,6 +49,7 @@ async def fill(office: Office) -> Full:
     ids |= await _counterparties(owner)
     ids |= await _partners(owner)
     ids |= await _programs(owner)
+    ids |= await _calendars(owner)
     ids |= await _replays(owner)
     return Full(office, ids)
 
@@ -62,6 +65,17 @@ async def _programs(owner: Person) -> dict[str, str]:
     key = await owner.ok("POST", "/v1/api-keys", {"name": "ERP", "scopes": ["contacts:read"]})
     await owner.ok("POST", "/v1/wallet/top-ups", {"amount": EUROS})
     return {"api_key_id": key["id"]}
+
+
+async def _calendars(owner: Person) -> dict[str, str]:
+    """A calendar of one's own, at a server that nobody reaches."""
+    wanted = {
+        "name": "Mine",
+        "settings": {"url": f"{NOWHERE}/mine"},
+        "credentials": {"username": "ada", "password": "an app password"},
+    }
+    calendar = await owner.ok("POST", "/v1/calendars", wanted)
+    return {"calendar_id": calendar["id"]}
 
 
 async def _inbox(office: Office) -> dict[str, str]:
@@ -165,7 +179,7 @@ async def _leads(office: Office) -> dict[str, str]:
     """Somebody who may well buy."""
     await office.customer_writes(QUALIFYING, chat=98)
     lead = await first(office.owner, "/v1/leads")
-    return {"lead_id": lead["id"]}
+    return {"lead_id": lead["id"], "conversation_id@qualifications": lead["conversation_id"]}
 
 
 async def _campaigns(owner: Person, ids: dict[str, str]) -> dict[str, str]:
@@ -246,7 +260,7 @@ async def _counterparties(owner: Person) -> dict[str, str]:
 
 async def _partners(owner: Person) -> dict[str, str]:
     """A partner that nobody reaches, and what is on its way there."""
-    wanted = {"kind": "webhook", "name": "ERP", "types": ["deal.*"], "url": "http://127.0.0.1:9/in"}
+    wanted = {"kind": "webhook", "name": "ERP", "types": ["deal.*"], "url": f"{NOWHERE}/in"}
     subscription = await owner.ok("POST", "/v1/partner-subscriptions", wanted)
     delivery = await owner.ok("POST", f"/v1/partner-subscriptions/{subscription['id']}/test")
     return {"subscription_id": subscription["id"], "delivery_id": delivery["id"]}

@@ -35,9 +35,10 @@ class Call:
 
         `saga_id@auth` is what `/v1/sagas/auth/{saga_id}` has; `saga_id` what it is elsewhere.
         """
-        path, owner = self.path, "".join(self.path.split("/")[3:4])
+        path, parts = self.path, self.path.split("/")
         for name in self.parameters:
-            path = path.replace(f"{{{name}}}", ids.get(f"{name}@{owner}") or ids[name])
+            special = (ids[f"{name}@{part}"] for part in parts if f"{name}@{part}" in ids)
+            path = path.replace(f"{{{name}}}", next(special, None) or ids[name])
         query = "&".join(f"{name}={ids.get(name, value)}" for name, value in self.required.items())
         return f"{path}?{query}" if query else path
 
