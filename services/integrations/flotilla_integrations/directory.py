@@ -12,7 +12,7 @@ from flotilla_integrations.adapters import ADAPTERS
 from flotilla_integrations.adapters.base import Adapter, Surroundings
 from flotilla_integrations.domain import Account, AccountState, Sealed
 from flotilla_integrations.settings import IntegrationsSettings
-from flotilla_integrations.store import accounts
+from flotilla_integrations.store import accounts, bd
 
 KEPT = 10_000
 
@@ -23,6 +23,8 @@ class Known:
 
     account: Account
     adapter: Adapter[Any] | None
+    limited: bool = False
+    """Whether it may send so many messages a day only: business development writes from it."""
 
     @property
     def is_open(self) -> bool:
@@ -53,9 +55,10 @@ class Directory:
             return None
         async with self._app.db.transaction(org) as tx:
             account = await accounts.one(tx, accounts.READ, org, account_id)
+            limited = bool(await tx.fetchval(bd.IS_LIMITED, org, account_id))
         if account is None:
             return None
-        known = Known(account, self.adapter(account))
+        known = Known(account, self.adapter(account), limited)
         if generation == self._generation:  # else what was read may be what was just changed
             if len(self._known) >= KEPT:
                 self._known.clear()

@@ -4,12 +4,14 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
+from flotilla.cause import Cause
 from flotilla.events.integrations import (
     Account as AccountEvent,
 )
 from flotilla.store.postgres import Transaction
 
 from flotilla_integrations.adapters import ADAPTERS
+from flotilla_integrations.bd.commands import follow
 from flotilla_integrations.domain import Account, AccountState
 from flotilla_integrations.store import accounts
 
@@ -25,8 +27,10 @@ class Synced(msgspec.Struct, frozen=True):
     account_id: UUID
 
 
-async def say_account(tx: Transaction, account: Account, kind: type[AccountEvent]) -> None:
-    """Tell of an account's new state, the other processes of this service too."""
+async def say_account(
+    tx: Transaction, account: Account, kind: type[AccountEvent], cause: Cause | None = None
+) -> None:
+    """Tell of an account's new state, the other processes of this service too; a handler of batches names the cause."""
     tx.emit(
         kind(
             account_id=account.id,
@@ -39,11 +43,13 @@ async def say_account(tx: Transaction, account: Account, kind: type[AccountEvent
         ),
         org=account.organization_id,
         sequence=account.sequence,
+        cause=cause,
     )
     await say_changed(tx, account)
+    await follow(tx, account, cause)
     if account.state is AccountState.CONNECTED and ADAPTERS[account.connector].capabilities.syncs:
         # Left alone where it runs already.
-        tx.enqueue(SYNC, str(account.id), Synced(account.id), org=account.organization_id)
+        tx.enqueue(SYNC, str(account.id), Synced(account.id), org=account.organization_id, cause=cause)
 
 
 async def say_changed(tx: Transaction, account: Account) -> None:

@@ -34,6 +34,7 @@ from flotilla_integrations.adapters.base import (
     RefusedError,
     SendMessage,
 )
+from flotilla_integrations.bd.limits import spend
 from flotilla_integrations.domain import SendState
 from flotilla_integrations.events import AUDIENCE, say_account
 from flotilla_integrations.lines import Send
@@ -74,6 +75,8 @@ async def perform(app: App, job: Job) -> Outcome:
         return _failed("The account is disconnected.")
     if known.account.organization_id != job.org:
         return _failed("There is no such account.")
+    if known.limited:
+        await spend(app, job.org, send.account_id)
     repeats = known.adapter.capabilities.idempotent_send
     if job.interrupted:
         if not repeats:

@@ -3,6 +3,22 @@
 from datetime import timedelta
 
 from flotilla.bus.declare import Lane
+from flotilla.events.bd_accounts import (
+    BdAccountConnected,
+    BdAccountDisconnected,
+    BdAccountHandedOver,
+    BdAccountHandoverFailed,
+    BdAccountHandoverRequested,
+    BdAccountPurchased,
+    BdAccountReleased,
+    BdAccountRented,
+    BdAccountRevoked,
+    BdAccountRevokeFailed,
+    BdAccountRevokeRequested,
+    BidiAssigned,
+    BidiUnassigned,
+)
+from flotilla.events.billing import PaymentRefundRequested, PaymentRequested
 from flotilla.events.integrations import (
     CalendarEventChanged,
     CalendarEventCreated,
@@ -22,7 +38,11 @@ from flotilla.events.integrations import (
 from flotilla.service import Service
 
 from flotilla_integrations import own
-from flotilla_integrations.api import accounts, calendars, hooks
+from flotilla_integrations.api import accounts, bd_accounts, bd_offers, calendars, hooks
+from flotilla_integrations.bd.handover import hand_over, hand_over_job, revoke
+from flotilla_integrations.bd.saga import LANE as MARKET
+from flotilla_integrations.bd.saga import purchase_saga, rent_ended
+from flotilla_integrations.bd.seller import seller_job
 from flotilla_integrations.calendars.handlers import LANE as CALENDARS
 from flotilla_integrations.calendars.handlers import delete_events, write_events
 from flotilla_integrations.calendars.syncing import sync_job
@@ -39,17 +59,22 @@ from flotilla_integrations.partners.provisioning import provision_job
 from flotilla_integrations.partners.replays import replay_job
 from flotilla_integrations.partners.rulings import ruling_timer
 from flotilla_integrations.partners.turns import turn_job
+from flotilla_integrations.privacy import privacy
 from flotilla_integrations.sending import send_job
 from flotilla_integrations.settings import IntegrationsSettings
 
 service = Service(
     name="integrations",
+    privacy=privacy,
     settings=IntegrationsSettings,
     resources=own.opened,
     routes=(
         accounts.routes,
         accounts.connectors,
         calendars.routes,
+        bd_accounts.routes,
+        bd_offers.offers,
+        bd_offers.purchases,
         hooks.routes,
         partners.routes,
         partners.log_routes,
@@ -58,9 +83,10 @@ service = Service(
     lanes=(
         Lane("sends", wait=timedelta(milliseconds=20)),
         Lane(CALENDARS, wait=timedelta(milliseconds=100)),
+        Lane(MARKET, wait=timedelta(milliseconds=100)),
         Lane(PARTNERS, wait=timedelta(milliseconds=100)),
     ),
-    handlers=(queue_sends, write_events, delete_events),
+    handlers=(queue_sends, write_events, delete_events, hand_over, revoke, purchase_saga.facts),
     tap=keep_for_partners,
     jobs=(
         send_job,
@@ -69,11 +95,14 @@ service = Service(
         write_job,
         delete_job,
         sync_job,
+        hand_over_job,
+        seller_job,
         turn_job,
         provision_job,
         replay_job,
     ),
-    timers=(send_released, ruling_timer),
+    timers=(send_released, rent_ended, purchase_saga.timer, ruling_timer),
+    sagas=(purchase_saga,),
     workers=(account_checks, partner_workers.bindings, partner_workers.sweep),
     emits=(
         IntegrationConnected,
@@ -89,6 +118,21 @@ service = Service(
         CalendarEventDeleted,
         CalendarEventDeleteFailed,
         CalendarEventChanged,
+        BdAccountConnected,
+        BdAccountDisconnected,
+        BdAccountPurchased,
+        BdAccountRented,
+        BdAccountReleased,
+        BidiAssigned,
+        BidiUnassigned,
+        BdAccountHandoverRequested,
+        BdAccountHandedOver,
+        BdAccountHandoverFailed,
+        BdAccountRevokeRequested,
+        BdAccountRevoked,
+        BdAccountRevokeFailed,
+        PaymentRequested,
+        PaymentRefundRequested,
         PartnerSubscriptionChanged,
     ),
 )
