@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 CHANNEL: Final = "fleet"
 LOOK_SECONDS: Final = 2.0
-LOOK: Final = "SELECT (SELECT max(written_at) FROM forgotten), (SELECT sum(sequence) FROM feature_flags)"
+LOOK: Final = "SELECT (SELECT max(written_at) FROM forgotten), (SELECT sum(sequence) FROM known_flags)"
 
 
 class Known:

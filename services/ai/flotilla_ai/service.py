@@ -13,10 +13,12 @@ from flotilla_ai.api.drafts import drafts
 from flotilla_ai.api.knowledge import knowledge
 from flotilla_ai.api.qualifications import qualifications
 from flotilla_ai.holdings import held
+from flotilla_ai.privacy import privacy
 from flotilla_ai.settings import AiSettings
 
 service = Service(
     name="ai",
+    privacy=privacy,
     settings=AiSettings,
     resources=held,
     routes=(drafts, knowledge, analyses, qualifications, configuration),

@@ -13,6 +13,7 @@ from flotilla.service import Service
 
 from flotilla_analytics import handlers
 from flotilla_analytics.api import archive, journeys, metrics, replays, sales, search
+from flotilla_analytics.privacy import privacy
 from flotilla_analytics.replaying import openings, readings, wishes
 from flotilla_analytics.resources import open_resources
 from flotilla_analytics.workers import metrics as metrics_fold
@@ -23,6 +24,7 @@ from flotilla_analytics.workers.sealer import sealer
 
 service = Service(
     name="analytics",
+    privacy=privacy,
     resources=open_resources,
     routes=(archive.routes, journeys.routes, metrics.routes, sales.routes, replays.routes, search.routes),
     lanes=(Lane("archive", wait=timedelta(milliseconds=200), batch=500), wishes.LANE),

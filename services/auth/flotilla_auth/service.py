@@ -2,12 +2,16 @@
 
 from flotilla.bus.declare import Lane
 from flotilla.events import auth, billing, messaging, pipeline, websocket
+from flotilla.events import privacy as privacy_events
 from flotilla.service import Service
 
-from flotilla_auth import handlers
+from flotilla_auth import handlers, privacy_saga
 from flotilla_auth.api import ROUTES
+from flotilla_auth.feature_flags import flag_setting
 from flotilla_auth.onboarding import onboarding
 from flotilla_auth.presence import expiry
+from flotilla_auth.privacy import privacy
+from flotilla_auth.privacy_archive import archive
 from flotilla_auth.resources import open_resources
 from flotilla_auth.suspension import suspension
 from flotilla_auth.workers import WORKERS
@@ -17,8 +21,15 @@ service = Service(
     resources=open_resources,
     routes=ROUTES,
     lanes=(handlers.API_KEYS, Lane(onboarding.lane)),
-    handlers=(handlers.keep_key_use, onboarding.facts),
-    timers=(onboarding.timer, suspension, expiry),
+    handlers=(
+        handlers.keep_key_use,
+        onboarding.facts,
+        privacy_saga.take_persons,
+        privacy_saga.collect_answers,
+    ),
+    timers=(onboarding.timer, suspension, expiry, privacy_saga.overdue, flag_setting),
+    jobs=(archive,),
+    privacy=privacy,
     sagas=(onboarding,),
     workers=WORKERS,
     emits=(
@@ -51,5 +62,9 @@ service = Service(
         messaging.InboxRequested,
         messaging.InboxDeleteRequested,
         websocket.NotificationRequested,
+        privacy_events.ContactResolveRequested,
+        privacy_events.ErasureRequested,
+        privacy_events.ExportRequested,
+        privacy_events.FeatureFlagChanged,
     ),
 )

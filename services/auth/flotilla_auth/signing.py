@@ -14,7 +14,7 @@ from flotilla.http import UnavailableError
 from flotilla.ids import PLATFORM_ORG, new_id
 from flotilla.security.sealing import Keyring
 from flotilla.store.postgres import Transaction
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import OKPKey
 
 from flotilla_auth.domain import signing
@@ -69,10 +69,18 @@ class AccessTokens:
         header = {"alg": ALGORITHM, "kid": str(key.id)}
         return jwt.encode(header, claims, self._opened[key.id], algorithms=[ALGORITHM])
 
+    def sign_document(self, payload: bytes, type_: str, now: datetime) -> tuple[str, SigningKey]:
+        """A document signed for good (JWS, RFC 7515, compact), and the key that did."""
+        key = signing.signer(self._keys, now)
+        if key is None:
+            raise UnavailableError("No key to sign with yet: try again.", headers={"Retry-After": "5"})
+        header = {"alg": ALGORITHM, "kid": str(key.id), "typ": type_}
+        return jws.serialize_compact(header, payload, self._opened[key.id], algorithms=[ALGORITHM]), key
+
     def _open(self, key: SigningKey) -> OKPKey:
         raw = self._keyring.open(key.sealed_private_key, key.id.bytes)
         return OKPKey.import_key(
-            {"kty": "OKP", "crv": "Ed25519", "x": _text(key.public_key), "d": _text(raw)}
+            {"kty": "OKP", "crv": "Ed25519", "x": public_text(key.public_key), "d": public_text(raw)}
         )
 
 
@@ -103,7 +111,7 @@ async def _announce(tx: Transaction, keys: list[SigningKey], now: datetime) -> N
     valid = signing.in_order(keys, now)
     event = SigningKeyRotated(
         key_set_id=store.KEY_SET,
-        keys=[PublicKey(kid=str(key.id), x=_text(key.public_key), not_after=key.not_after) for key in valid],
+        keys=[PublicKey(kid=str(key.id), x=public_text(key.public_key), not_after=key.not_after) for key in valid],
     )
     tx.emit(event, org=PLATFORM_ORG, sequence=await store.count_change(tx))
 
@@ -120,5 +128,6 @@ def _make(keyring: Keyring, signs_from: datetime) -> SigningKey:
     )
 
 
-def _text(raw: bytes) -> str:
+def public_text(raw: bytes) -> str:
+    """As JWK writes it: base64url without padding."""
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -25,12 +25,14 @@ from flotilla_automation import backtests, own, workers
 from flotilla_automation.api import dry_run, rules, runs, triggers
 from flotilla_automation.api.backtests import routes as backtest_routes
 from flotilla_automation.handlers import keep_limits, keep_opt_outs, run_rules
+from flotilla_automation.privacy import privacy
 from flotilla_automation.schedules import schedule_due
 from flotilla_automation.settings import AutomationSettings
 from flotilla_automation.steps import step_due, webhook
 
 service = Service(
     name="automation",
+    privacy=privacy,
     settings=AutomationSettings,
     resources=own.opened,
     routes=(triggers.routes, dry_run.routes, backtest_routes, rules.routes, runs.routes),

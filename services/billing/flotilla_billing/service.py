@@ -13,6 +13,7 @@ from flotilla_billing.api import stripe as paying
 from flotilla_billing.dunning import dunning_step, renewal
 from flotilla_billing.handlers import invoices as wishes
 from flotilla_billing.handlers import onboarding, organizations, purchases, usage
+from flotilla_billing.privacy import privacy
 from flotilla_billing.settings import BillingSettings
 from flotilla_billing.stripe.charges import charge_job, give_back_job
 from flotilla_billing.stripe.checkouts import checkout_job
@@ -24,6 +25,7 @@ from flotilla_billing.subscribing import trial_ends
 
 service = Service(
     name="billing",
+    privacy=privacy,
     settings=BillingSettings,
     resources=opened,
     routes=(

@@ -28,11 +28,13 @@ from flotilla_campaign.api import campaigns, enrolments, sequences, suppressions
 from flotilla_campaign.campaigns import campaign_due, campaign_end
 from flotilla_campaign.experiments import experiment_due
 from flotilla_campaign.handlers import follow_messages, keep_zones
+from flotilla_campaign.privacy import privacy
 from flotilla_campaign.running import step_due
 from flotilla_campaign.settings import CampaignSettings
 
 service = Service(
     name="campaign",
+    privacy=privacy,
     settings=CampaignSettings,
     resources=own.opened,
     routes=(campaigns.routes, sequences.routes, enrolments.routes, suppressions.routes, tracking.routes),

@@ -96,7 +96,11 @@ async def unmerge(tx: Transaction, who: Principal, merge_id: UUID) -> Merge:
 
 async def delete(tx: Transaction, who: Principal, contact: Contact) -> None:
     """Remove a contact that the transaction holds, and what is about it alone. Tasks stay, about nobody."""
-    org = who.org
+    await let_go(tx, who.org, contact)
+
+
+async def let_go(tx: Transaction, org: UUID, contact: Contact) -> None:
+    """The same for whoever asks."""
     tasks, identities = await merges.let_go(tx, org, contact.id)
     sequence = await merges.bury(tx, org, contact.id)
     _tell_tasks(tx, org, tasks, contact.id, None)

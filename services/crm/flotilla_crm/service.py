@@ -6,6 +6,7 @@ from flotilla.bus.declare import Lane
 from flotilla.events import bookings as booking_events
 from flotilla.events import crm as events
 from flotilla.events import leads as lead_events
+from flotilla.events import privacy as privacy_events
 from flotilla.events.integrations import CalendarEventDeleteRequested, CalendarEventRequested
 from flotilla.events.messaging import MessageRequested
 from flotilla.events.websocket import NotificationRequested
@@ -32,11 +33,13 @@ from flotilla_crm.booking_saga import booking_moved, booking_saga
 from flotilla_crm.commands import task_due
 from flotilla_crm.importing import import_rows
 from flotilla_crm.leads import leads_age
+from flotilla_crm.privacy import privacy, resolve_contacts
 from flotilla_crm.reminders import booking_reminder
 from flotilla_crm.segments import keep_segments
 
 service = Service(
     name="crm",
+    privacy=privacy,
     routes=(
         duplicates,  # before the contacts, whose ids it would be taken for
         contacts,
@@ -71,6 +74,7 @@ service = Service(
         wishes.grant_tasks,
         wishes.take_back_tasks,
         revisions.revise_contacts,
+        resolve_contacts,
         booking_wishes.keep_calendars,
         booking_wishes.grant_bookings,
         booking_saga.facts,
@@ -88,6 +92,8 @@ service = Service(
         events.ContactUnmerged,
         events.ContactDeleted,
         events.ConsentChanged,
+        privacy_events.ContactResolved,
+        privacy_events.ContactResolveFailed,
         events.SegmentEntered,
         events.SegmentLeft,
         events.ImportProgressed,

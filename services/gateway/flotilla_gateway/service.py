@@ -12,6 +12,7 @@ from flotilla_gateway.api import pages
 from flotilla_gateway.door import Asgi, Door
 from flotilla_gateway.gateway import Gateway, resources
 from flotilla_gateway.key_use import note_used_keys
+from flotilla_gateway.privacy import privacy
 from flotilla_gateway.settings import GatewaySettings
 from flotilla_gateway.trust.standing import REMEMBERED
 
@@ -47,6 +48,7 @@ def _gateway(app: "App") -> Gateway:
 
 service = Service(
     name="gateway",
+    privacy=privacy,
     settings=GatewaySettings,
     redis=True,
     resources=resources,

@@ -49,6 +49,7 @@ from flotilla_messaging.handlers.people import (
     release_conversations,
 )
 from flotilla_messaging.handlers.wishes import queue_wishes
+from flotilla_messaging.privacy import privacy
 from flotilla_messaging.removal import body_removal
 from flotilla_messaging.snooze import snooze_ended
 from flotilla_messaging.sweep import body_sweep
@@ -57,6 +58,7 @@ SOON = timedelta(milliseconds=20)
 
 service = Service(
     name="messaging",
+    privacy=privacy,
     documents=True,
     resources=filing.held,
     routes=(

@@ -9,11 +9,13 @@ from flotilla.service import Service
 
 from flotilla_pipeline import assignments, contacts, handlers, onboarding
 from flotilla_pipeline.api import board, deals, pipelines
+from flotilla_pipeline.privacy import privacy
 from flotilla_pipeline.rotting import rotting
 from flotilla_pipeline.sagas import deal_won
 
 service = Service(
     name="pipeline",
+    privacy=privacy,
     routes=(pipelines, board, deals),
     lanes=(
         Lane("deals", wait=timedelta(milliseconds=100)),

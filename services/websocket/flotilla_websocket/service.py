@@ -13,6 +13,7 @@ from flotilla_websocket.edge.sockets import Sockets
 from flotilla_websocket.handlers import live as showing
 from flotilla_websocket.handlers import notifications
 from flotilla_websocket.live import live
+from flotilla_websocket.privacy import privacy
 from flotilla_websocket.settings import WebsocketSettings
 from flotilla_websocket.store import feed
 
@@ -25,6 +26,7 @@ async def keep_feed(app: App) -> None:
 # Redis is not declared, as /readyz would want it: without it everything is shown all the same, a little later.
 service = Service(
     name="websocket",
+    privacy=privacy,
     settings=WebsocketSettings,
     resources=live,
     routes=(live_api.live, notifications_api.routes, notifications_api.preferences),

@@ -9,12 +9,12 @@ from flotilla.known import CHANNEL
 from flotilla.store.postgres import Transaction
 
 KEEP: Final = """
-INSERT INTO feature_flags (organization_id, id, key, environment, enabled, percentage, state, sequence)
+INSERT INTO known_flags (organization_id, id, key, environment, enabled, percentage, state, sequence)
 SELECT * FROM jsonb_to_recordset($1) AS t (organization_id uuid, id uuid, key text, environment text,
     enabled boolean, percentage int, state text, sequence bigint)
 ON CONFLICT (organization_id, id) DO UPDATE SET key = excluded.key, environment = excluded.environment,
     enabled = excluded.enabled, percentage = excluded.percentage, state = excluded.state, sequence = excluded.sequence
-WHERE feature_flags.sequence < excluded.sequence"""
+WHERE known_flags.sequence < excluded.sequence"""
 
 
 async def keep(tx: Transaction, batch: Sequence[Received[FeatureFlagChanged]]) -> None:

@@ -19,7 +19,7 @@ ANY: Final = "any"
 ENVIRONMENTS: Final = ("development", "staging", "production", ANY)
 ORGANIZATION: Final = "organization"
 READ: Final = """
-SELECT organization_id, key, environment, enabled, percentage FROM feature_flags WHERE state = 'active'"""
+SELECT organization_id, key, environment, enabled, percentage FROM known_flags WHERE state = 'active'"""
 
 
 @dataclass(frozen=True, slots=True)

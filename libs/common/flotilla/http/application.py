@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from flotilla.app import App
 from flotilla.bus.connection import connect
 from flotilla.http import errors
+from flotilla.http.features import feature_routes
 from flotilla.http.parked import parked_routes
 from flotilla.http.sagas import saga_routes
 from flotilla.service import Service
@@ -30,7 +31,8 @@ def build(service: Service) -> FastAPI:
     )
     errors.install(application)
     sagas = (saga_routes(service.name),) if service.sagas else ()
-    for routes in (*service.routes, *sagas, parked_routes(service.name)):
+    features = (feature_routes(service.name),) if service.privacy else ()
+    for routes in (*service.routes, *sagas, *features, parked_routes(service.name)):
         application.include_router(routes)
     _operational(application)
     return application

@@ -63,7 +63,9 @@ class Rows:
     naming: tuple[str, ...] = ()
     """Columns of text, jsonb or bytea in which ids stand."""
     clear: Mapping[str, str] | None = None
-    """Column to the SQL it is set to; None: the row goes."""
+    """Column to the SQL it is set to; None: the row goes; none: it stays as it is, and others are found by it."""
+    redact: str | None = None
+    """The column that holds an event: what is personal in it is left out, and the row stays."""
     key: str | None = "id"
     """The row's own id, which others may name; None where it has none."""
 

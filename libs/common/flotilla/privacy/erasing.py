@@ -34,15 +34,15 @@ WHOLE: Final = "organization"
 WAIT: Final = timedelta(seconds=5)
 
 ASK: Final = """
-INSERT INTO erasures (request_id, organization_id, subject, state)
+INSERT INTO asked_erasures (request_id, organization_id, subject, state)
 SELECT request_id, organization_id, subject, 'asked' FROM jsonb_to_recordset($1)
     AS t (request_id uuid, organization_id uuid, subject jsonb)
 ON CONFLICT (request_id) DO UPDATE SET subject = excluded.subject,
-    state = CASE WHEN erasures.state = 'done' THEN 'done' ELSE 'asked' END
+    state = CASE WHEN asked_erasures.state = 'done' THEN 'done' ELSE 'asked' END
 RETURNING *"""
-READ: Final = "SELECT * FROM erasures WHERE request_id = $1"
+READ: Final = "SELECT * FROM asked_erasures WHERE request_id = $1"
 END: Final = """
-UPDATE erasures SET state = $2, erased = $3, reason = $4, event_id = $5, ended_at = now()
+UPDATE asked_erasures SET state = $2, erased = $3, reason = $4, event_id = $5, ended_at = now()
 WHERE request_id = $1 AND state = 'asked' RETURNING *"""
 
 

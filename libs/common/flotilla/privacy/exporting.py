@@ -25,15 +25,15 @@ from flotilla.store.files import Files
 from flotilla.store.postgres import Row, Transaction
 
 ASK: Final = """
-INSERT INTO exports (request_id, organization_id, subject, state)
+INSERT INTO asked_exports (request_id, organization_id, subject, state)
 SELECT request_id, organization_id, subject, 'asked' FROM jsonb_to_recordset($1)
     AS t (request_id uuid, organization_id uuid, subject jsonb)
 ON CONFLICT (request_id) DO UPDATE SET subject = excluded.subject,
-    state = CASE WHEN exports.state = 'done' THEN 'done' ELSE 'asked' END
+    state = CASE WHEN asked_exports.state = 'done' THEN 'done' ELSE 'asked' END
 RETURNING *"""
-READ: Final = "SELECT * FROM exports WHERE request_id = $1"
+READ: Final = "SELECT * FROM asked_exports WHERE request_id = $1"
 END: Final = """
-UPDATE exports SET state = $2, result = $3, reason = $4, event_id = $5, ended_at = now()
+UPDATE asked_exports SET state = $2, result = $3, reason = $4, event_id = $5, ended_at = now()
 WHERE request_id = $1 AND state = 'asked' RETURNING *"""
 
 
@@ -121,9 +121,9 @@ async def _of_person(app: App, org: UUID, person: Person) -> AsyncIterator[tuple
     declared_rows = declared(app).rows
     async with app.db.transaction(org) as tx:
         found = await rows.find(tx, declared_rows, org, person)
-    for each in declared_rows:
+    for place, each in enumerate(declared_rows):
         async with app.db.transaction(org) as tx:
-            page = await rows.read(tx, each, org, person, found)
+            page = await rows.read(tx, declared_rows, place, org, person, found)
         if page:
             yield each.table, page
 

@@ -77,8 +77,12 @@ _ADMINISTER: Final = _LEAD | {
     "inboxes:write",
     "invitations:write",
     "organization:write",
+    "feature_flags:read",
+    "feature_flags:write",
     "parked:read",
     "parked:write",
+    "privacy:read",
+    "privacy:write",
     "replays:read",
     "replays:write",
     "partners:read",
@@ -107,7 +111,7 @@ ESSENTIAL: Final = frozenset({"profile:read", "profile:write"})
 """Of every role: people see and change what they are."""
 
 NOT_FOR_OWN_ROLES: Final = frozenset(
-    {"api_keys:write", "invitations:write", "organization:write", "roles:write", "users:write"}
+    {"api_keys:write", "invitations:write", "organization:write", "privacy:write", "roles:write", "users:write"}
 )
 """Who may what is for owners and administrators to say: else a role could give itself more."""
 

@@ -4,7 +4,7 @@ A thin guard over PyMongo's asyncio client (the maintained successor of motor, w
 refuses to run inside a Postgres transaction, and offers only what is safe to repeat.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -62,6 +62,23 @@ class Collection:
         forbid_in_transaction("documents")
         result = await self._collection.delete_many({"_id": {"$in": list(ids)}, "organization_id": org})
         return result.deleted_count
+
+    async def delete_of(self, org: UUID) -> int:
+        """Remove all of an organization: how many there were."""
+        forbid_in_transaction("documents")
+        return (await self._collection.delete_many({"organization_id": org})).deleted_count
+
+    async def all_of(self, org: UUID, at_once: int) -> AsyncIterator[list[Document]]:
+        """All of an organization, some at a time."""
+        forbid_in_transaction("documents")
+        found: list[Document] = []
+        async for document in self._collection.find({"organization_id": org}).batch_size(at_once):
+            found.append(document)
+            if len(found) == at_once:
+                yield found
+                found = []
+        if found:
+            yield found
 
     async def index(self, field: str) -> None:
         """Make sure that `field` has an index."""

@@ -1,6 +1,6 @@
 -- What a service was asked to forget, and the ids of whom: what comes late must not bring them back. Ids and counts.
 
-CREATE TABLE erasures (
+CREATE TABLE asked_erasures (
     request_id uuid PRIMARY KEY,
     organization_id uuid NOT NULL,
     subject jsonb NOT NULL,
@@ -24,7 +24,7 @@ CREATE TABLE forgotten (
 );
 CREATE INDEX forgotten_written_at ON forgotten (written_at);
 
-CREATE TABLE exports (
+CREATE TABLE asked_exports (
     request_id uuid PRIMARY KEY,
     organization_id uuid NOT NULL,
     subject jsonb NOT NULL,
@@ -37,7 +37,7 @@ CREATE TABLE exports (
 );
 
 -- The flags of all organizations and of the platform (the zero organization), as auth tells them.
-CREATE TABLE feature_flags (
+CREATE TABLE known_flags (
     organization_id uuid NOT NULL,
     id uuid NOT NULL,
     key text NOT NULL,

@@ -1,0 +1,19 @@
+"""What ai holds of people, and how it is forgotten."""
+
+from typing import Final
+
+from flotilla.privacy import Privacy, Rows
+
+privacy: Final = Privacy(
+    rows=(
+        Rows("analyses", contact=("contact_id",), identity=("identity_id",)),
+        Rows("drafts", contact=("contact_id",), identity=("identity_id",), via=(("message_id", "analyses"),)),
+        Rows("qualifications", contact=("contact_id",), identity=("identity_id",)),
+    ),
+    harmless={
+        "knowledge_sources": "what an organization tells its customers",
+        "knowledge_chunks": "what an organization tells its customers",
+        "ai_settings": "an organization's own",
+        "unreported_usage": "numbers",
+    },
+)

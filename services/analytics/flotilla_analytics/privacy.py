@@ -1,0 +1,37 @@
+"""What analytics holds of people, and how it is forgotten."""
+
+from typing import Final
+from uuid import UUID
+
+from flotilla.app import App
+from flotilla.privacy import Person, Privacy, Rows
+from flotilla.privacy.declare import Counts
+
+from flotilla_analytics.erasure import erase_person
+
+
+async def _destroy_keys(app: App, org: UUID, person: Person) -> Counts:
+    """Without their keys, what the archive has of them is noise; what search has goes with them."""
+    erased: set[str] = set()
+    for reference in person.references:
+        erased.update(await erase_person(app, org, reference))
+    return {"person_keys": len(erased)} if erased else {}
+
+
+privacy: Final = Privacy(
+    rows=(
+        Rows("survey_sends", contact=("contact_id",), identity=("identity_id",), clear={"comment": "NULL"}),
+        Rows(
+            "conversation_agents",
+            contact=("contact_id",),
+            identity=("identity_id",),
+            clear={},
+        ),
+        Rows("quality_reviews", via=(("conversation_id", "conversation_agents"),), clear={"comment": "NULL"}),
+    ),
+    outside=_destroy_keys,
+    harmless={
+        "archive": "what is personal is sealed under keys of persons, which are destroyed",
+        "search_documents": "removed with the keys",
+    },
+)

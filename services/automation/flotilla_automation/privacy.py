@@ -1,0 +1,23 @@
+"""What automation holds of people, and how it is forgotten."""
+
+from typing import Final
+
+from flotilla.privacy import Privacy, Rows
+
+privacy: Final = Privacy(
+    rows=(
+        Rows(
+            "runs",
+            contact=(),
+            naming=("event", "explanation", "subject"),
+            clear={"event": "NULL", "explanation": "'{}'"},
+        ),
+        Rows("recent_events", naming=("event",)),
+        Rows("backtests", naming=("examples",), clear={"examples": "'[]'"}),
+    ),
+    harmless={
+        "rules": "what an organization calls its rules",
+        "rule_versions": "what an organization has done when something happens",
+        "effects": "kinds and states",
+    },
+)

@@ -1,0 +1,23 @@
+"""What campaign holds of people, and how it is forgotten."""
+
+from typing import Final
+
+from flotilla.privacy import Privacy, Rows
+
+privacy: Final = Privacy(
+    rows=(
+        Rows("enrolments", contact=("contact_id",), clear={"fields": "'{}'"}),
+        Rows("sends", contact=("contact_id",), clear={"links": "'{}'"}),
+        Rows("campaign_people", contact=("contact_id",), key=None),
+        Rows("segment_members", contact=("contact_id",)),
+    ),
+    harmless={
+        "suppressions": "that somebody wants no more, by id: what stands against writing to them again",
+        "sequences": "what an organization writes to many",
+        "sequence_versions": "what an organization writes to many",
+        "campaigns": "what an organization calls its campaigns",
+        "experiments": "numbers",
+        "effects": "kinds and states",
+        "touches": "that something was opened",
+    },
+)

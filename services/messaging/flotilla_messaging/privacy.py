@@ -1,0 +1,68 @@
+"""What messaging holds of people, and how it is forgotten."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+from uuid import UUID
+
+from flotilla.app import App
+from flotilla.privacy import Person, Privacy, Rows
+from flotilla.privacy.declare import Counts
+from flotilla.privacy.rows import find
+
+from flotilla_messaging.store import bodies
+
+AT_ONCE: Final = 500
+
+_ROWS: Final = (
+    Rows("identities", contact=("contact_id",), identity=("id",)),
+    Rows("conversations", identity=("identity_id",), via=(("identity_id", "identities"),)),
+    Rows("messages", via=(("conversation_id", "conversations"),)),
+    Rows("escalations", via=(("conversation_id", "conversations"),)),
+)
+
+
+async def _forget_bodies(app: App, org: UUID, person: Person) -> Counts:
+    """What they wrote and were written; before the rows, which say which bodies they are."""
+    ids = await _bodies_of(app, org, person)
+    gone = 0
+    for start in range(0, len(ids), AT_ONCE):
+        gone += await bodies.collection(app).delete_by_ids(org, ids[start : start + AT_ONCE])
+    return {"bodies": gone} if gone else {}
+
+
+async def _forget_all_bodies(app: App, org: UUID) -> Counts:
+    gone = await bodies.collection(app).delete_of(org)
+    return {"bodies": gone} if gone else {}
+
+
+async def _export_bodies(app: App, org: UUID, person: Person | None) -> AsyncIterator[tuple[str, list[Any]]]:
+    if person is None:
+        async for some in bodies.collection(app).all_of(org, AT_ONCE):
+            yield "bodies", some
+        return
+    ids = await _bodies_of(app, org, person)
+    for start in range(0, len(ids), AT_ONCE):
+        found = await bodies.collection(app).find_by_ids(org, ids[start : start + AT_ONCE])
+        yield "bodies", list(found.values())
+
+
+async def _bodies_of(app: App, org: UUID, person: Person) -> list[UUID]:
+    async with app.db.transaction(org) as tx:
+        found = await find(
+            tx, (*_ROWS, Rows("messages", via=(("id", "messages"),), key="body_id")), org, person
+        )
+    return sorted({id_ for id_ in found.by_table.get("messages", ()) if id_ is not None})
+
+
+privacy: Final = Privacy(
+    rows=_ROWS,
+    outside=_forget_bodies,
+    documents=_export_bodies,
+    outside_of_organization=_forget_all_bodies,
+    harmless={
+        "inboxes": "what an organization calls its inboxes",
+        "members": "roles",
+        "teams": "states",
+        "wishes": "states",
+    },
+)
