@@ -6,15 +6,31 @@ from flotilla.bus.declare import Lane
 from flotilla.events.analytics import (
     ArchiveReadFailed,
     ArchiveReadFinished,
+    GoalReached,
+    MetricRecorded,
     ReplayFailed,
     ReplayRequested,
+    ReportReady,
 )
+from flotilla.events.websocket import NotificationRequested
 from flotilla.service import Service
 
 from flotilla_analytics import handlers
-from flotilla_analytics.api import archive, journeys, metrics, replays, sales, search
+from flotilla_analytics.api import (
+    archive,
+    custom_metrics,
+    goals,
+    journeys,
+    metrics,
+    replays,
+    reports,
+    sales,
+    search,
+)
+from flotilla_analytics.goals import judge_goals
 from flotilla_analytics.privacy import privacy
 from flotilla_analytics.replaying import openings, readings, wishes
+from flotilla_analytics.reporting import remove_file, report_due, report_expired, run_report
 from flotilla_analytics.resources import open_resources
 from flotilla_analytics.workers import metrics as metrics_fold
 from flotilla_analytics.workers import sales as sales_fold
@@ -26,11 +42,32 @@ service = Service(
     name="analytics",
     privacy=privacy,
     resources=open_resources,
-    routes=(archive.routes, journeys.routes, metrics.routes, sales.routes, replays.routes, search.routes),
+    routes=(
+        archive.routes,
+        journeys.routes,
+        metrics.routes,
+        sales.routes,
+        custom_metrics.routes,
+        goals.routes,
+        reports.routes,
+        reports.measures,
+        replays.routes,
+        search.routes,
+    ),
     lanes=(Lane("archive", wait=timedelta(milliseconds=200), batch=500), wishes.LANE),
     handlers=(wishes.begin_replays, wishes.read_for_replays, wishes.end_replays, wishes.read_for_others),
     tap=handlers.archive,
-    jobs=(openings.job, readings.job),
+    timers=(judge_goals, report_due, report_expired),
+    jobs=(openings.job, readings.job, run_report, remove_file),
     workers=(sealer, metrics_fold.worker, sales_fold.worker, search_fold.worker, partitions),
-    emits=(ArchiveReadFailed, ArchiveReadFinished, ReplayFailed, ReplayRequested),
+    emits=(
+        ArchiveReadFailed,
+        ArchiveReadFinished,
+        ReplayFailed,
+        ReplayRequested,
+        MetricRecorded,
+        GoalReached,
+        ReportReady,
+        NotificationRequested,
+    ),
 )

@@ -21,9 +21,17 @@ FROM (SELECT {{exact}} bucket, {_SUMS} FROM {{table}}
       GROUP BY {{inner}} bucket) AS cells
 WHERE count <> 0 {{outer}} LIMIT $5"""  # noqa: S608
 
-TABLES: Final = {
+TABLES: Final[dict[str, str]] = {
     "sales": "sales_rollups",
     "service": "(SELECT *, 0::numeric AS amount FROM rollups) AS rollups",
+    "custom": (
+        "(SELECT organization_id, metric, day, -1 AS bucket, count, 0 AS sum_ms, total AS amount FROM metric_days)"
+        " AS points"
+    ),
+    "surveys": (
+        "(SELECT organization_id, kind AS metric, day, survey_id, channel, agent_id, score AS bucket, count,"
+        " 0 AS sum_ms, score * count AS amount FROM survey_days WHERE score >= 0) AS answers"
+    ),
 }
 _PERIODS: Final = {
     Granularity.ALL: "NULL::date",

@@ -11,6 +11,7 @@ from flotilla.events.base import CONTRACTS
 from flotilla.store.postgres import Database, Row
 
 from flotilla_analytics.domain.metrics import TYPES, Fact, Fold, conversations_of
+from flotilla_analytics.goals import numbers_moved
 from flotilla_analytics.store import archive, ledger, metrics
 from flotilla_analytics.workers.folds import BATCH, catch_up, next_stretch
 
@@ -31,6 +32,8 @@ async def fold_next(db: Database, limit: int = BATCH) -> bool:
             fold = Fold(await metrics.read_conversations(tx, conversations_of(facts)))
             fold.take(facts)
             await metrics.save(tx, fold.conversations, fold.deltas)
+            if fold.deltas:
+                await numbers_moved(tx, {cell.org for cell in fold.deltas})
     return True
 
 
