@@ -14,6 +14,7 @@ from flotilla_auth import events, sessions
 from flotilla_auth.api.fields import check_password
 from flotilla_auth.api.requests import in_the_name_of
 from flotilla_auth.domain.entities import Invitation, Organization, User
+from flotilla_auth.mail import sending
 from flotilla_auth.proof import prove
 from flotilla_auth.resources import own
 from flotilla_auth.sessions import Tokens
@@ -65,7 +66,7 @@ async def _identify(work: RequestWork, email: str, newcomer: Newcomer, device: D
     app, password = work.app, newcomer.password.get_secret_value()
     if await credentials.find(app.db, own(app).emails.of(email)):
         return Identity(await prove(app, email, password, device, work.cause), None)
-    check_password(newcomer.password, email)
+    await check_password(app, newcomer.password, email, newcomer.name)
     return Identity(app.new_id(), await own(app).passwords.hash(password))
 
 
@@ -91,6 +92,9 @@ async def _settle(tx: Transaction, invitation: Invitation, user: User) -> None:
     accepted = await invitations.settle(tx, invitation.organization_id, invitation.id, "accepted")
     assert accepted is not None, "held and pending"
     events.user(tx, UserCreated, user)
+    credential = await credentials.read(tx, user.id)
+    if credential is not None and credential["email_verified_at"] is None:
+        sending.to_person(tx, sending.VERIFY, user.organization_id, user.id)
     events.invitation(tx, InvitationAccepted, accepted, user_id=user.id)
 
 

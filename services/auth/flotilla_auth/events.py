@@ -1,16 +1,19 @@
 """Events of auth, made of its entities."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
 from flotilla.cause import Cause
 from flotilla.events import auth as events
+from flotilla.events.base import Event
 from flotilla.store.postgres import Transaction
 
 from flotilla_auth.domain.api_keys import ApiKey
 from flotilla_auth.domain.entities import Invitation, Organization, Session, User
 from flotilla_auth.domain.teams import Team
+from flotilla_auth.store import users
 
 ORG: Final = "org"
 USER_FIELDS: Final = ("name", "role", "role_id", "locale", "state")
@@ -85,6 +88,13 @@ def session_ended(tx: Transaction, session: Session, reason: str) -> None:
         ended_at=session.ended_at or datetime.now(UTC),
     )
     tx.emit(event, org=session.organization_id, sequence=session.sequence, audience=f"user:{session.user_id}")
+
+
+async def security(tx: Transaction, organizations: Sequence[UUID], user_id: UUID, event: Event) -> None:
+    """Say something of how a person proves who they are, in all of these organizations; holds the person in them."""
+    for row in await users.count_security(tx, organizations, user_id):
+        org, sequence = row["organization_id"], row["security_changes"]
+        tx.emit(event, org=org, sequence=sequence, audience=f"user:{user_id}")
 
 
 def api_key(tx: Transaction, type_: type[events.ApiKey], now: ApiKey, **more: Any) -> None:

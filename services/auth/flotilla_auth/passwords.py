@@ -12,7 +12,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from flotilla.http import UnavailableError
 from flotilla.security.sealing import Keyring
 
-from flotilla_auth.domain.passwords import normalized
+from flotilla_auth.breaches import Breaches
+from flotilla_auth.domain.passwords import BREACHED, normalized, objection
 
 THREADS: Final = 2
 MOST_WAITING: Final = 100
@@ -24,7 +25,9 @@ R = TypeVar("R")
 class Passwords:
     """Argon2id with 19 MiB, two passes, one lane (OWASP's Password Storage Cheat Sheet)."""
 
-    def __init__(self) -> None:
+    def __init__(self, breaches: Breaches | None = None) -> None:
+        """`breaches`: where passwords that leaked elsewhere are looked up; None: they are not."""
+        self._breaches = breaches
         self._argon = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1, type=Type.ID)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
         self._waiting = 0
@@ -37,6 +40,13 @@ class Passwords:
     async def hash(self, password: str) -> str:
         """What is stored: salt and parameters are in it."""
         return await self._run(lambda: self._argon.hash(normalized(password)))
+
+    async def objection(self, password: str, email: str, *names: str) -> str | None:
+        """Why nobody should choose it, for them to read; None where it will do."""
+        found = await self._run(lambda: objection(password, email, *names))
+        if found is None and self._breaches is not None and await self._breaches.has(normalized(password)):
+            return BREACHED
+        return found
 
     async def matches(self, stored: str | None, password: str) -> bool:
         """Whether it is the password; as much work where there is nothing stored."""

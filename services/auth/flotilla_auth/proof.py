@@ -31,12 +31,7 @@ async def prove(app: App, email: str, password: str, device: Device, cause: Caus
     """
     began = time.monotonic()
     email_hash = own(app).emails.of(email)
-    attempts = await credentials.reserve_attempt(app.db, email_hash, LOCK_SECONDS)
-    if attempts is None:
-        seconds = await credentials.locked_seconds(app.db, email_hash)
-        raise TooManyRequestsError(
-            "Too many wrong passwords for this address.", headers={"Retry-After": str(seconds)}
-        )
+    attempts = await _reserve(app, email_hash)
     found = await credentials.find(app.db, email_hash)
     right = await own(app).passwords.matches(found["password_hash"] if found else None, password)
     if found is None or not right:
@@ -48,6 +43,27 @@ async def prove(app: App, email: str, password: str, device: Device, cause: Caus
     await _renew_hash(app, found["user_id"], found["password_hash"], password)
     user_id: UUID = found["user_id"]
     return user_id
+
+
+async def prove_again(app: App, email: str, password: str) -> bool:
+    """Whether somebody who is signed in knows their password; a 429 problem while it is guessed at."""
+    email_hash = own(app).emails.of(email)
+    await _reserve(app, email_hash)
+    found = await credentials.find(app.db, email_hash)
+    if not await own(app).passwords.matches(found["password_hash"] if found else None, password):
+        return False
+    await credentials.forget_attempts(app.db, email_hash)
+    return True
+
+
+async def _reserve(app: App, email_hash: bytes) -> int:
+    attempts = await credentials.reserve_attempt(app.db, email_hash, LOCK_SECONDS)
+    if attempts is None:
+        seconds = await credentials.locked_seconds(app.db, email_hash)
+        raise TooManyRequestsError(
+            "Too many wrong passwords for this address.", headers={"Retry-After": str(seconds)}
+        )
+    return attempts
 
 
 async def _tell(app: App, user_id: UUID, attempts: int, device: Device, cause: Cause) -> None:

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from typing import cast
 
 from flotilla.app import App
+from flotilla.outside_http import OutsideHttp
 
+from flotilla_auth.breaches import Breaches
+from flotilla_auth.mail.smtp import Smtp
 from flotilla_auth.passwords import EmailHashes, Passwords
+from flotilla_auth.settings import AuthSettings
 from flotilla_auth.signing import AccessTokens, read_keys, rotate
 
 
@@ -18,18 +22,32 @@ class Own:
     passwords: Passwords
     emails: EmailHashes
     tokens: AccessTokens
+    settings: AuthSettings
+    smtp: Smtp
+    http: OutsideHttp
 
 
 @asynccontextmanager
 async def open_resources(app: App) -> AsyncIterator[Own]:
     """Ready to sign people in: the very first process makes the first signing key."""
-    resources = Own(Passwords(), EmailHashes(app.keyring), AccessTokens(app.keyring))
-    try:
-        await rotate(app)
-        await read_keys(app, resources.tokens)
-        yield resources
-    finally:
-        resources.passwords.close()
+    settings = app.settings
+    assert isinstance(settings, AuthSettings)
+    async with OutsideHttp.opened() as http:
+        breaches = Breaches(http, settings.password_range_url) if settings.password_range_url else None
+        resources = Own(
+            passwords=Passwords(breaches),
+            emails=EmailHashes(app.keyring),
+            tokens=AccessTokens(app.keyring),
+            settings=settings,
+            smtp=Smtp(settings),
+            http=http,
+        )
+        try:
+            await rotate(app)
+            await read_keys(app, resources.tokens)
+            yield resources
+        finally:
+            resources.passwords.close()
 
 
 def own(app: App) -> Own:

@@ -8,16 +8,19 @@ from flotilla.service import Service
 from flotilla_auth import handlers, privacy_saga
 from flotilla_auth.api import ROUTES
 from flotilla_auth.feature_flags import flag_setting
+from flotilla_auth.mail.sending import mail_job
 from flotilla_auth.onboarding import onboarding
 from flotilla_auth.presence import expiry
 from flotilla_auth.privacy import privacy
 from flotilla_auth.privacy_archive import archive
 from flotilla_auth.resources import open_resources
+from flotilla_auth.settings import AuthSettings
 from flotilla_auth.suspension import suspension
 from flotilla_auth.workers import WORKERS
 
 service = Service(
     name="auth",
+    settings=AuthSettings,
     resources=open_resources,
     routes=ROUTES,
     lanes=(handlers.API_KEYS, Lane(onboarding.lane)),
@@ -28,7 +31,7 @@ service = Service(
         privacy_saga.collect_answers,
     ),
     timers=(onboarding.timer, suspension, expiry, privacy_saga.overdue, flag_setting),
-    jobs=(archive,),
+    jobs=(mail_job, archive),
     privacy=privacy,
     sagas=(onboarding,),
     workers=WORKERS,
@@ -42,6 +45,10 @@ service = Service(
         auth.UserLoggedIn,
         auth.UserSignInFailed,
         auth.SessionEnded,
+        auth.UserEmailVerified,
+        auth.UserPasswordChanged,
+        auth.MailSent,
+        auth.MailFailed,
         auth.InvitationCreated,
         auth.InvitationAccepted,
         auth.InvitationRevoked,

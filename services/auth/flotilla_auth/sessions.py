@@ -74,6 +74,14 @@ async def end_all(tx: Transaction, user: User, reason: str) -> None:
         events.session_ended(tx, session, reason)
 
 
+async def end_everywhere(
+    tx: Transaction, organizations: list[UUID], user_id: UUID, reason: str, *, but: UUID | None = None
+) -> None:
+    """End a person's sessions in all of these organizations, but one; the caller holds the person in them."""
+    for session in await store.end_everywhere(tx, organizations, user_id, reason, but):
+        events.session_ended(tx, session, reason)
+
+
 async def _issue(tx: Transaction, session: Session, user: User) -> Tokens:
     token = new_refresh_token()
     await store.insert_token(tx, session, digest(token), session.expires_at)

@@ -111,7 +111,10 @@ async def _announce(tx: Transaction, keys: list[SigningKey], now: datetime) -> N
     valid = signing.in_order(keys, now)
     event = SigningKeyRotated(
         key_set_id=store.KEY_SET,
-        keys=[PublicKey(kid=str(key.id), x=public_text(key.public_key), not_after=key.not_after) for key in valid],
+        keys=[
+            PublicKey(kid=str(key.id), x=public_text(key.public_key), not_after=key.not_after)
+            for key in valid
+        ],
     )
     tx.emit(event, org=PLATFORM_ORG, sequence=await store.count_change(tx))
 

@@ -85,6 +85,19 @@ async def test_devices_are_listed_and_ended(auth: Harness, people: People, owner
     assert (await people.refresh(other.refresh_token)).status == 401
 
 
+async def test_all_others_are_ended_at_once(auth: Harness, people: People, owner: Person) -> None:
+    others = [people.person(await people.sign_in(owner.email)) for _ in range(2)]
+    member = await people.member(owner, "viewer")
+
+    assert (await owner.client.delete("/v1/sessions")).status == 204
+
+    assert {(await people.refresh(other.refresh_token)).status for other in others} == {401}
+    for other in others:
+        await auth.spy.expect(SessionEnded, lambda event, o=other: event.data.session_id == o.session)
+    assert (await people.refresh(owner.refresh_token)).status == 200
+    assert (await people.refresh(member.refresh_token)).status == 200, "another person's"
+
+
 async def test_sessions_come_in_pages(people: People, owner: Person) -> None:
     for _ in range(3):
         await people.sign_in(owner.email)

@@ -100,8 +100,47 @@ class SessionEnded(Event, frozen=True, kw_only=True):
     session_id: UUID
     user_id: UUID
     reason: str
-    """`signed_out`, `revoked`, `refresh_reused` or `user_deactivated`."""
+    """`signed_out`, `revoked`, `refresh_reused`, `user_deactivated`, `password_changed`, `second_factor_changed`, or
+    `second_factor_required` where the organization demands one from now on."""
     ended_at: Moment
+
+
+@_event("user.email.verified.v1", subject="user_id", person=("user_id",))
+class UserEmailVerified(Event, frozen=True, kw_only=True):
+    """They have shown that mail to their address reaches them."""
+
+    user_id: UUID
+
+
+@_event("user.password.changed.v1", subject="user_id", person=("user_id",))
+class UserPasswordChanged(Event, frozen=True, kw_only=True):
+    """They have another password."""
+
+    user_id: UUID
+    how: str
+    """`changed`, by somebody who knew the one before, or `reset`, with a token from a mail."""
+
+
+class Mail(Event, frozen=True, kw_only=True):
+    """A mail to somebody about their account."""
+
+    mail_id: UUID
+    user_id: UUID
+    kind: str
+    """`verify_email`, `reset_password`, `password_changed`, …"""
+
+
+@_event("mail.sent.v1", subject="mail_id", person=("user_id",))
+class MailSent(Mail, frozen=True, kw_only=True):
+    """The mail server has it."""
+
+
+@_event("mail.failed.v1", subject="mail_id", person=("user_id",))
+class MailFailed(Mail, frozen=True, kw_only=True):
+    """It was not sent, and will not be."""
+
+    reason: str
+    """`not_configured`, `refused`, `unreachable`, or `too_many` where they had enough of its kind."""
 
 
 class ApiKey(Event, frozen=True, kw_only=True):

@@ -4,11 +4,13 @@ import zoneinfo
 from functools import cache
 from typing import Annotated, Final
 
+from flotilla.app import App
 from flotilla.problems import UnprocessableError
 from flotilla.security.permissions import ROLES
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from flotilla_auth.domain import names, passwords
+from flotilla_auth.resources import own
 
 _LANGUAGE_TAG: Final = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$"
 
@@ -58,9 +60,9 @@ Password = Annotated[SecretStr, Field(max_length=passwords.MAX_LENGTH)]
 Token = Annotated[SecretStr, Field(max_length=100)]
 
 
-def check_password(password: SecretStr, email: str) -> None:
-    """A 422 problem that says why this password will not do."""
-    objection = passwords.objection(password.get_secret_value(), email)
+async def check_password(app: App, password: SecretStr, email: str, *names: str) -> None:
+    """A 422 problem that says why this password will not do; `names` are what its owner may be tempted to put in."""
+    objection = await own(app).passwords.objection(password.get_secret_value(), email, *names)
     if objection:
         raise UnprocessableError(
             "Choose another password.", errors=[{"pointer": "/password", "detail": objection}]

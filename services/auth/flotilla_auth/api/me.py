@@ -12,7 +12,7 @@ from flotilla_auth.api.fields import Body, Locale, Name
 from flotilla_auth.api.views import OrganizationView, UserView
 from flotilla_auth.domain.entities import User
 from flotilla_auth.domain.own_roles import permissions_of
-from flotilla_auth.store import organizations, roles, users
+from flotilla_auth.store import credentials, organizations, roles, users
 
 routes = Routes("/v1/me", tag="me")
 
@@ -22,6 +22,8 @@ class MeView(UserView):
 
     organization: OrganizationView
     permissions: list[str]
+    email_verified: bool
+    """Whether they have shown that mail to their address reaches them."""
 
 
 class MeChange(Body):
@@ -34,13 +36,13 @@ class MeChange(Body):
 @routes.get("", permission="profile:read")
 async def read_me(tx: Tx, who: Who, response: Response) -> MeView:
     """The caller, their organization and their permissions."""
-    return await _view(tx, _there(await users.read(tx, who.org, who.user_id)), response)
+    return await _view(tx, there(await users.read(tx, who.org, who.user_id)), response)
 
 
 @routes.patch("", permission="profile:write")
 async def change_me(body: MeChange, tx: Tx, who: Who, request: Request, response: Response) -> MeView:
     """Change one's name or language."""
-    before = _there(await users.lock(tx, who.org, who.user_id))
+    before = there(await users.lock(tx, who.org, who.user_id))
     check_if_match(request, before.sequence)
     wanted = replace(before, **body.model_dump(exclude_none=True))
     if wanted == before:
@@ -54,14 +56,17 @@ async def _view(tx: Transaction, user: User, response: Response) -> MeView:
     set_etag(response, user.sequence)
     organization = await organizations.read(tx, user.organization_id)
     own = await roles.read(tx, user.organization_id, user.role_id) if user.role_id else None
+    credential = await credentials.read(tx, user.id)
     return MeView(
         **UserView.model_validate(user).model_dump(),
         organization=OrganizationView.model_validate(organization),
         permissions=sorted(permissions_of(user.role, own)),
+        email_verified=credential is not None and credential["email_verified_at"] is not None,
     )
 
 
-def _there(user: User | None) -> User:
+def there(user: User | None) -> User:
+    """The caller; a 404 problem where they are gone."""
     if user is None:
         raise NotFoundError("You are not in this organization any more.")
     return user

@@ -8,8 +8,10 @@ from flotilla.http.pages import page
 
 from flotilla_auth import sessions
 from flotilla_auth.api.views import View
+from flotilla_auth.domain.devices import device_name
 from flotilla_auth.domain.entities import Session
 from flotilla_auth.store import sessions as store
+from flotilla_auth.store import users
 
 routes = Routes("/v1/sessions", tag="sessions")
 
@@ -21,6 +23,8 @@ class SessionView(View):
     method: str
     address: str | None
     user_agent: str | None
+    device: str
+    """What people call it: `Firefox on Windows`."""
     created_at: datetime
     used_at: datetime
     expires_at: datetime
@@ -35,6 +39,13 @@ async def list_sessions(tx: Tx, who: Who, query: PageQuery) -> Page[SessionView]
     rows = await store.page(tx, who.org, who.user_id, after[0] if after else None, query.limit + 1)
     views = [_view(session, who.session_id) for session in rows]
     return page(views, query.limit, key=lambda view: (view.id,))
+
+
+@routes.delete("", permission="profile:write", status_code=204)
+async def end_other_sessions(tx: Tx, who: Who) -> None:
+    """End all of the caller's sessions in this organization but this one."""
+    await users.hold(tx, who.org, who.user_id)
+    await sessions.end_everywhere(tx, [who.org], who.user_id, "revoked", but=who.session_id)
 
 
 @routes.delete("/{session_id}", permission="profile:write", status_code=204)
@@ -52,6 +63,7 @@ def _view(session: Session, current: UUID) -> SessionView:
         method=session.method,
         address=session.address,
         user_agent=session.user_agent,
+        device=device_name(session.user_agent),
         created_at=session.created_at,
         used_at=session.used_at,
         expires_at=session.expires_at,

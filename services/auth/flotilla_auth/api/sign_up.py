@@ -10,6 +10,7 @@ from flotilla_auth.api.requests import FromDevice, NoStore, in_the_name_of
 from flotilla_auth.api.views import SignedIn
 from flotilla_auth.domain import names
 from flotilla_auth.domain.roles import OWNER
+from flotilla_auth.mail import sending
 from flotilla_auth.resources import own
 from flotilla_auth.store import credentials, organizations, users
 
@@ -34,8 +35,8 @@ async def sign_up(body: SignUp, work: Work, device: FromDevice) -> SignedIn:
 
     409 where the e-mail address is in use. Of two requests at once with one address, one wins.
     """
-    check_password(body.password, body.email)
     app = work.app
+    await check_password(app, body.password, body.email, body.name, body.organization_name)
     password_hash = await own(app).passwords.hash(body.password.get_secret_value())
     organization_id, user_id = new_id(), new_id()
     cause = in_the_name_of(user_id, work)
@@ -65,5 +66,6 @@ async def sign_up(body: SignUp, work: Work, device: FromDevice) -> SignedIn:
         events.organization(tx, OrganizationCreated, organization)
         events.user(tx, UserCreated, owner)
         await onboarding.begin(tx, organization, user_id, cause)
+        sending.to_person(tx, sending.VERIFY, organization_id, user_id)
         tokens = await sessions.begin(tx, owner, method="password", device=device)
     return SignedIn.of(tokens, owner, organization)

@@ -7,6 +7,8 @@ from typing import Final
 
 REFRESH_LIFETIME: Final = timedelta(days=7)
 INVITATION_LIFETIME: Final = timedelta(days=7)
+VERIFICATION_LIFETIME: Final = timedelta(days=7)
+RESET_LIFETIME: Final = timedelta(hours=1)
 _BYTES: Final = 32
 
 
@@ -18,6 +20,11 @@ def new_refresh_token() -> str:
 def new_invitation_token() -> str:
     """256 bits, as above."""
     return f"fli_{secrets.token_urlsafe(_BYTES)}"
+
+
+def new_mail_token() -> str:
+    """256 bits, as above: what a link in a mail carries."""
+    return f"flm_{secrets.token_urlsafe(_BYTES)}"
 
 
 def digest(token: str) -> bytes:

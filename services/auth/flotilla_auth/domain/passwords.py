@@ -2,12 +2,22 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from importlib import resources
+from threading import Lock
 from typing import Final
+
+from zxcvbn import zxcvbn
 
 MIN_LENGTH: Final = 12
 MAX_LENGTH: Final = 256
 FEWEST_CHARACTERS: Final = 5
+LEAST_SCORE: Final = 3
+"""Of zxcvbn: at least 10^8 guesses, which is safe against whoever has the hash for a while."""
+ESTIMATED_LENGTH: Final = 64
+BREACHED: Final = "This password has leaked elsewhere and is among those tried first: take another."
+_ONE_AT_A_TIME: Final = Lock()
+"""zxcvbn keeps what it is told of a person in a variable of its module."""
 _SUBSTITUTES: Final = str.maketrans("013457@$!", "oleastasi")
 _AROUND: Final = re.compile(r"^[^a-z]+|[^a-z]+$")
 _ROWS: Final = ("01234567890123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiopasdfghjklzxcvbnm")
@@ -27,7 +37,7 @@ def normalized(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
-def objection(password: str, email: str) -> str | None:
+def objection(password: str, email: str, *names: str) -> str | None:
     """Why this password will not do, for its owner to read; None where it will."""
     if len(password) < MIN_LENGTH:
         return f"Take at least {MIN_LENGTH} characters; several words with spaces are good."
@@ -40,6 +50,8 @@ def objection(password: str, email: str) -> str | None:
         return "This repeats itself or follows the keyboard: take several words instead."
     if _contains_address(folded, email.casefold()):
         return "Do not use your e-mail address in the password."
+    if _is_guessed_soon(folded, (email, *names)):
+        return "This is guessed too soon: take several words that do not belong together."
     return None
 
 
@@ -47,6 +59,13 @@ def _is_common(folded: str) -> bool:
     stem = _AROUND.sub("", folded)
     plain = _AROUND.sub("", folded.translate(_SUBSTITUTES))
     return not COMMON.isdisjoint({folded, stem, plain, stem.translate(_SUBSTITUTES)})
+
+
+def _is_guessed_soon(folded: str, known: Iterable[str]) -> bool:
+    # Its time grows with the square of the length, and what is longer than this is not guessed word by word.
+    words = [word for text in known for word in (text, *re.split(r"\W+", text)) if len(word) > 1]
+    with _ONE_AT_A_TIME:
+        return int(zxcvbn(folded[:ESTIMATED_LENGTH], user_inputs=words)["score"]) < LEAST_SCORE
 
 
 def _is_pattern(folded: str) -> bool:

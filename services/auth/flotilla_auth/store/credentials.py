@@ -15,6 +15,17 @@ ON CONFLICT (email_hash) DO NOTHING RETURNING user_id"""
 
 REHASH: Final = "UPDATE credentials SET password_hash = $3 WHERE user_id = $1 AND password_hash = $2"
 
+READ: Final = "SELECT password_hash, email_verified_at FROM credentials WHERE user_id = $1"
+
+SET_HASH: Final = "UPDATE credentials SET password_hash = $2, changed_at = now() WHERE user_id = $1"
+
+VERIFY_EMAIL: Final = """
+UPDATE credentials SET email_verified_at = now() WHERE user_id = $1 AND email_verified_at IS NULL
+RETURNING email_verified_at"""
+
+FORGET_ATTEMPTS_OF: Final = """
+DELETE FROM sign_in_attempts WHERE email_hash = (SELECT email_hash FROM credentials WHERE user_id = $1)"""
+
 JOIN: Final = """
 INSERT INTO memberships (user_id, organization_id) VALUES ($1, $2)
 ON CONFLICT (user_id, organization_id) DO NOTHING RETURNING organization_id"""
@@ -53,6 +64,22 @@ async def insert(tx: Transaction, user_id: UUID, email_hash: bytes, password_has
 async def rehash(db: Database, user_id: UUID, old: str, new: str) -> None:
     """The same password under today's parameters; nothing happens where it was changed meanwhile."""
     await db.execute(REHASH, user_id, old, new)
+
+
+async def read(db: Database | Transaction, user_id: UUID) -> Row | None:
+    """`password_hash` and `email_verified_at` of a person."""
+    return await db.fetchrow(READ, user_id)
+
+
+async def set_password(tx: Transaction, user_id: UUID, password_hash: str) -> None:
+    """From now on this one; wrong attempts at the one before are forgotten."""
+    await tx.execute(SET_HASH, user_id, password_hash)
+    await tx.execute(FORGET_ATTEMPTS_OF, user_id)
+
+
+async def verify_email(tx: Transaction, user_id: UUID) -> bool:
+    """Their address is theirs; False where that was known."""
+    return await tx.fetchval(VERIFY_EMAIL, user_id) is not None
 
 
 async def join(tx: Transaction, user_id: UUID, organization_id: UUID) -> bool:

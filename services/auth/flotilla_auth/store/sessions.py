@@ -39,6 +39,11 @@ END_ALL: Final = f"""
 UPDATE sessions SET ended_at = now(), end_reason = $3, sequence = sequence + 1
 WHERE organization_id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > now() RETURNING {_COLUMNS}"""
 
+END_EVERYWHERE: Final = f"""
+UPDATE sessions SET ended_at = now(), end_reason = $3, sequence = sequence + 1
+WHERE organization_id = ANY($1) AND user_id = $2 AND ended_at IS NULL AND expires_at > now()
+  AND id IS DISTINCT FROM $4 RETURNING {_COLUMNS}"""
+
 END_ALL_WITH_ROLE: Final = f"""
 UPDATE sessions SET ended_at = now(), end_reason = $3, sequence = sequence + 1
 WHERE organization_id = $1 AND ended_at IS NULL AND expires_at > now()
@@ -136,6 +141,14 @@ async def end_all_with_role(
 async def end_all(tx: Transaction, organization_id: UUID, user_id: UUID, reason: str) -> list[Session]:
     """All of a person's in this organization; those that ended by this."""
     return [Session(**row) for row in await tx.fetch(END_ALL, organization_id, user_id, reason)]
+
+
+async def end_everywhere(
+    tx: Transaction, organizations: list[UUID], user_id: UUID, reason: str, but: UUID | None
+) -> list[Session]:
+    """All of a person's in these organizations, but one; those that ended by this."""
+    rows = await tx.fetch(END_EVERYWHERE, organizations, user_id, reason, but)
+    return [Session(**row) for row in rows]
 
 
 async def insert_token(tx: Transaction, session: Session, token_hash: bytes, expires_at: datetime) -> None:

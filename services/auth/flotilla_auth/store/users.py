@@ -48,6 +48,20 @@ COUNT_FAILURE: Final = """
 UPDATE users SET failed_sign_ins = failed_sign_ins + 1
 WHERE organization_id = ANY($1) AND id = $2 AND state = 'active' RETURNING organization_id, failed_sign_ins"""
 
+FIRST_ACTIVE: Final = f"""
+SELECT {_COLUMNS} FROM users JOIN unnest($1::uuid[]) WITH ORDINALITY AS joined (org, place)
+    ON organization_id = org
+WHERE id = $2 AND state = 'active' ORDER BY place LIMIT 1"""
+
+# In one order, so that two who hold a person in several organizations wait for each other.
+LOCK_EVERYWHERE: Final = """
+SELECT organization_id FROM users WHERE organization_id = ANY($1) AND id = $2
+ORDER BY organization_id FOR NO KEY UPDATE"""
+
+COUNT_SECURITY: Final = """
+UPDATE users SET security_changes = security_changes + 1
+WHERE organization_id = ANY($1) AND id = $2 RETURNING organization_id, security_changes"""
+
 
 async def insert(
     tx: Transaction, organization_id: UUID, user_id: UUID, *, email: str, name: str, role: str, locale: str
@@ -111,6 +125,17 @@ async def has_email(tx: Transaction, organization_id: UUID, email: str) -> bool:
     """Whether somebody in the organization, active or not, has this address."""
     taken: bool = await tx.fetchval(EMAIL_TAKEN, organization_id, email)
     return taken
+
+
+async def first_active(tx: Transaction, organizations: Sequence[UUID], user_id: UUID) -> User | None:
+    """The person in the first of these organizations where they have access."""
+    return _read(await tx.fetchrow(FIRST_ACTIVE, list(organizations), user_id))
+
+
+async def count_security(tx: Transaction, organizations: Sequence[UUID], user_id: UUID) -> list[Row]:
+    """Hold a person in these organizations: `organization_id` and `security_changes`, counted up."""
+    await tx.fetch(LOCK_EVERYWHERE, list(organizations), user_id)
+    return await tx.fetch(COUNT_SECURITY, list(organizations), user_id)
 
 
 async def count_failure(tx: Transaction, organizations: Sequence[UUID], user_id: UUID) -> list[Row]:

@@ -1,0 +1,1 @@
+"""Mail to people: texts in their language, sent over SMTP by leased jobs."""

@@ -1,0 +1,35 @@
+"""What auth is told beside what every service is."""
+
+from pathlib import Path
+from typing import Literal
+
+from flotilla.settings import Settings
+from pydantic import Field, SecretStr
+
+
+class AuthSettings(Settings):
+    """`FLOTILLA_*`, as in every service."""
+
+    app_url: str = ""
+    """Where links in mails lead, the console's address; empty: `public_url`."""
+
+    smtp_host: str = ""
+    """Empty: no mail is sent, and each says so (`mail.failed.v1`, `not_configured`)."""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_tls: Literal["starttls", "implicit", "none"] = "starttls"
+    """`implicit` is RFC 8314's; `none` is for a relay on this very machine."""
+    smtp_ca_file: Path | None = None
+    """Whose certificates are believed instead of the system's."""
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    smtp_from: str = "Flotilla <no-reply@flotilla.example>"
+    smtp_seconds: float = Field(default=20.0, gt=0, le=50)
+    """How long sending one mail may take."""
+
+    password_range_url: str = ""
+    """Where leaked passwords are looked up, `https://api.pwnedpasswords.com/range`; empty: they are not."""
+
+    @property
+    def links(self) -> str:
+        """What links in mails begin with."""
+        return (self.app_url or self.public_url).rstrip("/")
