@@ -2,6 +2,7 @@
 
 import asyncpg
 from flotilla.fleet import Fleet
+from flotilla.testing import eventually
 
 from tests.e2e.conftest import Flotilla, NewOffice
 
@@ -11,12 +12,16 @@ USERS = "SELECT organization_id, id, sequence, role, active FROM crm.users ORDER
 async def test_flotilla_replay_heals_a_service(
     new_office: NewOffice, fleet: Fleet, flotilla: Flotilla
 ) -> None:
-    for name in ("Harbour", "Kite"):
-        await new_office(name)
+    owners = {(await new_office(name)).owner.user["id"] for name in ("Harbour", "Kite")}
     admin = await asyncpg.connect(fleet.instance.admin_dsn())
+
+    async def known() -> list[asyncpg.Record]:
+        rows: list[asyncpg.Record] = await admin.fetch(USERS)
+        assert owners <= {str(row["id"]) for row in rows}
+        return rows
+
     try:
-        before = await admin.fetch(USERS)
-        assert len(before) >= 2
+        before = await eventually(known, what="crm knows both")
         await admin.execute("UPDATE crm.users SET role = 'viewer', active = false, sequence = sequence + 50")
         done = await flotilla("replay", "crm", "--wait")
         assert done.exit_code == 0, done.output
