@@ -68,7 +68,7 @@ class ChannelMessageReceived(Event, frozen=True, kw_only=True):
     channel: str
     identity_id: UUID
     """Derived from (channel, account, sender's address): the person until a contact is known."""
-    chat: str
+    chat: Personal
     """The channel's own id of the thread; replies go there."""
     external_id: str
     """The channel's own id of the message."""

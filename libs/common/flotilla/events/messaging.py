@@ -246,7 +246,7 @@ class OutgoingMessage(Event, frozen=True, kw_only=True):
 class MessageSendRequested(OutgoingMessage, frozen=True, kw_only=True):
     """A message shall go out. Answered by `channel.message.sent` or `channel.message.failed`."""
 
-    chat: str
+    chat: Personal
     text: Personal
     send_number: int | None = None
     """Counts the sends of its conversation from 1 without gaps: the channel is given them in this order."""

@@ -6,6 +6,7 @@ is outside Postgres goes first, then all rows in one transaction with the answer
 done again, and finds less to do.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,7 +23,7 @@ from flotilla.cause import Cause
 from flotilla.events.privacy import ErasureCompleted, ErasureFailed, ErasureRequested
 from flotilla.known import CHANNEL
 from flotilla.privacy import bus_tables, rows, whole
-from flotilla.privacy.declare import Counts, Person, Privacy
+from flotilla.privacy.declare import Person, Privacy
 from flotilla.privacy.tombstones import bury
 from flotilla.store.postgres import Row, Transaction
 
@@ -42,7 +43,7 @@ ON CONFLICT (request_id) DO UPDATE SET subject = excluded.subject,
 RETURNING *"""
 READ: Final = "SELECT * FROM asked_erasures WHERE request_id = $1"
 END: Final = """
-UPDATE asked_erasures SET state = $2, erased = $3, reason = $4, event_id = $5, ended_at = now()
+UPDATE asked_erasures SET state = $2, erased = coalesce($3, erased), reason = $4, event_id = $5, ended_at = now()
 WHERE request_id = $1 AND state = 'asked' RETURNING *"""
 
 
@@ -119,49 +120,57 @@ def _tombstones(
     return found
 
 
-async def perform(app: App, request_id: UUID) -> Counts:
+async def perform(app: App, request_id: UUID) -> None:
     """Outside of the transaction: bodies, indexes, files; of an organization, all its rows."""
     row = await app.db.fetchrow(READ, request_id)
     if row is None or row["state"] == "done":
-        return {}
+        return
     privacy, org = declared(app), row["organization_id"]
     about = msgspec.convert(row["subject"], About)
     if await bus_tables.is_replaying(app.db):
         raise RetryLater(WAIT, "a replay is running")
     if about.is_whole:
-        outside = privacy.outside_of_organization
-        counts = await outside(app, org) if outside else {}
-        return counts | await whole.forget(app, org, privacy.kept, KIND)
+        if privacy.outside_of_organization is not None:
+            await whole.note(app.db, request_id, await privacy.outside_of_organization(app, org))
+        await whole.forget(app, request_id, org, privacy.kept, KIND)
+        return
     async with app.db.transaction(org) as tx:
         found = await rows.find(tx, privacy.rows, org, about.person)
         reason = await bus_tables.what_stands_against(tx, org, found.names(about.person))
     if reason is not None:
         raise RetryLater(WAIT, reason)
-    return await privacy.outside(app, org, about.person) if privacy.outside else {}
+    if privacy.outside is not None:
+        await whole.note(app.db, request_id, await privacy.outside(app, org, about.person))
 
 
-async def finish(tx: Transaction, job: Job, counts: Counts) -> None:
+async def finish(tx: Transaction, job: Job, _: None) -> None:
     """The rows go, and the answer is given, together."""
     row = await tx.fetchrow(READ, job.payload.request_id)
     if row is None or row["state"] == "done":
         return
-    privacy, about = declared(tx.app), msgspec.convert(row["subject"], About)
+    about = msgspec.convert(row["subject"], About)
+    counts = Counter(row["erased"])
     if not about.is_whole:
-        person = about.person
-        found = await rows.find(tx, privacy.rows, job.org, person)
-        within = await privacy.within(tx, job.org, person) if privacy.within else {}
-        counts = counts | within | await rows.forget(tx, privacy.rows, job.org, person, found)
-        counts |= await bus_tables.forget(tx, job.org, person, found, KIND)
-    ended = await tx.fetchrow(END, row["request_id"], "done", counts, None, tx.app.new_id())
+        counts.update(await _forget_rows(tx, job.org, about.person))
+    ended = await tx.fetchrow(END, row["request_id"], "done", dict(counts), None, tx.app.new_id())
     if ended is not None:
         _tell(tx, ended, job.cause)
     log.info("privacy.erased", request=str(row["request_id"]), things=sum(counts.values()))
 
 
+async def _forget_rows(tx: Transaction, org: UUID, person: Person) -> Counter[str]:
+    privacy = declared(tx.app)
+    found = await rows.find(tx, privacy.rows, org, person)
+    counts = Counter(await privacy.within(tx, org, person) if privacy.within else {})
+    counts.update(await rows.forget(tx, privacy.rows, org, person, found))
+    counts.update(await bus_tables.forget(tx, org, person, found, KIND))
+    return counts
+
+
 async def give_up(tx: Transaction, job: Job, error: Exception) -> None:
     """Say that it did not work, and nothing of the values that it did not work with."""
     reason = type(error).__name__
-    ended = await tx.fetchrow(END, job.payload.request_id, "failed", {}, reason, tx.app.new_id())
+    ended = await tx.fetchrow(END, job.payload.request_id, "failed", None, reason, tx.app.new_id())
     if ended is not None:
         _tell(tx, ended, job.cause)
 

@@ -1,8 +1,8 @@
 """Whom a service was asked to forget, in memory: what comes late must not bring them back.
 
 Events that speak of somebody forgotten come to projections without what is personal in them; reactions do not get
-them at all, but for answers to wishes, which sagas wait for. A contact and a colleague never come back under their ids;
-a channel identity may write again, and what it says after the request is news.
+them at all, but for facts that answer a wish, which sagas wait for. A contact and a colleague never come back under
+their ids; a channel identity may write again, and what it says after the request is news.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,9 +13,18 @@ from uuid import UUID
 from flotilla.bus.declare import Handler, HandlerKind
 from flotilla.bus.envelope import Received
 from flotilla.events.base import Event, contract_of
+from flotilla.events.privacy import (
+    Answer,
+    ContactResolved,
+    ContactResolveFailed,
+    ContactResolveRequested,
+    Subject,
+)
 from flotilla.privacy.redaction import without_personal
 from flotilla.store.postgres import Database, Transaction
 
+ABOUT_PRIVACY: Final = (Subject, Answer, ContactResolved, ContactResolveFailed, ContactResolveRequested)
+"""What is said of the forgetting itself; it names nobody."""
 READ: Final = "SELECT organization_id, id, until FROM forgotten"
 BURY: Final = """
 INSERT INTO forgotten (organization_id, id, until)
@@ -43,6 +52,8 @@ class Tombstones:
     def cover(self, event: Received[Any]) -> bool:
         """Whether the event speaks of somebody forgotten, before they were."""
         org = event.org
+        if isinstance(event.data, ABOUT_PRIVACY):
+            return False
         if (org, org) in self._until:
             return True
         fields = contract_of(type(event.data)).person
@@ -54,7 +65,7 @@ class Tombstones:
         for event in events:
             if not self.cover(event):
                 kept.append(event)
-            elif handler.kind is HandlerKind.PROJECTION or event.envelope.requestid is not None:
+            elif handler.kind is HandlerKind.PROJECTION or _answers(event):
                 kept.append(without_personal(event))
         return kept
 
@@ -63,6 +74,10 @@ class Tombstones:
             return False
         until = self._until[org, id_]
         return until is None or time <= until
+
+
+def _answers(event: Received[Any]) -> bool:
+    return event.envelope.requestid is not None and ".requested." not in event.envelope.type
 
 
 async def bury(tx: Transaction, buried: Iterable[tuple[UUID, UUID, datetime | None]]) -> None:

@@ -10,7 +10,7 @@ from flotilla.app import App
 from flotilla.bus.declare import RetryLater
 from flotilla.privacy.declare import Counts
 from flotilla.privacy.rows import bytes_of
-from flotilla.store.postgres import Database
+from flotilla.store.postgres import Database, Transaction
 
 AT_ONCE: Final = 5000
 READ_AT_ONCE: Final = 1000
@@ -24,12 +24,16 @@ SELECT child.relname AS child, parent.relname AS parent
 FROM pg_constraint k JOIN pg_class child ON child.oid = k.conrelid JOIN pg_class parent ON parent.oid = k.confrelid
 WHERE k.contype = 'f' AND child.relnamespace = $1::regnamespace AND k.conparentid = 0 AND child.oid <> parent.oid"""
 DELETE: Final = """
-WITH some AS (SELECT tableoid, ctid FROM {table} WHERE organization_id = $1 LIMIT {limit})
-DELETE FROM {table} t USING some WHERE t.tableoid = some.tableoid AND t.ctid = some.ctid"""
+WITH part AS (SELECT tableoid, ctid FROM {table} WHERE organization_id = $1 LIMIT {limit})
+DELETE FROM {table} t USING part WHERE t.tableoid = part.tableoid AND t.ctid = part.ctid"""
 OF_THE_BUS: Final = (
     "DELETE FROM parked_events WHERE organization_id = $1",
     "DELETE FROM idempotency_keys WHERE scope LIKE $1::uuid::text || ':%'",
 )
+NOTE: Final = """
+UPDATE asked_erasures
+SET erased = erased || jsonb_build_object($2::text, coalesce((erased ->> $2::text)::bigint, 0) + $3::bigint)
+WHERE request_id = $1"""
 OTHER_JOBS: Final = "DELETE FROM jobs WHERE organization_id = $1 AND kind <> $2"
 
 
@@ -68,22 +72,24 @@ async def tables_of(db: Database, schema: str) -> list[str]:
     return list(order.static_order())
 
 
-async def forget(app: App, org: UUID, kept: Mapping[str, str], own_kind: str) -> Counts:
-    """Delete all rows of an organization, some at a time, each in a transaction of its own; safe to repeat."""
-    counts: Counts = {}
+async def forget(app: App, request_id: UUID, org: UUID, kept: Mapping[str, str], own_kind: str) -> None:
+    """Delete all rows of an organization, some at a time, each in a transaction with the count of them; safe to
+    repeat."""
     await app.db.execute(OTHER_JOBS, org, own_kind)
     for statement in OF_THE_BUS:
         await app.db.execute(statement, org)
     for table in await tables_of(app.db, app.service.name):
-        if table in kept:
-            continue
-        while True:
+        number = 0 if table in kept else AT_ONCE
+        while number == AT_ONCE:
             if app.stopping.is_set():
                 raise RetryLater(SOON, "the process stops")
             async with app.db.transaction(org) as tx:
                 number = int((await tx.execute(DELETE.format(table=table, limit=AT_ONCE), org)).split()[-1])
-            if number:
-                counts[table] = counts.get(table, 0) + number
-            if number < AT_ONCE:
-                break
-    return counts
+                await note(tx, request_id, {table: number})
+
+
+async def note(store: Transaction | Database, request_id: UUID, counts: Counts) -> None:
+    """Add to what the answer will say, so that it is right whatever dies meanwhile."""
+    for name, number in counts.items():
+        if number:
+            await store.execute(NOTE, request_id, name, number)

@@ -60,6 +60,7 @@ async def receive(tx: Transaction, batch: Sequence[Inbound], _: None) -> None:
 
 
 def _chat(event: Inbound) -> Chat:
+    assert event.data.chat is not None  # who is forgotten is left out before this
     return (event.org, event.data.account_id, event.data.chat)
 
 
