@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from flotilla.bus.consumer import LaneConsumer
     from flotilla.bus.relay import Relay
+    from flotilla.bus.transient import Transient
     from flotilla.security.principal import PrincipalVerifier
     from flotilla.security.sealing import Keyring
     from flotilla.service import Service
@@ -47,6 +48,8 @@ class App:
     settings: Settings
     db: "Database"
     relay: "Relay"
+    transient: "Transient"
+    """Tells what is worth something now or never."""
     keyring: "Keyring"
     principals: "PrincipalVerifier"
     documents: "Documents | None" = None

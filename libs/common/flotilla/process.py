@@ -12,6 +12,7 @@ from flotilla.app import App
 from flotilla.bus.consumer import LaneConsumer
 from flotilla.bus.jobs import JobLoop, TimerLoop
 from flotilla.bus.relay import Relay
+from flotilla.bus.transient import Transient
 from flotilla.bus.workers import BUS_WORKERS, run_worker
 from flotilla.replay import loops as replays
 from flotilla.replay.plan import rebuildable
@@ -39,11 +40,16 @@ async def opened(service: Service, settings: Settings) -> AsyncIterator[App]:
         stack.push_async_callback(db.close)
         relay = Relay(settings.amqp_url.get_secret_value(), db)
         stack.push_async_callback(relay.close)
+        transient = Transient(
+            settings.amqp_url.get_secret_value(), service=service.name, region=settings.region
+        )
+        stack.push_async_callback(transient.close)
         app = App(
             service=service,
             settings=settings,
             db=db,
             relay=relay,
+            transient=transient,
             keyring=Keyring(settings.master_keys.get_secret_value()),
             principals=PrincipalVerifier(settings.principal_public_keys),
         )

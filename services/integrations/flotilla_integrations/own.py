@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from flotilla.app import App
+from flotilla.events.transient import ConversationTyping
 from flotilla.outside_http import OutsideHttp
 
 from flotilla_integrations.adapters.addresses import connector_options
@@ -15,6 +16,7 @@ from flotilla_integrations.intake import IntakeWriter
 from flotilla_integrations.partners import own as partners
 from flotilla_integrations.settings import IntegrationsSettings
 from flotilla_integrations.store import accounts
+from flotilla_integrations.typing_shown import TypingShower
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,17 @@ async def opened(app: App) -> AsyncIterator[Own]:
     ):
         directory = Directory(app, vendors, customers)
         intake = IntakeWriter(app)
-        listening = asyncio.create_task(
-            app.db.listen(accounts.CHANGED, directory.forget, directory.forget_all)
+        listening = (
+            asyncio.create_task(app.db.listen(accounts.CHANGED, directory.forget, directory.forget_all)),
+            asyncio.create_task(
+                app.transient.hear((ConversationTyping,), TypingShower(directory).show, shared=True)
+            ),
         )
         try:
             yield Own(directory, intake, for_partners)
         finally:
-            listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await listening
+            for task in listening:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
             await intake.close()

@@ -35,6 +35,7 @@ from flotilla.events.integrations import (
     IntegrationFailed,
     PartnerSubscriptionChanged,
 )
+from flotilla.events.transient import ChannelTyping
 from flotilla.service import Service
 
 from flotilla_integrations import own
@@ -113,6 +114,7 @@ service = Service(
         ChannelMessageFailed,
         ChannelMessageUnconfirmed,
         ChannelReceiptReceived,
+        ChannelTyping,
         CalendarEventCreated,
         CalendarEventFailed,
         CalendarEventDeleted,

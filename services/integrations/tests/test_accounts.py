@@ -185,5 +185,5 @@ async def test_connectors_say_what_they_need(admin: Client) -> None:
     assert {"telegram", "generic", "caldav"} <= set(found)
     assert (found["caldav"]["kind"], found["caldav"]["capabilities"]["syncs"]) == ("calendar", True)
     assert found["generic"]["capabilities"]["idempotent_send"] is True
-    assert found["telegram"]["actions"] == ["send_message"]
+    assert found["telegram"]["actions"] == ["send_message", "show_typing"]
     assert found["telegram"]["config_schema"]["properties"].keys() == {"settings", "credentials"}

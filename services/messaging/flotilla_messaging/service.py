@@ -31,11 +31,20 @@ from flotilla.events.messaging import (
     MessageSent,
     MessageUnconfirmed,
 )
+from flotilla.events.transient import ConversationTyping
 from flotilla.events.websocket import NotificationRequested
 from flotilla.service import Service
 
 from flotilla_messaging import filing
-from flotilla_messaging.api import attachments, conversations, escalations, inboxes, messages, notes
+from flotilla_messaging.api import (
+    attachments,
+    conversations,
+    escalations,
+    inboxes,
+    messages,
+    notes,
+    typing_notices,
+)
 from flotilla_messaging.handlers.assignments import grant_assignments
 from flotilla_messaging.handlers.deliveries import follow_deliveries
 from flotilla_messaging.handlers.drafts import queue_drafts
@@ -65,6 +74,7 @@ service = Service(
         conversations.routes,
         escalations.conversation,
         escalations.routes,
+        typing_notices.routes,
         messages.history,
         messages.routes,
         notes.notes,
@@ -99,6 +109,7 @@ service = Service(
     workers=(body_sweep,),
     emits=(
         ConversationOpened,
+        ConversationTyping,
         ConversationAssigned,
         ConversationAssignFailed,
         ConversationEscalated,

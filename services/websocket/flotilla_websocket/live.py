@@ -10,13 +10,14 @@ from uuid import UUID
 import structlog
 from flotilla.app import App
 from flotilla.bus.connection import INFRASTRUCTURE_ERRORS
+from flotilla.bus.envelope import Received
 from flotilla.security.principal import Principal
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from flotilla_websocket.catch_up import CatchUp
-from flotilla_websocket.domain.entry import Entry, time_of
+from flotilla_websocket.domain.entry import Entry, entry_of, time_of
 from flotilla_websocket.fanout import Fanout
 from flotilla_websocket.frames import RESUMED, EventFrame, frame
 from flotilla_websocket.hub import RIGHTS, Hub
@@ -25,6 +26,7 @@ from flotilla_websocket.metrics import RESUMED as RESUMES
 from flotilla_websocket.peer import Peer
 from flotilla_websocket.protocol import LIFETIME, RESTART, SILENT, Hello
 from flotilla_websocket.settings import WebsocketSettings
+from flotilla_websocket.shown import PASSING
 from flotilla_websocket.store import feed
 
 log = structlog.get_logger()
@@ -46,6 +48,10 @@ class Live:
             app.db, self.hub, self.fanout, settings.sweep_seconds, settings.fallback_seconds
         )
         self._resuming = asyncio.Semaphore(RESUMES_AT_ONCE)
+
+    async def show_passing(self, event: Received[Any]) -> None:
+        """Push what is worth something now or never; every replica hears it by itself, and no feed keeps it."""
+        self.hub.deliver([entry_of(event.envelope)])
 
     def publish(self, entries: Sequence[Entry]) -> None:
         """Push these here and tell the other replicas."""
@@ -141,6 +147,7 @@ async def live(app: App) -> AsyncIterator[Live]:
         _loop(app, "publish", opened.fanout.publish()),
         _loop(app, "listen", opened.fanout.listen()),
         _loop(app, "catch_up", opened.catch_up.run()),
+        _loop(app, "passing", app.transient.hear(PASSING, opened.show_passing)),
         _loop(app, "beat", opened.beat()),
         _loop(app, "drain", opened.drain()),
     ]

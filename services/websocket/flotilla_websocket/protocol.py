@@ -28,7 +28,8 @@ Nothing needs to be asked: a client is sent every event that its person may see,
 
 Events may come more than once and, of different entities, in any order: drop ids you know, and apply a state only
 if its `sequence` is higher than the one you have. What a resume repeats you drop the same way. The feed reaches
-back 24 hours; asked for more than it has, the answer is `resync`.
+back 24 hours; asked for more than it has, the answer is `resync`. That somebody is writing (`channel.typing.v1`,
+`conversation.typing.v1`) is in no feed: show it for some five seconds.
 
 Close codes: 1012 the service restarts (reconnect after the time told), 4000 connected for long enough (reconnect),
 4401 the session has ended, 4403 your rights have changed (refresh the access token,

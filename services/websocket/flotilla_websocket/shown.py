@@ -20,6 +20,7 @@ from flotilla.events import (
     leads,
     messaging,
     pipeline,
+    transient,
     websocket,
 )
 from flotilla.events.base import Event
@@ -46,6 +47,11 @@ INBOX: Final[tuple[type[Event], ...]] = (
     ai.DraftApproved,
     ai.DraftRejected,
     ai.DraftFailed,
+    ai.DraftSent,
+    ai.ConversationSummarized,
+    ai.PolicyViolated,
+    ai.InsightFound,
+    ai.InsightDecided,
     integrations.IntegrationConnected,
     integrations.IntegrationDisconnected,
     integrations.IntegrationFailed,
@@ -108,6 +114,8 @@ OFFICE: Final[tuple[type[Event], ...]] = (
 OWN: Final[tuple[type[Event], ...]] = (websocket.NotificationDelivered, websocket.NotificationRead)
 """What a person is told, and has read in another window."""
 SHOWN: Final = (*INBOX, *CUSTOMERS, *SALES, *OFFICE, *OWN)
+PASSING: Final[tuple[type[Event], ...]] = (transient.ChannelTyping, transient.ConversationTyping)
+"""Shown to whoever is connected now; kept for nobody."""
 HEEDED: Final[tuple[type[Event], ...]] = (
     auth.SessionEnded,
     auth.UserDeactivated,

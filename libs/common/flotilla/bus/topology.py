@@ -11,6 +11,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel
 from pamqp.common import FieldTable
 
+from flotilla.bus import transient
 from flotilla.events.base import contract_of
 from flotilla.replay import wire
 from flotilla.replay.plan import rebuildable
@@ -44,6 +45,7 @@ async def declare_all(amqp_url: str, services: Iterable[Service]) -> None:
     async with connection:
         channel = await connection.channel()
         await channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
+        await transient.declare(channel)
         for service in services:
             await declare(channel, service)
 

@@ -21,6 +21,7 @@ from flotilla.events import (
     messaging,
     pipeline,
     privacy,
+    transient,
     websocket,
 )
 from flotilla.events.base import CONTRACTS, Contract, Envelope, Event, Personal, contract_of
@@ -48,5 +49,6 @@ __all__ = [
     "messaging",
     "pipeline",
     "privacy",
+    "transient",
     "websocket",
 ]

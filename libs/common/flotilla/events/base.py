@@ -91,6 +91,8 @@ class Contract:
     """Whether any service may ask: then the owner is who answers, and `source` says who asked."""
     shared: bool = False
     """Whether any service may tell it of itself: the owner is who asked, and `source` says who tells."""
+    transient: bool = False
+    """Whether it is worth something now or never: told by `App.transient`, kept and archived nowhere."""
 
     @cached_property
     def entity(self) -> str:
@@ -139,6 +141,7 @@ def event(
     person: tuple[str, ...] = (),
     wish: bool = False,
     shared: bool = False,
+    transient: bool = False,
 ) -> Callable[[type[T]], type[T]]:
     """Register a struct as the contract of `type_` (`<entity>.<fact>.v<N>`, also its routing key)."""
 
@@ -146,7 +149,14 @@ def event(
         if type_ in CONTRACTS:
             raise ValueError(f"{type_} is declared twice")
         contract = Contract(
-            type=type_, owner=owner, data=data, subject=subject, person=person, wish=wish, shared=shared
+            type=type_,
+            owner=owner,
+            data=data,
+            subject=subject,
+            person=person,
+            wish=wish,
+            shared=shared,
+            transient=transient,
         )
         CONTRACTS[type_] = _BY_CLASS[data] = contract
         return data

@@ -21,7 +21,7 @@ import msgspec
 
 from flotilla.bus.envelope import Outgoing, Received, encode
 from flotilla.cause import Cause, current_cause
-from flotilla.events.base import Event
+from flotilla.events.base import Event, contract_of
 from flotilla.outside import mark_transaction, unmark_transaction
 from flotilla.store import listening
 from flotilla.store.flush import ARRIVED, DELETE_JOBS, INSERT_OUTBOX, UPSERT_JOBS
@@ -114,6 +114,8 @@ class Transaction:
         `cause` defaults to the request's or the job's; a handler of batches names the event. A fixed
         `event_id` (of an outside id) makes the same event of a repeated webhook.
         """
+        if contract_of(type(data)).transient:
+            raise ValueError(f"{type(data).__name__} is transient: app.transient.tell it")
         outgoing = encode(
             data,
             org=org,

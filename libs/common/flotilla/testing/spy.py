@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
 
+from flotilla.bus import transient
 from flotilla.bus.envelope import Received, decode, receive
 from flotilla.bus.topology import EXCHANGE
 from flotilla.events.base import CONTRACTS, Event
@@ -33,6 +34,8 @@ class Spy:
             exchange = await channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
             queue = await channel.declare_queue(exclusive=True)
             await queue.bind(exchange, "#")
+            await transient.declare(channel)
+            await queue.bind(transient.EXCHANGE, "#")
             await queue.consume(spy._hear, no_ack=True)
             yield spy
 

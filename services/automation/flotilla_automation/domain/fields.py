@@ -105,7 +105,9 @@ class Occurrence:
 
 def triggers() -> list[str]:
     """The types a rule may wait for: all but automation's own, which would feed on themselves; and its times."""
-    others = (type_ for type_, contract in CONTRACTS.items() if contract.owner != OWN)
+    others = (
+        type_ for type_, contract in CONTRACTS.items() if contract.owner != OWN and not contract.transient
+    )
     return sorted((*others, SCHEDULE))
 
 

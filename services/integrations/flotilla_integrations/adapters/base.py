@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from flotilla_integrations.settings import IntegrationsSettings
 
 SEND_MESSAGE: Final = "send_message"
+SHOW_TYPING: Final = "show_typing"
 CHANNEL: Final = "channel"
 """The kind of connector through which people write."""
 
@@ -70,6 +71,16 @@ class SentMessage(msgspec.Struct, frozen=True, kw_only=True):
 
     external_id: str | None
     sent_at: datetime
+
+
+class ShowTyping(msgspec.Struct, frozen=True, kw_only=True):
+    """The data of `show_typing`: for a few seconds, the customer sees that somebody is writing."""
+
+    chat: str
+
+
+class TypingShown(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of `show_typing`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +141,8 @@ class Intake:
     """What a webhook brought."""
 
     messages: tuple[InboundMessage, ...] = ()
+    typing: str | None = None
+    """The address of a customer who is writing."""
     receipts: tuple[Receipt, ...] = ()
     unsupported: str | None = None
     """The kind of what Flotilla does not take yet: acknowledged and counted."""

@@ -183,10 +183,6 @@ async def purchase_offer(
             raise NotFoundError("There is no such offer.")
         raise ConflictError("It is your own." if found.seller_id == who.org else "It is no longer to be had.")
     user_id = wanted.user_id or who.user_id
-    if user_id is None:
-        raise UnprocessableError(
-            "Say who shall write from it.", errors=[{"pointer": "/user_id", "detail": "missing"}]
-        )
     purchase = await saga.reserve(tx, who.org, offer, user_id, work.cause)
     response.headers["Location"] = f"/v1/bd-purchases/{purchase.id}"
     return _purchase(purchase)

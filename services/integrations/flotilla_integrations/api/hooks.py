@@ -5,6 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from fastapi import Request
+from flotilla.events.transient import ChannelTyping
 from flotilla.http import CurrentApp, NotFoundError, Routes, Work
 from flotilla.problems import GoneError, Problem, TooLargeError
 from prometheus_client import Counter
@@ -12,6 +13,8 @@ from prometheus_client import Counter
 from flotilla_integrations.adapters import ADAPTERS
 from flotilla_integrations.adapters.base import HookRequest
 from flotilla_integrations.api.schemas import HookAnswer
+from flotilla_integrations.domain import identity_id
+from flotilla_integrations.events import AUDIENCE
 from flotilla_integrations.own import own
 
 routes = Routes("/v1/hooks", tag="hooks")
@@ -49,6 +52,15 @@ async def _take(connector: str, account_id: str, request: Request, app: CurrentA
     intake = await known.adapter.webhook(event)
     if intake.unsupported is not None:
         return f"unsupported_{intake.unsupported}"
+    if intake.typing is not None:
+        account = known.account
+        typing = ChannelTyping(
+            account_id=account.id,
+            channel=connector,
+            identity_id=identity_id(connector, account.id, intake.typing),
+        )
+        await app.transient.tell(typing, org=account.organization_id, audience=AUDIENCE, cause=work.cause)
+        return "typing"
     await held.intake.take(known.account, intake, work.cause)
     return "accepted"
 

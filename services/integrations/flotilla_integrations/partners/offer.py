@@ -30,7 +30,7 @@ def offered() -> Mapping[str, Contract]:
 def _is_offered(contract: Contract) -> bool:
     fact = contract.type.rsplit(".", 2)[1]
     internal = contract.entity in INTERNAL or contract.internal_fields
-    return not contract.wish and fact != "requested" and not internal
+    return not contract.wish and not contract.transient and fact != "requested" and not internal
 
 
 def needs_whole_view(type_: str) -> bool:

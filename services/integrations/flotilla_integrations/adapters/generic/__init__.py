@@ -1,10 +1,11 @@
 """The generic channel: an organization's own program, over signed HTTP in both directions.
 
-In: `message.received`, `message.delivered`, `message.read`. Out: `message.send` and `ping`, to the organization's
-address; the receiver answers 2xx once it has the message, and takes a repeated `webhook-id` for the same one.
+In: `message.received`, `message.delivered`, `message.read`, `typing`. Out: `message.send`, `typing` and `ping`, to
+the organization's address; the receiver answers 2xx once it has the message, and takes a repeated `webhook-id` for the same one.
 """
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, ClassVar, Final
@@ -19,7 +20,9 @@ from pydantic import Field, SecretStr, TypeAdapter, ValidationError, field_valid
 from flotilla_integrations.adapters.addresses import WebAddress, check_address
 from flotilla_integrations.adapters.base import (
     SEND_MESSAGE,
+    SHOW_TYPING,
     AccountRefusedError,
+    Action,
     Adapter,
     AdapterError,
     Capabilities,
@@ -35,6 +38,8 @@ from flotilla_integrations.adapters.base import (
     RefusedError,
     SendMessage,
     SentMessage,
+    ShowTyping,
+    TypingShown,
     UnconfirmedError,
 )
 from flotilla_integrations.adapters.generic import schema
@@ -42,7 +47,9 @@ from flotilla_integrations.adapters.generic import schema
 MAX_WAIT: Final = timedelta(hours=1)
 FUTURE: Final = timedelta(minutes=5)
 """How far the sender's clock may be ahead."""
-_hook: Final[TypeAdapter[schema.MessageReceivedIn | schema.ReceiptReceivedIn]] = TypeAdapter(schema.Hook)
+_hook: Final[TypeAdapter[schema.MessageReceivedIn | schema.ReceiptReceivedIn | schema.TypingIn]] = (
+    TypeAdapter(schema.Hook)
+)
 
 
 class GenericSettings(Part):
@@ -77,8 +84,12 @@ class Generic(Adapter[GenericConfig]):
     title: ClassVar[str] = "Your own program over HTTP"
     config_type: ClassVar[type[Config]] = GenericConfig
     capabilities: ClassVar[Capabilities] = Capabilities(
-        idempotent_send=True, receipts=True, text_limit=schema.TEXT_LIMIT
+        idempotent_send=True, receipts=True, text_limit=schema.TEXT_LIMIT, typing=True
     )
+    actions: ClassVar[Mapping[str, Action]] = {
+        **Adapter.actions,
+        SHOW_TYPING: Action(ShowTyping, TypingShown),
+    }
     proven_with: ClassVar[str] = "a local receiver that verifies with the Standard Webhooks SDK"
 
     async def connect(self, config: GenericConfig) -> Connection:
@@ -90,8 +101,12 @@ class Generic(Adapter[GenericConfig]):
     async def disconnect(self) -> None:
         """Nothing is registered with the other side."""
 
-    async def execute(self, action: str, data: Any) -> SentMessage:
-        """Post the message under its own id as the key."""
+    async def execute(self, action: str, data: Any) -> SentMessage | TypingShown:
+        """Post the message under its own id as the key; or that somebody is writing, under a key of its own."""
+        if action == SHOW_TYPING and isinstance(data, ShowTyping):
+            key = f"typing-{self.around.account_id}-{time.time_ns()}"
+            await self._post("typing", key, schema.TypingOut(chat=data.chat))
+            return TypingShown()
         if action != SEND_MESSAGE or not isinstance(data, SendMessage):
             raise ValueError(f"the generic channel has no action {action}")
         message = schema.MessageOut(message_id=data.message_id, chat=data.chat, text=data.text)
@@ -115,6 +130,8 @@ class Generic(Adapter[GenericConfig]):
             raise BadRequestError("The body is not UTF-8.") from None
         except ValidationError as error:
             raise _malformed(error) from None
+        if isinstance(said, schema.TypingIn):
+            return Intake(typing=said.data.sender.address)
         if isinstance(said, schema.ReceiptReceivedIn):
             receipt = said.type.removeprefix("message.")
             _check_moment(said.data.occurred_at, event.received_at, "/data/occurred_at")
@@ -151,7 +168,9 @@ class Generic(Adapter[GenericConfig]):
         # A key of its own for each: a receiver that remembers keys must not take it for an old one.
         await self._post("ping", f"ping-{self.around.account_id}-{time.time_ns()}", None)
 
-    async def _post(self, type_: Any, key: str, message: schema.MessageOut | None) -> OutsideResponse:
+    async def _post(
+        self, type_: Any, key: str, message: schema.MessageOut | schema.TypingOut | None
+    ) -> OutsideResponse:
         """A signed request that was answered with 2xx; AdapterError or RetryLater where it wasn't."""
         url = self.config.settings.url
         check_address(url, self.around.settings)

@@ -68,7 +68,20 @@ class ReceiptReceivedIn(Incoming):
     data: ReceiptIn
 
 
-Hook = Annotated[MessageReceivedIn | ReceiptReceivedIn, Field(discriminator="type")]
+class TyperIn(Incoming):
+    """Who is writing."""
+
+    sender: SenderIn
+
+
+class TypingIn(Incoming):
+    """A customer is writing: said again every few seconds while they do."""
+
+    type: Literal["typing"]
+    data: TyperIn
+
+
+Hook = Annotated[MessageReceivedIn | ReceiptReceivedIn | TypingIn, Field(discriminator="type")]
 
 
 class MessageOut(BaseModel):
@@ -79,12 +92,18 @@ class MessageOut(BaseModel):
     text: str
 
 
+class TypingOut(BaseModel):
+    """Somebody is writing to the customer of this chat."""
+
+    chat: str
+
+
 class Outgoing(BaseModel):
     """What is posted to the organization's address."""
 
-    type: Literal["message.send", "ping"]
+    type: Literal["message.send", "typing", "ping"]
     timestamp: datetime
-    data: MessageOut | None = None
+    data: MessageOut | TypingOut | None = None
 
 
 class TakenIn(Incoming):

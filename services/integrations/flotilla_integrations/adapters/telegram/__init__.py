@@ -16,7 +16,9 @@ from pydantic import Field, SecretStr, field_validator
 from flotilla_integrations.adapters.addresses import WebAddress, check_address
 from flotilla_integrations.adapters.base import (
     SEND_MESSAGE,
+    SHOW_TYPING,
     AccountRefusedError,
+    Action,
     Adapter,
     Capabilities,
     Config,
@@ -31,6 +33,8 @@ from flotilla_integrations.adapters.base import (
     RefusedError,
     SendMessage,
     SentMessage,
+    ShowTyping,
+    TypingShown,
     UnconfirmedError,
 )
 from flotilla_integrations.adapters.telegram.schema import (
@@ -98,8 +102,12 @@ class Telegram(Adapter[TelegramConfig]):
     title: ClassVar[str] = "Telegram bot"
     config_type: ClassVar[type[Config]] = TelegramConfig
     capabilities: ClassVar[Capabilities] = Capabilities(
-        idempotent_send=False, receipts=False, text_limit=TEXT_LIMIT
+        idempotent_send=False, receipts=False, text_limit=TEXT_LIMIT, typing=True
     )
+    actions: ClassVar[Mapping[str, Action]] = {
+        **Adapter.actions,
+        SHOW_TYPING: Action(ShowTyping, TypingShown),
+    }
     proven_with: ClassVar[str] = "a simulator of the documented Bot API"
 
     async def connect(self, config: TelegramConfig) -> Connection:
@@ -122,8 +130,11 @@ class Telegram(Adapter[TelegramConfig]):
         if info.url == self.around.hook_url:
             await self._call("deleteWebhook", {})
 
-    async def execute(self, action: str, data: Any) -> SentMessage:
-        """sendMessage, as plain text."""
+    async def execute(self, action: str, data: Any) -> SentMessage | TypingShown:
+        """sendMessage, as plain text; sendChatAction, which Telegram shows for five seconds."""
+        if action == SHOW_TYPING and isinstance(data, ShowTyping):
+            await self._call("sendChatAction", {"chat_id": data.chat, "action": "typing"})
+            return TypingShown()
         if action != SEND_MESSAGE or not isinstance(data, SendMessage):
             raise ValueError(f"Telegram has no action {action}")
         if _utf16_length(data.text) > TEXT_LIMIT:

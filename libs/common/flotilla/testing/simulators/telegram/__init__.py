@@ -1,7 +1,7 @@
 """A local server that speaks Telegram's Bot API (core.telegram.org/bots/api), as its self-hosted server does.
 
-Methods: getMe, setWebhook, getWebhookInfo, deleteWebhook, sendMessage, with the documented errors. It keeps what
-it was sent, delivers updates to the webhook until they are accepted, and misbehaves when told to.
+Methods: getMe, setWebhook, getWebhookInfo, deleteWebhook, sendMessage, sendChatAction, with the documented errors. It
+keeps what it was sent, delivers updates to the webhook until they are accepted, and misbehaves when told to.
 
     async with TelegramSimulator.running() as telegram:
         token = telegram.add_bot()

@@ -42,6 +42,8 @@ class TelegramSimulator:
         """Where it listens: `http://127.0.0.1:<port>`."""
         self.sent: list[Sent] = []
         """What it took from bots, answered or not."""
+        self.typing: list[tuple[str, int, str]] = []
+        """(token, chat, action) of every chat action it was told."""
         self.bots: dict[str, Bot] = {}
         self._any_token = any_token
         self._state = state
@@ -184,6 +186,10 @@ class TelegramSimulator:
             case "deletewebhook":
                 bot.url = bot.secret = ""
                 self._keep()
+                return True
+            case "sendchataction":
+                chat, _ = addressed(bot, {**arguments, "text": "-"})
+                self.typing.append((bot.token, chat, str(arguments.get("action"))))
                 return True
             case "sendmessage":
                 return await self._send_message(bot, arguments, request)
