@@ -11,12 +11,16 @@ ORGANIZATION: Final = "organization"
 _USUAL_FIELDS: Final = ("contact_id", "identity_id", "user_id")
 """Where events of a type that is not known here name the person, if they do."""
 
+_ROLES: Final = {"agent": "user"}
+"""What a field calls a person who is known by another name: whoever led a conversation is a user."""
+
 
 def person_of(contract: Contract | None, fields: Mapping[str, Any]) -> str:
     """The person an event's `data` is about: the first of the contract's fields that is set."""
     for name in contract.person if contract else _USUAL_FIELDS:
         if isinstance(value := fields.get(name), str):
-            return f"{name.removesuffix('_id')}:{value}"
+            role = name.removesuffix("_id")
+            return f"{_ROLES.get(role, role)}:{value}"
     return ORGANIZATION
 
 

@@ -28,6 +28,10 @@ TABLES: Final[dict[str, str]] = {
         "(SELECT organization_id, metric, day, -1 AS bucket, count, 0 AS sum_ms, total AS amount FROM metric_days)"
         " AS points"
     ),
+    "asked": (
+        "(SELECT organization_id, kind AS metric, day, survey_id, score AS bucket, count, 0 AS sum_ms, 0 AS amount"
+        " FROM survey_days) AS asked"
+    ),
     "surveys": (
         "(SELECT organization_id, kind AS metric, day, survey_id, channel, agent_id, score AS bucket, count,"
         " 0 AS sum_ms, score * count AS amount FROM survey_days WHERE score >= 0) AS answers"
