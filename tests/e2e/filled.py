@@ -46,7 +46,7 @@ async def fill(office: Office) -> Full:
     ids |= await _campaigns(owner, ids)
     ids |= await _sales(owner)
     ids |= await _invoices(owner)
-    ids |= await _counterparties(owner)
+    ids |= await _counterparties(owner, ids["deal_id"])
     ids |= await _partners(owner)
     ids |= await _programs(owner)
     ids |= await _calendars(owner)
@@ -244,8 +244,8 @@ async def _invoices(owner: Person) -> dict[str, str]:
     return {"invoice_id": invoice["id"], "payment_id": payment["id"], "checkout_id": checkout["id"]}
 
 
-async def _counterparties(owner: Person) -> dict[str, str]:
-    """A counterparty that was checked, and what the check found."""
+async def _counterparties(owner: Person, deal_id: str) -> dict[str, str]:
+    """A counterparty that was checked, what the check found, and a deal that waits for the decision about it."""
     wanted = {"name": "Ink & Paper GmbH", "country": "DE", "vat_number": UNKNOWN_VAT_NUMBER}
     counterparty = await owner.ok("POST", "/v1/counterparties", wanted)
     path = f"/v1/counterparties/{counterparty['id']}"
@@ -255,6 +255,7 @@ async def _counterparties(owner: Person) -> dict[str, str]:
         "check_id": (await first(owner, f"{path}/checks"))["id"],
         "snapshot_id": (await first(owner, f"{path}/snapshots"))["id"],
         "alert_id": alert["id"],
+        "onboarding_id": (await owner.ok("POST", f"{path}/onboardings", {"deal_id": deal_id}))["id"],
     }
 
 

@@ -8,6 +8,7 @@ from flotilla.cause import Cause
 from flotilla.events.kyb import CounterpartyAlertRaised, RiskReason, SourceResult
 from flotilla.store.postgres import Transaction
 
+from flotilla_kyb.deciding import decide_waiting
 from flotilla_kyb.domain.conclusion import Conclusion, conclude
 from flotilla_kyb.domain.counterparty import Changed, Counterparty, Verdict
 from flotilla_kyb.domain.rules import Finding
@@ -38,6 +39,7 @@ async def join(tx: Transaction, org: UUID, counterparty: Counterparty, check_id:
     for finding in conclusion.alerts:
         await _raise(tx, org, after, check_id, finding)
     _arm_recheck(tx, org, after, now)
+    await decide_waiting(tx, org, after)
     return after
 
 

@@ -15,6 +15,7 @@ privacy: Final = Privacy(
         "evidence": _BUSINESSES,
         "snapshots": _BUSINESSES,
         "alerts": _BUSINESSES,
+        "onboardings": "decisions about businesses, and who made them",
         "sources": "names of registers, and whether they answer",
     },
 )

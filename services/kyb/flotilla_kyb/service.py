@@ -1,13 +1,18 @@
 """What kyb has: everything in one place."""
 
+from datetime import timedelta
+
+from flotilla.bus.declare import Lane
 from flotilla.events import kyb as events
+from flotilla.events import pipeline
 from flotilla.service import Service
 
 from flotilla_kyb import own
-from flotilla_kyb.api import alerts, checks, counterparties, sources
+from flotilla_kyb.api import alerts, checks, counterparties, onboardings, sources
 from flotilla_kyb.asking import ask_gleif, ask_vies
 from flotilla_kyb.monitoring import check_overdue, monitor_due, recheck_due
 from flotilla_kyb.privacy import privacy
+from flotilla_kyb.sagas import ask_for_decision, onboarding
 from flotilla_kyb.settings import KybSettings
 
 service = Service(
@@ -15,9 +20,12 @@ service = Service(
     privacy=privacy,
     settings=KybSettings,
     resources=own.opened,
-    routes=(counterparties, checks, alerts, sources),
+    routes=(counterparties, checks, onboardings, alerts, sources),
     jobs=(ask_vies, ask_gleif),
-    timers=(monitor_due, check_overdue, recheck_due),
+    lanes=(Lane("sagas", wait=timedelta(milliseconds=100)),),
+    handlers=(ask_for_decision, onboarding.facts),
+    timers=(monitor_due, check_overdue, recheck_due, onboarding.timer),
+    sagas=(onboarding,),
     emits=(
         events.CounterpartyCreated,
         events.CounterpartyChanged,
@@ -25,5 +33,10 @@ service = Service(
         events.CounterpartyAlertRaised,
         events.SourceFailed,
         events.SourceRecovered,
+        events.CounterpartyDecisionRequested,
+        events.CounterpartyCleared,
+        events.CounterpartyRefused,
+        pipeline.DealHoldRequested,
+        pipeline.DealReleaseRequested,
     ),
 )

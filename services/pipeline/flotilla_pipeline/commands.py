@@ -14,7 +14,7 @@ from flotilla_pipeline.domain.deals import Deal, MoveRefusedError
 from flotilla_pipeline.domain.ranks import between
 from flotilla_pipeline.domain.stages import Stage
 from flotilla_pipeline.sagas import deal_won, won_context
-from flotilla_pipeline.store import deals, people, pipelines
+from flotilla_pipeline.store import deals, holds, people, pipelines
 
 AUDIENCE: Final = "org"
 
@@ -59,6 +59,8 @@ async def move_deal(tx: Transaction, org: UUID, deal: Deal, move: Move, cause: C
     if stage is None:
         raise MoveRefusedError("not_found", "There is no stage with this id in the deal's pipeline.")
     rules.check_move(deal, stage, move.loss_reason)
+    if stage.kind == "won" and (held := await holds.of_deal(tx, org, deal.id)):
+        raise MoveRefusedError("held", f"The deal is held: {held[0]['reason']}")
     return await _enter(tx, org, deal, stage, await _rank(tx, org, deal, stage.id, move.after), move, cause)
 
 

@@ -21,6 +21,7 @@ privacy: Final = Privacy(
     ),
     harmless={
         "companies": "names of companies",
+        "holds": "why deals are held, as services say it",
         "pipelines": "what an organization calls its pipelines",
         "stages": "what an organization calls its stages",
         "users": "roles",

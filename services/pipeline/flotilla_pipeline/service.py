@@ -7,7 +7,7 @@ from flotilla.events import billing, crm
 from flotilla.events import pipeline as events
 from flotilla.service import Service
 
-from flotilla_pipeline import assignments, contacts, handlers, onboarding
+from flotilla_pipeline import assignments, contacts, handlers, holding, onboarding
 from flotilla_pipeline.api import board, deals, pipelines
 from flotilla_pipeline.privacy import privacy
 from flotilla_pipeline.rotting import rotting
@@ -34,6 +34,8 @@ service = Service(
         handlers.open_leads,
         handlers.move_deals,
         assignments.assign_deals,
+        holding.hold_deals,
+        holding.release_deals,
         deal_won.facts,
     ),
     timers=(deal_won.timer, rotting),
@@ -55,6 +57,10 @@ service = Service(
         events.DealLost,
         events.DealClosed,
         events.DealRotted,
+        events.DealHeld,
+        events.DealHoldFailed,
+        events.DealReleased,
+        events.DealReleaseFailed,
         billing.InvoiceRequested,
         billing.InvoiceVoidRequested,
         crm.TaskRequested,

@@ -74,6 +74,8 @@ CUSTOMERS: Final[tuple[type[Event], ...]] = (
     kyb.CounterpartyChanged,
     kyb.CounterpartyChecked,
     kyb.CounterpartyAlertRaised,
+    kyb.CounterpartyCleared,
+    kyb.CounterpartyRefused,
     kyb.SourceFailed,
     kyb.SourceRecovered,
 )
@@ -94,6 +96,8 @@ SALES: Final[tuple[type[Event], ...]] = (
     pipeline.DealLost,
     pipeline.DealClosed,
     pipeline.DealRotted,
+    pipeline.DealHeld,
+    pipeline.DealReleased,
     billing.InvoiceIssued,
     billing.InvoiceFailed,
     billing.InvoiceUpdated,

@@ -116,3 +116,37 @@ class SourceFailed(Source, frozen=True, kw_only=True):
 @_event("source.recovered.v1", subject="source_id")
 class SourceRecovered(Source, frozen=True, kw_only=True):
     """It answers again."""
+
+
+@_event("counterparty.decision.requested.v1", subject="request_id", wish=True)
+class CounterpartyDecisionRequested(Event, frozen=True, kw_only=True):
+    """Somebody waits to know whether to deal with it. Answered by `counterparty.cleared` or `counterparty.refused`.
+
+    By its checks where they are certain, else by a person, however long that takes.
+    """
+
+    request_id: UUID
+    onboarding_id: UUID
+    counterparty_id: UUID
+
+
+class CounterpartyDecision(Event, frozen=True, kw_only=True):
+    """What was decided of a counterparty, for one deal."""
+
+    onboarding_id: UUID
+    counterparty_id: UUID
+    deal_id: UUID
+    reason: str
+    decided_by: UUID | None
+    """None: its checks were certain."""
+    decided_at: Moment
+
+
+@_event("counterparty.cleared.v1", subject="onboarding_id")
+class CounterpartyCleared(CounterpartyDecision, frozen=True, kw_only=True):
+    """It may be dealt with: the deal is released."""
+
+
+@_event("counterparty.refused.v1", subject="onboarding_id")
+class CounterpartyRefused(CounterpartyDecision, frozen=True, kw_only=True):
+    """It may not: the deal stays held."""

@@ -224,7 +224,7 @@ class DealMoveFailed(Event, frozen=True, kw_only=True):
     deal_id: UUID
     stage_id: UUID
     reason: str
-    """`not_found`, `already_there`, `not_open`, `stage_archived`, `fields_missing` or `loss_reason_missing`."""
+    """`not_found`, `already_there`, `not_open`, `stage_archived`, `fields_missing`, `loss_reason_missing` or `held`."""
 
 
 @_event("deal.rotted.v1", subject="deal_id", person=("contact_id", "deal_id"))
@@ -232,3 +232,59 @@ class DealRotted(Deal, frozen=True, kw_only=True):
     """Nobody has touched it for as long as its stage allows. Told once, and again only after it was touched."""
 
     days_untouched: int
+
+
+@_event("deal.hold.requested.v1", subject="request_id", wish=True)
+class DealHoldRequested(Event, frozen=True, kw_only=True):
+    """A deal shall not be won for now. Answered by `deal.held` or `deal.hold.failed`."""
+
+    request_id: UUID
+    deal_id: UUID
+    hold_id: UUID
+    """Chosen by who asks, who ends the hold by it; a deal may be held by several."""
+    reason: str
+    """Why, in words for whoever wants to win it."""
+
+
+@_event("deal.held.v1", subject="deal_id", person=("contact_id", "deal_id"))
+class DealHeld(Deal, frozen=True, kw_only=True):
+    """It cannot be won until every hold on it is released."""
+
+    hold_id: UUID
+    reason: str
+
+
+@_event("deal.hold.failed.v1", subject="request_id")
+class DealHoldFailed(Event, frozen=True, kw_only=True):
+    """It is not held; the reason says why."""
+
+    request_id: UUID
+    deal_id: UUID
+    reason: str
+    """`not_found` or `not_open`."""
+
+
+@_event("deal.release.requested.v1", subject="request_id", wish=True)
+class DealReleaseRequested(Event, frozen=True, kw_only=True):
+    """A hold shall end. Answered by `deal.released` or `deal.release.failed`."""
+
+    request_id: UUID
+    deal_id: UUID
+    hold_id: UUID
+
+
+@_event("deal.released.v1", subject="deal_id", person=("contact_id", "deal_id"))
+class DealReleased(Deal, frozen=True, kw_only=True):
+    """That hold is no more; told again where it was none."""
+
+    hold_id: UUID
+
+
+@_event("deal.release.failed.v1", subject="request_id")
+class DealReleaseFailed(Event, frozen=True, kw_only=True):
+    """There is no such deal."""
+
+    request_id: UUID
+    deal_id: UUID
+    reason: str
+    """`not_found`."""

@@ -39,7 +39,7 @@ from flotilla_pipeline.domain.deals import Deal, MoveRefusedError, check_require
 from flotilla_pipeline.domain.ranks import between
 from flotilla_pipeline.domain.stages import Stage
 from flotilla_pipeline.store import deals as store
-from flotilla_pipeline.store import pipelines
+from flotilla_pipeline.store import holds, pipelines
 
 deals = Routes("/v1/deals", tag="deals")
 TAKEN = "Another deal with this contact is open in the pipeline."
@@ -238,6 +238,22 @@ async def list_moves(deal_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[
     after = query.after(UUID)
     rows = await store.list_moves(tx, who.org, deal_id, after[0] if after else None, query.limit + 1)
     return page([MoveOut.model_validate(dict(row)) for row in rows], query.limit, key=lambda move: (move.id,))
+
+
+class HoldOut(Shown):
+    """Why it cannot be won for now."""
+
+    id: UUID
+    reason: str
+    held_at: AwareDatetime
+
+
+@deals.get("/{deal_id}/holds", permission="deals:read")
+async def list_holds(deal_id: UUID, tx: Tx, who: Who) -> Page[HoldOut]:
+    """What keeps it from being won, the oldest first; a hundred at most."""
+    _there(await store.read_deal(tx, who.org, deal_id))
+    rows = await holds.of_deal(tx, who.org, deal_id)
+    return Page(items=[HoldOut.model_validate(dict(row)) for row in rows])
 
 
 async def _first_stage(tx: Transaction, org: UUID, stage_id: UUID | None) -> Stage:

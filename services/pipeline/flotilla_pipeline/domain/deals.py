@@ -99,6 +99,14 @@ class Deal:
         """Tells that it is invoiced and being delivered."""
         return events.DealClosed(**self._state(), saga_id=saga_id, changed={"state": ["won", "closed"]})
 
+    def held(self, hold_id: UUID, reason: str) -> events.DealHeld:
+        """Tells that it cannot be won for now."""
+        return events.DealHeld(**self._state(), hold_id=hold_id, reason=reason)
+
+    def released(self, hold_id: UUID) -> events.DealReleased:
+        """Tells that one hold is no more."""
+        return events.DealReleased(**self._state(), hold_id=hold_id)
+
     def rotted(self, days: int) -> events.DealRotted:
         """Tells that nobody has touched it for so many days."""
         return events.DealRotted(**self._state(), days_untouched=days)
