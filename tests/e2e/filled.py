@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 from flotilla.testing import eventually
 from flotilla.testing.people import Office, Person
 
+from tests.e2e.arranged import EUROS, NOWHERE, arrange
+
 UNKNOWN_VAT_NUMBER = "DE136695976"
 """Well-formed, and registered with no simulator: a check of it raises an alert."""
 QUALIFYING = (
@@ -15,9 +17,6 @@ QUALIFYING = (
     " I'm the CEO and I decide."
 )
 """Need, budget, timeline, authority."""
-NOWHERE = "http://127.0.0.1:9"
-"""Nobody listens there."""
-EUROS = {"amount_minor": 119_00, "currency": "EUR"}
 
 
 @dataclass
@@ -38,7 +37,6 @@ async def fill(office: Office) -> Full:
     owner = office.owner
     ids = await _inbox(office)
     ids |= await _beginnings(owner)
-    ids |= await _teams(owner, ids)
     ids |= await _customers(owner, ids)
     ids |= await _contacts(owner, ids)
     ids |= await _bookings(owner, ids)
@@ -48,34 +46,8 @@ async def fill(office: Office) -> Full:
     ids |= await _invoices(owner)
     ids |= await _counterparties(owner, ids["deal_id"])
     ids |= await _partners(owner)
-    ids |= await _programs(owner)
-    ids |= await _calendars(owner)
-    ids |= await _replays(owner)
+    ids |= await arrange(owner, ids)
     return Full(office, ids)
-
-
-async def _replays(owner: Person) -> dict[str, str]:
-    """Copies of the organization's data, built anew."""
-    replay = await owner.ok("POST", "/v1/replays", {"service": "crm"})
-    return {"replay_id": replay["id"]}
-
-
-async def _programs(owner: Person) -> dict[str, str]:
-    """A program's key, and something paid beforehand."""
-    key = await owner.ok("POST", "/v1/api-keys", {"name": "ERP", "scopes": ["contacts:read"]})
-    await owner.ok("POST", "/v1/wallet/top-ups", {"amount": EUROS})
-    return {"api_key_id": key["id"]}
-
-
-async def _calendars(owner: Person) -> dict[str, str]:
-    """A calendar of one's own, at a server that nobody reaches."""
-    wanted = {
-        "name": "Mine",
-        "settings": {"url": f"{NOWHERE}/mine"},
-        "credentials": {"username": "ada", "password": "an app password"},
-    }
-    calendar = await owner.ok("POST", "/v1/calendars", wanted)
-    return {"calendar_id": calendar["id"]}
 
 
 async def _inbox(office: Office) -> dict[str, str]:
@@ -116,17 +88,6 @@ async def _beginnings(owner: Person) -> dict[str, str]:
     saga, inbox = await first(owner, "/v1/sagas/auth"), await first(owner, "/v1/inboxes")
     welcome = await first(owner, "/v1/notifications")
     return {"saga_id@auth": saga["id"], "inbox_id": inbox["id"], "notification_id": welcome["id"]}
-
-
-async def _teams(owner: Person, ids: dict[str, str]) -> dict[str, str]:
-    """A team, somebody in it who takes care of a client and is there, and a role."""
-    team = await owner.ok("POST", "/v1/teams", {"name": "Support"})
-    path = f"/v1/teams/{team['id']}"
-    await owner.ok("PUT", f"{path}/members/{owner.user['id']}", {})
-    await owner.ok("POST", f"{path}/assignments", {"contact_id": ids["contact_id"]})
-    await owner.ok("PUT", "/v1/me/presence", {"status": "online"})
-    role = await owner.ok("POST", "/v1/roles", {"name": "Reader", "permissions": {"deals:read": "all"}})
-    return {"team_id": team["id"], "role_id": role["id"]}
 
 
 async def _customers(owner: Person, ids: dict[str, str]) -> dict[str, str]:

@@ -8,7 +8,13 @@ from flotilla.testing.people import Office, Person
 
 from tests.e2e.filled import first
 
-PRICE = {"amount_minor": 49_00, "currency": "EUR"}
+PRICE = 49_00
+"""In cents."""
+
+
+def euros(cents: int) -> dict[str, Any]:
+    """Money, as it is written."""
+    return {"amount_minor": cents, "currency": "EUR"}
 
 
 async def for_development(office: Office) -> dict[str, Any]:
@@ -27,7 +33,7 @@ async def for_development(office: Office) -> dict[str, Any]:
 async def offered(office: Office) -> dict[str, Any]:
     """Such a bot, for sale."""
     account = await for_development(office)
-    wanted = {"bd_account_id": account["id"], "kind": "sale", "title": "Warm bot", "price": PRICE}
+    wanted = {"bd_account_id": account["id"], "kind": "sale", "title": "Warm bot", "price": euros(PRICE)}
     offer: dict[str, Any] = await office.owner.ok("POST", "/v1/bd-offers", wanted)
     return offer
 

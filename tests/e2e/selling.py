@@ -6,7 +6,7 @@ from typing import Any
 from flotilla.testing import eventually
 from flotilla.testing.people import Live, Office, Person
 
-from tests.e2e.filled import EUROS
+from tests.e2e.arranged import EUROS
 
 WORDS = (
     "We need a help desk for 25 agents.",

@@ -1,7 +1,8 @@
 """A partner outside receives what becomes of a deal: over a queue of its own, and by webhook, and nobody else's."""
 
+from tests.e2e.arranged import EUROS
 from tests.e2e.conftest import NewOffice
-from tests.e2e.filled import EUROS, stages_of
+from tests.e2e.filled import stages_of
 from tests.e2e.outside import PARTNERS, listening, read, subscribed
 from tests.e2e.selling import a_deal, move, of
 

@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import Iterable
 
 from flotilla.fleet import Fleet
-from flotilla.testing.people import Person
+from flotilla.testing.people import Office, Person
 
 from tests.e2e.conftest import NewOffice
 from tests.e2e.filled import Full, fill
+from tests.e2e.market import has_bought, offered
 from tests.e2e.placed import place
 from tests.e2e.routes import Call, calls
 
-EVERYBODYS = "/v1/triggers/"
-"""What rules may wait for is the same for all."""
+TRIGGERS = "/v1/triggers/"
+EVERYBODYS = (TRIGGERS, "/v1/bd-offers/")
+"""What rules may wait for is the same for all, and all may see what is for sale; test_market has whose an offer is."""
 ONES_ACCESS = ("/v1/sessions/", "/v1/users/")
 """Whoever changes these may be out: they come last."""
 
@@ -25,12 +27,16 @@ async def routes_of(person: Person) -> list[Call]:
 
 async def side_by_side(new_office: NewOffice, fleet: Fleet) -> list[Full]:
     """Two organizations with one of each thing."""
-    return list(await asyncio.gather(*[filled(new_office, fleet, name) for name in ("Harbour", "Kite")]))
+    seller = await new_office("Market")
+    return list(
+        await asyncio.gather(*[filled(new_office, fleet, seller, name) for name in ("Harbour", "Kite")])
+    )
 
 
-async def filled(new_office: NewOffice, fleet: Fleet, name: str) -> Full:
-    """An organization with one of each thing, also of those that no request makes."""
+async def filled(new_office: NewOffice, fleet: Fleet, seller: Office, name: str) -> Full:
+    """An organization with one of each thing, also what another sold it, and what no request makes."""
     full = await fill(await new_office(name))
+    full.ids |= await has_bought(full.owner, await offered(seller))
     full.ids |= await place(fleet.instance, full.owner)
     return full
 
@@ -59,7 +65,7 @@ async def test_anothers_things_are_not_there(new_office: NewOffice, fleet: Fleet
         if answer.status in (401, 403, 404):
             missing[f"{call.method} {call.path}"] = (answer.status, answer.body[:200])
     assert missing == {}
-    same = [await each.owner.ok("GET", f"{EVERYBODYS}deal.created.v1") for each in (ours, theirs)]
+    same = [await each.owner.ok("GET", f"{TRIGGERS}deal.created.v1") for each in (ours, theirs)]
     assert same[0] == same[1]
 
 

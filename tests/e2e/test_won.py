@@ -2,8 +2,9 @@
 
 import pytest
 
+from tests.e2e.arranged import EUROS
 from tests.e2e.conftest import NewOffice
-from tests.e2e.filled import EUROS, first, stages_of
+from tests.e2e.filled import first, stages_of
 from tests.e2e.selling import a_deal, move, of
 
 
