@@ -1,0 +1,130 @@
+"""Looking for words in everything a fleet keeps: tables, documents, files, queues, Redis, logs and spans."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import aio_pika
+import asyncpg
+from flotilla.bus.topology import bindings, queue_name
+from flotilla.fleet import Fleet
+from flotilla.service import present
+from pymongo import AsyncMongoClient
+from redis.asyncio import Redis
+
+TEXTS: Final = """
+SELECT c.table_schema AS schema, c.table_name AS table, array_agg(
+    CASE c.data_type WHEN 'bytea' THEN format('encode(%I, ''escape'')', c.column_name)
+                     ELSE format('%I::text', c.column_name) END) AS columns
+FROM information_schema.columns c
+JOIN information_schema.tables t USING (table_schema, table_name)
+WHERE t.table_type = 'BASE TABLE' AND c.table_schema NOT IN ('pg_catalog', 'information_schema')
+  AND c.data_type IN ('text', 'character varying', 'json', 'jsonb', 'bytea', 'ARRAY', 'USER-DEFINED', 'xml')
+GROUP BY 1, 2 ORDER BY 1, 2"""
+
+Places = Counter[str]
+"""Where a word stands, and how often: `crm.contacts`, `documents/messaging.bodies`, `log/ai`."""
+
+
+async def places(fleet: Fleet, words: Sequence[str]) -> Places:
+    """Every place in which any of these words stands, whatever its case."""
+    wanted = [word.lower() for word in words]
+    found: Places = Counter()
+    for part in await asyncio.gather(
+        _tables(fleet, wanted), _documents(fleet, wanted), _queues(fleet, wanted), _redis(fleet, wanted)
+    ):
+        found.update(part)
+    found.update(await asyncio.to_thread(_files, fleet, wanted))
+    return found
+
+
+async def _tables(fleet: Fleet, words: Sequence[str]) -> Places:
+    """All columns of texts and bytes, of all schemas there are; as the administrator, whom no policy keeps out."""
+    found: Places = Counter()
+    connection = await asyncpg.connect(fleet.instance.admin_dsn())
+    try:
+        for row in await connection.fetch(TEXTS):
+            texts = f"lower(concat_ws(' ', {', '.join(row['columns'])}))"
+            name = f"{row['schema']}.{row['table']}"
+            count = f'SELECT count(*) FROM "{row["schema"]}"."{row["table"]}"'
+            condition = " OR ".join(
+                f"position(${place} IN {texts}) > 0" for place in range(1, len(words) + 1)
+            )
+            if number := await connection.fetchval(f"{count} WHERE {condition}", *words):
+                found[name] += number
+    finally:
+        await connection.close()
+    return found
+
+
+async def _documents(fleet: Fleet, words: Sequence[str]) -> Places:
+    found: Places = Counter()
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
+        fleet.instance.documents_url, uuidRepresentation="standard"
+    )
+    async with client:
+        for service in present():
+            database = client.get_database(f"{fleet.instance.documents_prefix}_{service.name}")
+            for name in await database.list_collection_names():
+                async for document in database.get_collection(name).find({}):
+                    if _speaks(str(document), words):
+                        found[f"documents/{service.name}.{name}"] += 1
+    return found
+
+
+async def _queues(fleet: Fleet, words: Sequence[str]) -> Places:
+    """What waits on lanes; put back as it was."""
+    found: Places = Counter()
+    connection = await aio_pika.connect(fleet.instance.amqp_url)
+    async with connection:
+        channel = await connection.channel()
+        for service in present():
+            for lane in bindings(service):
+                name = queue_name(service.name, lane)
+                queue = await channel.get_queue(name, ensure=False)
+                held = []
+                while (message := await queue.get(no_ack=False, fail=False)) is not None:
+                    held.append(message)
+                    if _speaks(message.body.decode("utf-8", "replace"), words):
+                        found[f"queue/{name}"] += 1
+                for message in held:
+                    await message.nack(requeue=True)
+    return found
+
+
+async def _redis(fleet: Fleet, words: Sequence[str]) -> Places:
+    found: Places = Counter()
+    redis: Redis = Redis.from_url(fleet.instance.redis_url)
+    async with redis:
+        async for key in redis.scan_iter(count=1000):
+            dumped = await redis.dump(key) or b""
+            if _speaks((key + b" " + dumped).decode("latin-1"), words):
+                found["redis"] += 1
+    return found
+
+
+def _files(fleet: Fleet, words: Sequence[str]) -> Places:
+    """The file store, logs, and spans."""
+    found: Places = Counter()
+    instance = fleet.instance
+    folders: list[tuple[str, Path]] = [("files", instance.fleet_folder / "files")]
+    folders += [("log", instance.fleet_folder / "logs")]
+    for name, folder in folders:
+        for path in _all(folder):
+            if _speaks(path.read_bytes().decode("latin-1"), words):
+                found[f"{name}/{path.relative_to(folder)}"] += 1
+    if instance.traces_file is not None and _speaks(instance.traces_file.read_text(), words):
+        found["spans"] += 1
+    return found
+
+
+def _all(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from (path for path in folder.rglob("*") if path.is_file())
+
+
+def _speaks(text: str, words: Sequence[str]) -> bool:
+    lowered = text.lower()
+    return any(word in lowered for word in words)
