@@ -18,6 +18,7 @@ from tests.e2e.conftest import NewOffice
 QUIET_SECONDS = 1.0
 SECRET = "X-Telegram-Bot-Api-Secret-Token"
 PARTNER = b'{"kind": "webhook", "name": "ERP", "types": ["deal.won.v1"], "url": "https://erp.example.com"}'
+GOAL = b'{"name": "x", "measure": "parrots", "target": "10"}'
 EXPIRED = (
     "eyJhbGciOiJFZERTQSIsImtpZCI6IngifQ.eyJpc3MiOiJmbG90aWxsYSIsImV4cCI6MX0."
     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -95,6 +96,35 @@ def requests(office: Office, secret: str) -> list[Bad]:
         Bad(
             "urgent nothing", "POST", f"/v1/conversations/{uuid4()}/escalate", 404, b'{"priority": "urgent"}'
         ),
+        Bad("forged link of a survey", "GET", f"/v1/surveys/answer/{'A' * 76}", 404, anonymous=True),
+        Bad(
+            "answer by a forged link",
+            "POST",
+            "/v1/surveys/answer/guess",
+            404,
+            b'{"score": 5}',
+            anonymous=True,
+        ),
+        Bad("forged link of a report", "GET", "/v1/reports/files/guess", 404, anonymous=True),
+        Bad("goal of nothing", "POST", "/v1/goals", 422, GOAL),
+        Bad(
+            "amounts of all currencies",
+            "POST",
+            "/v1/reports",
+            422,
+            b'{"name": "x", "measure": "revenue_won"}',
+        ),
+        Bad("policy of nothing", "POST", "/v1/ai/policies", 422, b'{"name": "x", "phrases": []}'),
+        Bad(
+            "summary of nothing",
+            "POST",
+            "/v1/summaries",
+            404,
+            json.dumps({"conversation_id": str(uuid4())}).encode(),
+        ),
+        Bad("unknown insight", "POST", f"/v1/insights/{uuid4()}/accept", 404),
+        Bad("file without a name", "POST", f"/v1/conversations/{uuid4()}/attachments", 422, b'{"name": ""}'),
+        Bad("forged link", "GET", f"/v1/attachments/{uuid4()}/content?token=x", 404, anonymous=True),
         Bad("encoded slash", "GET", "/v1/conversations%2f..%2fusers", 400),
     ]
 

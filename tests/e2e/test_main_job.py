@@ -26,12 +26,14 @@ JOURNEY = {
     "message.send.requested.v1",
     "channel.message.sent.v1",
     "message.sent.v1",
+    "ai.draft.sent.v1",
 }
 BEFORE_THE_DECISION = JOURNEY - {
     "ai.draft.approved.v1",
     "message.send.requested.v1",
     "channel.message.sent.v1",
     "message.sent.v1",
+    "ai.draft.sent.v1",
 }
 DELIVERIES = 16
 WHILE_WANTED = {"automation.events", "campaign.messages"}

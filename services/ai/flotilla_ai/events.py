@@ -1,5 +1,6 @@
 """Rows as the events that tell of them."""
 
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from flotilla.cause import Cause
 from flotilla.events.ai import Citation, Draft, DraftFailed, DraftGenerated, Verdict
 from flotilla.store.postgres import Row, Transaction
 
-from flotilla_ai.domain.drafts import State
+from flotilla_ai.domain.drafts import Failure, State
 from flotilla_ai.metrics import DRAFTS
 
 AUDIENCE: Final = "org"
@@ -43,6 +44,8 @@ def draft_event(kind: type[D], row: Row, **more: Any) -> D:
 def tell(tx: Transaction, row: Row, cause: Cause, *, event_id: UUID | None = None) -> None:
     """Say that a draft was generated, or that there is none."""
     kind = DraftGenerated if row["state"] == State.GENERATED else DraftFailed
+    if row["request_id"] is not None and _answers(row):
+        cause = replace(cause, request_id=row["request_id"])
     tx.emit(
         draft_event(kind, row),
         org=row["organization_id"],
@@ -52,6 +55,12 @@ def tell(tx: Transaction, row: Row, cause: Cause, *, event_id: UUID | None = Non
         event_id=event_id,
     )
     tx.after_commit(DRAFTS.labels(row["provider"], row["state"], row["reason"] or "").inc)
+
+
+def _answers(row: Row) -> bool:
+    """Whether this is the answer to the wish for it; what ends after it was offered was answered then."""
+    ended_later = row["reason"] in (Failure.SUPERSEDED, Failure.UNDECIDED) and row["text"] is not None
+    return not (row["state"] == State.FAILED and ended_later)
 
 
 class Origin(msgspec.Struct, frozen=True):

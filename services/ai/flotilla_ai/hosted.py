@@ -32,6 +32,7 @@ from flotilla_ai.providers.base import Answer, ProviderBusyError, ProviderError,
 from flotilla_ai.settings import AiSettings
 from flotilla_ai.store import analyses, drafts, usage
 from flotilla_ai.store.usage import Usage
+from flotilla_ai.violations import record
 
 log = structlog.get_logger()
 
@@ -51,6 +52,8 @@ class Request(msgspec.Struct, frozen=True):
     sealed: bytes
     """The message as it came, sealed for this draft."""
     deadline: datetime
+    sealed_instruction: bytes | None = None
+    """What somebody wants the reply to say."""
 
 
 class Deadline(msgspec.Struct, frozen=True):
@@ -59,7 +62,9 @@ class Deadline(msgspec.Struct, frozen=True):
     draft_id: UUID
 
 
-def ask(tx: Transaction, row: Row, message: MessageReceived, cause: Cause) -> None:
+def ask(
+    tx: Transaction, row: Row, message: MessageReceived, cause: Cause, instruction: str | None = None
+) -> None:
     """Have a requested draft made, or ended at its deadline.
 
     The deadline is not taken back when the draft comes in time: it finds nothing to end. Taking it back would
@@ -68,7 +73,8 @@ def ask(tx: Transaction, row: Row, message: MessageReceived, cause: Cause) -> No
     draft_id: UUID = row["id"]
     deadline = datetime.now(UTC) + timedelta(seconds=_settings(tx.app).ai_draft_deadline_seconds)
     sealed = tx.app.keyring.seal(msgspec.json.encode(message), draft_id.bytes)
-    request = Request(draft_id, row["agent"], sealed, deadline)
+    wanted = tx.app.keyring.seal(instruction.encode(), draft_id.bytes) if instruction else None
+    request = Request(draft_id, row["agent"], sealed, deadline, wanted)
     tx.enqueue(DRAFT, str(draft_id), request, org=row["organization_id"], cause=cause)
     tx.set_timer(
         DEADLINE, str(draft_id), deadline, Deadline(draft_id), org=row["organization_id"], cause=cause
@@ -118,6 +124,7 @@ async def _finish(tx: Transaction, job: Job, proposal: Proposal | None) -> None:
     )
     if row is not None:
         tell(tx, row, job.cause, event_id=Origin.of(row).event_id)
+        await record(tx, [(row, proposal, job.cause)])
     if row is not None and row["state"] == State.GENERATED:
         expire_drafts_later(tx, [job.org])
     if proposal.input_tokens or proposal.output_tokens:
@@ -160,7 +167,14 @@ async def _question(
         greet=to.greet,
         said_before=tuple((asked, _masked(answered, message)) for asked, answered in before),
         hits=tuple(_known(shelf.index.search(analysis.features, to.language, PASSAGES))),
+        instruction=_instruction(app, job.payload),
     )
+
+
+def _instruction(app: App, request: Request) -> str | None:
+    if request.sealed_instruction is None:
+        return None
+    return app.keyring.open(request.sealed_instruction, request.draft_id.bytes).decode()
 
 
 def _masked(answered: str | None, message: MessageReceived) -> str | None:
@@ -183,7 +197,14 @@ def _judged(answer: Answer, message: MessageReceived, analysis: Analysis, shelf:
     quotes = tuple(Quote(hit.chunk, hit.chunk.text, hit.score) for hit in answer.cited)
     confidence = confidence_of(max(quote.score for quote in quotes)) if quotes else UNCITED
     reply = Reply(analysis.masked.restore(answer.text), quotes, confidence) if answer.text else None
-    proposal = judged(reply, message, analysis, provider=shelf.choice.provider, model=answer.model)
+    proposal = judged(
+        reply,
+        message,
+        analysis,
+        provider=shelf.choice.provider,
+        model=answer.model,
+        policies=shelf.policies,
+    )
     return replace(
         proposal, model=answer.model, input_tokens=answer.input_tokens, output_tokens=answer.output_tokens
     )

@@ -19,7 +19,9 @@ from flotilla.store.postgres import Row, Transaction
 from flotilla_ai.domain.compose import TONES
 from flotilla_ai.domain.knowledge import HASHING, KnowledgeIndex
 from flotilla_ai.domain.knowledge.embedding import DIMENSIONS
+from flotilla_ai.domain.policies import Policy
 from flotilla_ai.store import budgets, knowledge, settings
+from flotilla_ai.store import policies as policy_store
 
 CHANGED: Final = "organization_changed"
 """The channel on which a transaction tells that an organization's shelf has changed."""
@@ -49,6 +51,8 @@ class Shelf:
     index: KnowledgeIndex
     used_up_until: datetime | None = None
     """When its plan allows AI again; None where it does now."""
+    policies: tuple[Policy, ...] = ()
+    """What it does not want said."""
 
     @property
     def asks_elsewhere(self) -> bool:
@@ -108,11 +112,14 @@ class Library:
             chosen = await settings.read(tx, orgs)
             chunks = await knowledge.chunks_of(tx, orgs)
             used_up = await budgets.used_up(tx, orgs)
+            policies = await policy_store.enabled(tx, orgs)
         found = {}
         for org in orgs:
             # Large knowledge takes tenths of a second to index: not on the loop.
             index = await asyncio.to_thread(_indexed, chunks.get(org, []))
-            found[org] = Shelf(_choice(chosen.get(org)), index, used_up.get(org))
+            found[org] = Shelf(
+                _choice(chosen.get(org)), index, used_up.get(org), tuple(policies.get(org, ()))
+            )
             # What changed while it was read is used this once and not kept.
             if self._version(org) == before[org]:
                 self._shelves[org] = found[org]

@@ -9,11 +9,16 @@ privacy: Final = Privacy(
         Rows("analyses", contact=("contact_id",), identity=("identity_id",)),
         Rows("drafts", contact=("contact_id",), identity=("identity_id",), via=(("message_id", "analyses"),)),
         Rows("qualifications", contact=("contact_id",), identity=("identity_id",)),
+        Rows("summaries", contact=("contact_id",), identity=("identity_id",)),
+        Rows("insights", contact=("contact_id",), identity=("identity_id",)),
     ),
     harmless={
         "knowledge_sources": "what an organization tells its customers",
         "knowledge_chunks": "what an organization tells its customers",
         "ai_settings": "an organization's own",
         "unreported_usage": "numbers",
+        "policies": "what an organization does not want said",
+        "policy_violations": "names of rules, and where in a draft",
+        "wishes": "states",
     },
 )

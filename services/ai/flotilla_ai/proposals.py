@@ -11,6 +11,7 @@ from flotilla_ai.domain.analysis import Analysis, analyze
 from flotilla_ai.domain.compose import Addressee, Quote, Reply, compose, first_name_of
 from flotilla_ai.domain.drafts import Failure, State
 from flotilla_ai.domain.language import UNDETERMINED
+from flotilla_ai.domain.policies import DONE, POLICY, Action, Policy, Violation, masked, violations_in
 from flotilla_ai.domain.supervisor import judge
 from flotilla_ai.library import Shelf
 
@@ -33,6 +34,8 @@ class Proposal:
     confidence: float = 0.0
     citations: tuple[Citation, ...] = ()
     verdict: Verdict = field(default_factory=lambda: Verdict(allowed=True, reasons=[]))
+    violations: tuple[Violation, ...] = ()
+    """What of the organization's policies the text went against."""
     input_tokens: int = 0
     output_tokens: int = 0
 
@@ -61,7 +64,11 @@ def proposed_here(message: MessageReceived, analysis: Analysis, shelf: Shelf) ->
     to = addressee(message, analysis, shelf)
     hits = shelf.index.search(analysis.features, to.language, _HITS)
     proposal = judged(
-        compose(message.text or "", analysis.intent, to, hits), message, analysis, provider=LOCAL
+        compose(message.text or "", analysis.intent, to, hits),
+        message,
+        analysis,
+        provider=LOCAL,
+        policies=shelf.policies,
     )
     unused = proposal.state is State.GENERATED or proposal.reason is Failure.NOTHING_KNOWN
     if shelf.choice.hosted and shelf.is_over_budget and unused:
@@ -70,12 +77,20 @@ def proposed_here(message: MessageReceived, analysis: Analysis, shelf: Shelf) ->
 
 
 def judged(
-    reply: Reply | None, message: MessageReceived, analysis: Analysis, *, provider: str, model: str = ""
+    reply: Reply | None,
+    message: MessageReceived,
+    analysis: Analysis,
+    *,
+    provider: str,
+    model: str = "",
+    policies: Sequence[Policy] = (),
 ) -> Proposal:
     """A reply as a person may be offered it, or not."""
     if reply is None:
         return failed(Failure.NOTHING_KNOWN, provider)
     text = reply.text[:LONGEST_REPLY]
+    violations = violations_in(text, policies)
+    allowed = not any(each.done == DONE[Action.REFUSE] for each in violations)
     judgement = judge(
         message.text or "",
         text,
@@ -84,15 +99,18 @@ def judged(
         confidence=reply.confidence,
         known=known_of(message),
     )
+    allowed = allowed and judgement.allowed
+    reasons = [reason.value for reason in judgement.reasons] + [POLICY] * bool(violations)
     return Proposal(
-        state=State.GENERATED if judgement.allowed else State.FAILED,
-        reason=None if judgement.allowed else Failure.REFUSED,
+        state=State.GENERATED if allowed else State.FAILED,
+        reason=None if allowed else Failure.REFUSED,
         provider=provider,
         model=model,
-        text=text,
+        text=masked(text, violations),
         confidence=reply.confidence,
         citations=tuple(_citation(quote) for quote in reply.quotes),
-        verdict=Verdict(allowed=judgement.allowed, reasons=[reason.value for reason in judgement.reasons]),
+        verdict=Verdict(allowed=allowed, reasons=reasons),
+        violations=tuple(violations),
     )
 
 

@@ -15,7 +15,7 @@ from flotilla.bus.declare import Job, JobKind, TimerKind
 from flotilla.store.files import Files
 from flotilla.store.postgres import Transaction
 
-from flotilla_messaging.domain.attachments import HEAD, Attachment, content_type_of
+from flotilla_messaging.domain.attachments import HEAD, Attachment, content_type_of, folders_of
 from flotilla_messaging.store import attachments
 
 log = structlog.get_logger()
@@ -100,7 +100,7 @@ def give_up_later(tx: Transaction, attachment: Attachment) -> None:
 
 def remove_parts(tx: Transaction, attachment: Attachment) -> None:
     """What they were put together of is needed no more."""
-    _remove_later(tx, attachment, f"{attachment.folder}.parts")
+    _remove_later(tx, attachment, folders_of(attachment.id)[1])
 
 
 def _remove_later(tx: Transaction, attachment: Attachment, folder: str) -> None:
@@ -111,7 +111,7 @@ async def _abandon(tx: Transaction, job: Job) -> None:
     gone = await attachments.abandon(tx, job.org, job.payload.attachment_id)
     if gone is not None:
         remove_parts(tx, gone)
-        _remove_later(tx, gone, gone.folder)
+        _remove_later(tx, gone, folders_of(gone.id)[0])
 
 
 async def _remove(app: App, job: Job) -> None:

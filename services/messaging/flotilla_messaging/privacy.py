@@ -9,6 +9,8 @@ from flotilla.privacy import Person, Privacy, Rows
 from flotilla.privacy.declare import Counts
 from flotilla.privacy.rows import find
 
+from flotilla_messaging.domain.attachments import ATTACHMENTS, folders_of
+from flotilla_messaging.filing import files_of
 from flotilla_messaging.store import bodies
 
 AT_ONCE: Final = 500
@@ -18,21 +20,26 @@ _ROWS: Final = (
     Rows("conversations", identity=("identity_id",), via=(("identity_id", "identities"),)),
     Rows("messages", via=(("conversation_id", "conversations"),)),
     Rows("escalations", via=(("conversation_id", "conversations"),)),
+    Rows("attachments", via=(("conversation_id", "conversations"),)),
 )
 
 
 async def _forget_bodies(app: App, org: UUID, person: Person) -> Counts:
-    """What they wrote and were written; before the rows, which say which bodies they are."""
-    ids = await _bodies_of(app, org, person)
-    gone = 0
+    """What they wrote, were written and sent; before the rows, which say which bodies and files they are."""
+    ids, attached = await _held_of(app, org, person)
+    gone, files = 0, 0
     for start in range(0, len(ids), AT_ONCE):
         gone += await bodies.collection(app).delete_by_ids(org, ids[start : start + AT_ONCE])
-    return {"bodies": gone} if gone else {}
+    for attachment_id in attached:
+        for folder in folders_of(attachment_id):
+            files += await files_of(app).delete(org, folder)
+    return {name: count for name, count in (("bodies", gone), ("files", files)) if count}
 
 
 async def _forget_all_bodies(app: App, org: UUID) -> Counts:
     gone = await bodies.collection(app).delete_of(org)
-    return {"bodies": gone} if gone else {}
+    files = await files_of(app).delete(org, ATTACHMENTS)
+    return {name: count for name, count in (("bodies", gone), ("files", files)) if count}
 
 
 async def _export_bodies(app: App, org: UUID, person: Person | None) -> AsyncIterator[tuple[str, list[Any]]]:
@@ -40,18 +47,20 @@ async def _export_bodies(app: App, org: UUID, person: Person | None) -> AsyncIte
         async for some in bodies.collection(app).all_of(org, AT_ONCE):
             yield "bodies", some
         return
-    ids = await _bodies_of(app, org, person)
+    ids, _ = await _held_of(app, org, person)
     for start in range(0, len(ids), AT_ONCE):
         found = await bodies.collection(app).find_by_ids(org, ids[start : start + AT_ONCE])
         yield "bodies", list(found.values())
 
 
-async def _bodies_of(app: App, org: UUID, person: Person) -> list[UUID]:
+async def _held_of(app: App, org: UUID, person: Person) -> tuple[list[UUID], list[UUID]]:
+    """The ids of bodies, and of attachments."""
     async with app.db.transaction(org) as tx:
         found = await find(
             tx, (*_ROWS, Rows("messages", via=(("id", "messages"),), key="body_id")), org, person
         )
-    return sorted({id_ for id_ in found.by_table.get("messages", ()) if id_ is not None})
+    said = sorted({id_ for id_ in found.by_table.get("messages", ()) if id_ is not None})
+    return said, sorted(found.by_table.get("attachments", ()))
 
 
 privacy: Final = Privacy(

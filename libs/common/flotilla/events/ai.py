@@ -49,10 +49,11 @@ class Draft(Event, frozen=True, kw_only=True):
     """The state of a draft."""
 
     draft_id: UUID
-    message_id: UUID
+    message_id: UUID | None
+    """The customer's message that it answers; null, as are the next three, where none is known."""
     conversation_id: UUID
-    account_id: UUID
-    identity_id: UUID
+    account_id: UUID | None
+    identity_id: UUID | None
     contact_id: UUID | None
     agent: str
     provider: str
@@ -78,26 +79,82 @@ class DraftRequested(Event, frozen=True, kw_only=True):
     """What it shall say, in the words of whoever asks; null: whatever the conversation needs."""
 
 
-@_event("ai.draft.generated.v1", subject="draft_id", person=("contact_id", "identity_id"))
+@_event("ai.draft.generated.v1", subject="draft_id", person=("contact_id", "identity_id", "draft_id"))
 class DraftGenerated(Draft, frozen=True, kw_only=True):
     """A reply is proposed; a person decides."""
 
 
-@_event("ai.draft.approved.v1", subject="draft_id", person=("contact_id", "identity_id"))
+@_event("ai.draft.approved.v1", subject="draft_id", person=("contact_id", "identity_id", "draft_id"))
 class DraftApproved(Draft, frozen=True, kw_only=True):
     """A person approved it, as it was or edited: `text` is what shall be sent."""
 
     edited: bool
 
 
-@_event("ai.draft.rejected.v1", subject="draft_id", person=("contact_id", "identity_id"))
+@_event("ai.draft.rejected.v1", subject="draft_id", person=("contact_id", "identity_id", "draft_id"))
 class DraftRejected(Draft, frozen=True, kw_only=True):
     """A person rejected it; the reason says why."""
 
 
-@_event("ai.draft.failed.v1", subject="draft_id", person=("contact_id", "identity_id"))
+@_event("ai.draft.failed.v1", subject="draft_id", person=("contact_id", "identity_id", "draft_id"))
 class DraftFailed(Draft, frozen=True, kw_only=True):
     """No draft came before its deadline, or the supervisor refused it: a person is asked to answer."""
+
+
+@_event("ai.draft.sent.v1", subject="draft_id", person=("contact_id", "identity_id", "draft_id"))
+class DraftSent(Draft, frozen=True, kw_only=True):
+    """The channel took the message that was made of it."""
+
+    sent_message_id: UUID
+    sent_at: Moment
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where in a draft's text."""
+
+    start: int
+    """Characters from its beginning."""
+    end: int
+
+
+@_event("policy.violated.v1", subject="violation_id")
+class PolicyViolated(Event, frozen=True, kw_only=True):
+    """The supervisor, or a policy of the organization, did not let a draft through as it was. Holds no text."""
+
+    violation_id: UUID
+    rule: str
+    """A reason of the supervisor (`prompt_injection`, `personal_data`, `toxic`, `uncited_promise`, …) or `policy`."""
+    policy_id: UUID | None
+    """Of the organization's own; null: the supervisor's."""
+    action: str
+    """`refused`: there is no draft; `masked`: the draft lacks the words; `flagged`: the draft has them."""
+    conversation_id: UUID
+    message_id: UUID | None
+    draft_id: UUID
+    places: list[Place]
+    """Where in the draft as it was made; none where the customer's message was the reason, or all of the draft."""
+
+
+@_event("conversation.summarized.v1", subject="summary_id", person=("contact_id", "identity_id"))
+class ConversationSummarized(Event, frozen=True, kw_only=True):
+    """What a conversation was about, up to one message of the customer."""
+
+    summary_id: UUID
+    conversation_id: UUID
+    identity_id: UUID
+    contact_id: UUID | None
+    position: int
+    """Of the last message of the customer that it knows of."""
+    text: Personal
+    """With placeholders for personal data: `[PHONE_1]`."""
+    language: str
+    intents: list[str]
+    """What the customer wanted, in the order of their messages."""
+    messages: int
+    """How many it was made of."""
+    provider: str
+    """`local`: sentences of the conversation, chosen; else who wrote it."""
+    summarized_at: Moment
 
 
 @_event("knowledge.indexed.v1", subject="source_id")
@@ -166,3 +223,32 @@ class LeadQualified(Event, frozen=True, kw_only=True):
     model: str
     """What judged, with its version."""
     qualified_at: Moment
+
+
+class Insight(Event, frozen=True, kw_only=True):
+    """Something in a conversation that a person may act on. Holds no text."""
+
+    insight_id: UUID
+    conversation_id: UUID
+    identity_id: UUID
+    contact_id: UUID | None
+    kind: str
+    """`buying_signal` or `next_best_action`."""
+    topic: str
+    """Of a signal `budget`, `authority`, `need` or `timeline`; of an action `offer_demo`, `send_offer`, …"""
+    confidence: float
+    evidence: list[Evidence]
+    state: str
+    """`open`, `accepted` or `dismissed`."""
+
+
+@_event("insight.found.v1", subject="insight_id")
+class InsightFound(Insight, frozen=True, kw_only=True):
+    """It was noticed; the same once of a conversation."""
+
+
+@_event("insight.decided.v1", subject="insight_id")
+class InsightDecided(Insight, frozen=True, kw_only=True):
+    """A person will act on it, or thinks nothing of it."""
+
+    decided_by: str

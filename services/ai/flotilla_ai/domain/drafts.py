@@ -38,6 +38,8 @@ class Failure(StrEnum):
     BUDGET = "budget_used_up"
     """The plan's AI is used up, so no hosted model was asked. Also said of a draft that the local one made instead."""
     SPAM = "looks_like_spam"
+    UNKNOWN_CONVERSATION = "unknown_conversation"
+    """Asked for, of a conversation in which no customer wrote."""
     UNDECIDED = "undecided"
     """Nobody decided until it was too old to be sent."""
 

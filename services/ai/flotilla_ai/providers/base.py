@@ -25,6 +25,8 @@ class Question:
     """What was asked before in the conversation and what was answered, oldest first."""
     hits: tuple[Hit, ...]
     """What the knowledge has for it."""
+    instruction: str | None = None
+    """What the reply shall say, in the words of somebody of the organization."""
 
 
 @dataclass(frozen=True, slots=True)

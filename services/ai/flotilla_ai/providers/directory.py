@@ -1,6 +1,7 @@
 """Which provider answers for an organization, and whether it should be asked at the moment."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from flotilla.breaker import Breaker
@@ -29,12 +30,21 @@ class Providers:
 
     async def ask(self, org: UUID, choice: Choice, question: Question, search: Search) -> Answer:
         """The organization's provider's answer; ProviderError where there is none to be had."""
+        return await self._asked(org, choice, lambda provider: provider.answer(question, search))
+
+    async def complete(self, org: UUID, choice: Choice, messages: list[dict[str, Any]]) -> Answer:
+        """What the organization's provider says to these messages; ProviderError where it says nothing."""
+        return await self._asked(org, choice, lambda provider: provider.complete(messages))
+
+    async def _asked(
+        self, org: UUID, choice: Choice, asking: Callable[[OpenAiCompatible], Awaitable[Answer]]
+    ) -> Answer:
         breaker = self._breakers.setdefault((org, choice.base_url), Breaker())
         if breaker.is_open:
             raise ProviderError("the provider is given a rest")
         try:
             with PROVIDER_SECONDS.time():
-                answer = await self._provider(org, choice).answer(question, search)
+                answer = await asking(self._provider(org, choice))
         except ProviderBusyError:
             PROVIDER_ERRORS.labels("busy").inc()
             raise

@@ -5,6 +5,7 @@ Answers are streamed; the model may call `search_knowledge` a few times before i
 
 import asyncio
 import importlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -58,6 +59,13 @@ class OpenAiCompatible:
 
     async def answer(self, question: Question, search: Search) -> Answer:
         """One draft; ProviderError where there is none to be had."""
+        return await self._ask(lambda client: self._converse(client, question, search))
+
+    async def complete(self, messages: list[dict[str, Any]]) -> Answer:
+        """What the model says to these messages, without tools; ProviderError where it says nothing."""
+        return await self._ask(lambda client: self._complete(client, messages))
+
+    async def _ask(self, conversing: "Callable[[openai.AsyncOpenAI], Awaitable[Answer]]") -> Answer:
         forbid_in_transaction("a model")
         # Thirty megabytes and half a second, only where an organization has chosen a hosted model.
         openai = await asyncio.to_thread(importlib.import_module, "openai")
@@ -70,7 +78,7 @@ class OpenAiCompatible:
         )
         try:
             async with asyncio.timeout(self._seconds):
-                return await self._converse(client, question, search)
+                return await conversing(client)
         except openai.RateLimitError as error:
             raise ProviderBusyError(_wait_of(error)) from error
         except (openai.OpenAIError, TimeoutError) as error:
@@ -88,6 +96,10 @@ class OpenAiCompatible:
             for call in turn.calls.values():
                 messages.append(_tool_answer(call, hits, search))
         raise AssertionError("unreachable")
+
+    async def _complete(self, client: "openai.AsyncOpenAI", messages: list[dict[str, Any]]) -> Answer:
+        turn = await self._turn(client, messages, last=True)
+        return self._read(turn.text, [], [turn.input_tokens, turn.output_tokens])
 
     async def _turn(self, client: "openai.AsyncOpenAI", messages: list[dict[str, Any]], last: bool) -> _Turn:
         # The messages are dicts as the interface has them; its own classes differ with each version.

@@ -1,6 +1,7 @@
 """Drafts. Every change names the states it may start from and counts the sequence up."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,12 +13,12 @@ _UNDECIDED: Final = sorted(UNDECIDED)
 
 INSERT: Final = """
 INSERT INTO drafts (organization_id, id, message_id, conversation_id, position, account_id, identity_id, contact_id,
-                    agent, provider, text, confidence, citations, verdict, state, reason, cause)
+                    agent, provider, text, confidence, citations, verdict, state, reason, cause, request_id)
 SELECT * FROM jsonb_to_recordset($1) AS t (
     organization_id uuid, id uuid, message_id uuid, conversation_id uuid, position bigint, account_id uuid,
     identity_id uuid, contact_id uuid, agent text, provider text, text text, confidence real, citations jsonb,
-    verdict jsonb, state text, reason text, cause jsonb)
-ON CONFLICT (organization_id, message_id) DO NOTHING
+    verdict jsonb, state text, reason text, cause jsonb, request_id uuid)
+ON CONFLICT (organization_id, message_id) WHERE request_id IS NULL DO NOTHING
 RETURNING *"""
 
 SUPERSEDE: Final = """
@@ -46,6 +47,13 @@ LOCK: Final = "SELECT * FROM drafts WHERE organization_id = $1 AND id = $2 FOR U
 DECIDE: Final = """
 UPDATE drafts SET state = $3, sent_text = $4, reason = $5, sequence = sequence + 1, decided_at = now(), decided_by = $6
 WHERE organization_id = $1 AND id = $2 AND state = ANY($7) RETURNING *"""
+
+# A draft is sent once, as the reply made of it is; a person who sends it again is not told of twice.
+SENT: Final = """
+UPDATE drafts d SET sent_at = t.sent_at, sent_message_id = t.message, sequence = sequence + 1
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[]) AS t (org, draft, message, sent_at)
+WHERE d.organization_id = t.org AND d.id = t.draft AND d.state = 'approved' AND d.sent_at IS NULL
+RETURNING d.*"""
 
 READ: Final = "SELECT * FROM drafts WHERE organization_id = $1 AND id = $2"
 
@@ -111,6 +119,12 @@ async def fail_undecided(tx: Transaction, org: UUID, seconds: float) -> list[Row
 async def lock(tx: Transaction, org: UUID, draft_id: UUID) -> Row | None:
     """One draft, held until the transaction ends."""
     return await tx.fetchrow(LOCK, org, draft_id)
+
+
+async def sent(tx: Transaction, told: Sequence[tuple[UUID, UUID, UUID, datetime]]) -> list[Row]:
+    """Note that drafts went out, by (organization, draft, message, when), each named once: those not noted before."""
+    columns = [list(column) for column in zip(*sorted(told), strict=True)]
+    return await tx.fetch(SENT, *columns)
 
 
 async def decide(

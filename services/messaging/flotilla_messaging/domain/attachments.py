@@ -17,6 +17,15 @@ UNKNOWN: Final = "application/octet-stream"
 TEXT: Final = "text/plain"
 
 
+ATTACHMENTS: Final = "attachments"
+"""The folder of an organization in which they lie."""
+
+
+def folders_of(attachment_id: UUID) -> tuple[str, str]:
+    """Where an attachment lies, and where its parts do until it is whole, under its organization's folder."""
+    return f"{ATTACHMENTS}/{attachment_id}", f"{ATTACHMENTS}/{attachment_id}.parts"
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """A file of a conversation."""
@@ -37,18 +46,13 @@ class Attachment:
     created_at: datetime
     sequence: int
 
-    @property
-    def folder(self) -> str:
-        """Where it and its parts lie, under its organization's folder."""
-        return f"attachments/{self.id}"
-
     def part(self, number: int) -> str:
         """Where a part of it lies until it is whole."""
-        return f"{self.organization_id}/{self.folder}.parts/{number}"
+        return f"{self.organization_id}/{folders_of(self.id)[1]}/{number}"
 
     def whole(self, attempt: UUID) -> str:
         """Where it shall lie: each attempt has a place of its own, and what the row names is never written again."""
-        return f"{self.organization_id}/{self.folder}/{attempt}"
+        return f"{self.organization_id}/{folders_of(self.id)[0]}/{attempt}"
 
 
 def content_type_of(head: bytes, name: str) -> str:

@@ -8,7 +8,7 @@ most one draft of a conversation waits for a person: one UPDATE a batch over a p
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
@@ -19,25 +19,30 @@ from flotilla.bus.declare import reaction
 from flotilla.bus.envelope import Received
 from flotilla.cause import Cause
 from flotilla.events.ai import MessageAnalyzed
-from flotilla.events.messaging import MessageReceived
+from flotilla.events.messaging import ConversationEscalateRequested, MessageReceived
 from flotilla.store.postgres import Row, Transaction
 
 from flotilla_ai import hosted
 from flotilla_ai.alarms import expire_drafts_later, report_usage_soon
 from flotilla_ai.domain.analysis import Analysis
 from flotilla_ai.domain.drafts import Failure, State
+from flotilla_ai.domain.escalation import Need, need_of_person
 from flotilla_ai.domain.qualification import Finding
 from flotilla_ai.events import AUDIENCE, Origin, tell
 from flotilla_ai.library import Library, Shelf
+from flotilla_ai.noticing import notice
 from flotilla_ai.proposals import LOCAL, Proposal, analysis_of, failed, proposed_here
 from flotilla_ai.qualifying import heard_in, qualify
 from flotilla_ai.store import analyses, drafts, usage
 from flotilla_ai.store.usage import Usage
+from flotilla_ai.violations import Judged, record
 
 Message = Received[MessageReceived]
 Key = tuple[UUID, UUID]
 """(organization, conversation), or (organization, message)."""
 
+LONGEST_REASON: Final = 500
+"""Characters of a message that who takes the conversation is shown."""
 BREATH: Final = 8
 """Messages after which the process's other tasks have their turn."""
 
@@ -53,6 +58,8 @@ class Study:
     proposal: Proposal | None
     """None where AI is switched off."""
     heard: list[Finding]
+    need: Need | None
+    """Why a person should take the conversation."""
 
 
 async def study(app: App, batch: Sequence[Message]) -> dict[UUID, Study]:
@@ -67,7 +74,9 @@ async def study(app: App, batch: Sequence[Message]) -> dict[UUID, Study]:
         analysis = analysis_of(event.data, before.agent if before else None)
         shelf, position = shelves[event.org], newest[event.org, event.data.conversation_id]
         proposal = _proposal(event.data, analysis, shelf, position)
-        found[event.id] = Study(analysis, shelf, position, proposal, heard_in(event.data, analysis))
+        need = need_of_person(event.data.text or "", analysis) if event.data.ai_enabled else None
+        heard = heard_in(event.data, analysis)
+        found[event.id] = Study(analysis, shelf, position, proposal, heard, need)
         if number % BREATH == BREATH - 1:
             await asyncio.sleep(0)
     return found
@@ -76,11 +85,11 @@ async def study(app: App, batch: Sequence[Message]) -> dict[UUID, Study]:
 @reaction(MessageReceived, lane="messages", prepare=study)
 async def answer(tx: Transaction, batch: Sequence[Message], studies: dict[UUID, Study]) -> None:
     """Write down what was found, end older drafts, propose."""
-    remember = {event.org for event in batch if studies[event.id].shelf.choice.hosted}
-    new = await analyses.insert(tx, [(event, studies[event.id].analysis) for event in batch], remember)
-    for event in batch:
-        if (event.org, event.data.message_id) in new:
-            _tell_analysis(tx, event, studies[event.id].analysis)
+    new = await analyses.insert(tx, [(event, studies[event.id].analysis) for event in batch])
+    fresh = [event for event in batch if (event.org, event.data.message_id) in new]
+    for event in fresh:
+        _tell_analysis(tx, event, studies[event.id].analysis)
+        _ask_for_person(tx, event, studies[event.id])
     await _supersede(tx, batch, studies)
     rows: list[dict[str, Any]] = []
     origins: dict[Key, Origin] = {}
@@ -94,7 +103,9 @@ async def answer(tx: Transaction, batch: Sequence[Message], studies: dict[UUID, 
     for row in written:
         key = (row["organization_id"], row["message_id"])
         _follow(tx, row, by_message[key], origins[key])
+    await record(tx, [_judged(row, by_message, studies) for row in written])
     await _account(tx, written)
+    await notice(tx, [(event, studies[event.id].analysis, studies[event.id].heard) for event in fresh])
     await qualify(tx, batch, {event.id: studies[event.id].heard for event in batch})
 
 
@@ -145,6 +156,30 @@ def _tell_analysis(tx: Transaction, event: Message, found: Analysis) -> None:
     tx.emit(analyzed, org=event.org, sequence=1, cause=event, audience=AUDIENCE)
 
 
+def _ask_for_person(tx: Transaction, event: Message, found: Study) -> None:
+    """By a wish, which costs nothing where there is no need: for most messages."""
+    if found.need is None:
+        return
+    message, request_id = event.data, tx.app.new_id()
+    wish = ConversationEscalateRequested(
+        request_id=request_id,
+        conversation_id=message.conversation_id,
+        contact_id=message.contact_id,
+        reason=found.need.reason,
+        summary=found.analysis.masked.text[:LONGEST_REASON],
+        priority=found.need.priority,
+    )
+    cause = replace(_cause(event, found.analysis.agent), request_id=request_id)
+    tx.emit(wish, org=event.org, sequence=1, cause=cause, audience=AUDIENCE)
+
+
+def _judged(row: Row, events: Mapping[Key, Message], studies: Mapping[UUID, Study]) -> Judged:
+    event = events[row["organization_id"], row["message_id"]]
+    proposal = studies[event.id].proposal
+    assert proposal is not None  # it is what the row was made of
+    return row, proposal, _cause(event, row["agent"])
+
+
 async def _supersede(tx: Transaction, batch: Sequence[Message], studies: dict[UUID, Study]) -> None:
     newest: dict[Key, Message] = {}
     for event in batch:
@@ -187,6 +222,7 @@ def _draft_row(
         "state": proposal.state,
         "reason": proposal.reason,
         "cause": msgspec.to_builtins(origin),
+        "request_id": None,
     }
 
 

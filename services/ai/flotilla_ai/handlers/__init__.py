@@ -1,0 +1,1 @@
+"""What ai does with events."""
