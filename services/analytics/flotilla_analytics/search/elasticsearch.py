@@ -107,7 +107,7 @@ class ElasticsearchSearch:
                 size=limit,
             )
         except (TransportError, ApiError) as error:
-            log.warning("search.unavailable", error=repr(error))
+            log.warning("search.unavailable", error=type(error).__name__)
             raise UnavailableError(
                 "Search is down; try again in a moment.", headers={"Retry-After": "5"}
             ) from error

@@ -47,7 +47,7 @@ def _fact(row: Row) -> Fact | None:
     try:
         data = msgspec.convert(row["data"], CONTRACTS[row["type"]].data)
     except msgspec.ValidationError as error:
-        log.warning("metrics.skipped", event_id=str(row["id"]), type=row["type"], error=str(error))
+        log.warning("metrics.skipped", event_id=str(row["id"]), type=row["type"], error=type(error).__name__)
         return None
     return Fact(row["organization_id"], row["sequence"], data)
 

@@ -77,7 +77,7 @@ def _document(row: Row, data: dict[str, Any]) -> Document | None:
     try:
         event = msgspec.convert(data, CONTRACTS[row["type"]].data)
     except msgspec.ValidationError as error:
-        log.warning("search.skipped", event_id=str(row["id"]), type=row["type"], error=str(error))
+        log.warning("search.skipped", event_id=str(row["id"]), type=row["type"], error=type(error).__name__)
         return None
     return document_of(Source(row["organization_id"], row["sequence"], row["time"], row["person"], event))
 
