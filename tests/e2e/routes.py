@@ -8,12 +8,16 @@ from typing import Any, Final
 METHODS = ("get", "post", "put", "patch", "delete")
 SAMPLES = {
     "uuid": "00000000-0000-7000-8000-000000000000",
+    "date": "2030-01-01",
     "date-time": "2030-01-01T00:00:00Z",
     "email": "a@example.org",
 }
 TODAY: Final = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 STRETCH: Final = {"from": TODAY - timedelta(days=1), "to": TODAY + timedelta(days=1)}
 """What a question about some days is about."""
+
+LAST_DAY = "2030-01-31"
+"""Of a stretch of days that a question is about."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,12 @@ def _asked(document: dict[str, Any], parameter: dict[str, Any]) -> str:
         return str(sample(document, parameter["schema"]))
     is_day = parameter["schema"].get("format") == "date"
     return moment.date().isoformat() if is_day else moment.isoformat().replace("+00:00", "Z")
+
+
+def _asked(document: dict[str, Any], parameter: dict[str, Any]) -> str:
+    if parameter["name"] == "to" and parameter["schema"].get("format") == "date":
+        return LAST_DAY
+    return str(sample(document, parameter["schema"]))
 
 
 def sample(document: dict[str, Any], schema: dict[str, Any]) -> Any:

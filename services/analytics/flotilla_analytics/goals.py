@@ -36,6 +36,15 @@ async def numbers_moved(tx: Transaction, orgs: Collection[UUID]) -> None:
         tx.enqueue(JUDGE_GOALS, str(org), JudgePayload(), org=org, cause=cause, due_at=due_at)
 
 
+def goal_set(tx: Transaction, org: UUID, goal: Row) -> None:
+    """Have a goal that the transaction holds judged.
+
+    Under a key of its own: a judgement that is under way waits for the goal, so this must not wait for it.
+    """
+    key = f"{org}:{goal['id']}:{goal['sequence']}"
+    tx.enqueue(JUDGE_GOALS, key, JudgePayload(), org=org, cause=Cause.fresh("service:analytics"))
+
+
 async def figure_of(tx: Transaction, goal: Row, day_from: date, day_to: date) -> list[Figure]:
     """The goal's number in each of its periods between two days; none where its metric is no more."""
     org = goal["organization_id"]

@@ -8,6 +8,7 @@ from flotilla.privacy import Person, Privacy, Rows
 from flotilla.privacy.declare import Counts
 
 from flotilla_analytics.erasure import erase_person
+from flotilla_analytics.resources import Resources
 
 
 async def _destroy_keys(app: App, org: UUID, person: Person) -> Counts:
@@ -16,6 +17,13 @@ async def _destroy_keys(app: App, org: UUID, person: Person) -> Counts:
     for reference in person.references:
         erased.update(await erase_person(app, org, reference))
     return {"person_keys": len(erased)} if erased else {}
+
+
+async def _remove_reports(app: App, org: UUID) -> Counts:
+    """The files of its reports."""
+    own: Resources = app.own
+    removed = await own.files.delete(org, "sales-reports")
+    return {"sales-reports": removed} if removed else {}
 
 
 privacy: Final = Privacy(
@@ -27,9 +35,15 @@ privacy: Final = Privacy(
             identity=("identity_id",),
             clear={},
         ),
-        Rows("quality_reviews", via=(("conversation_id", "conversation_agents"),), clear={"comment": "NULL"}),
+        Rows(
+            "quality_reviews",
+            user=("agent_id",),
+            via=(("conversation_id", "conversation_agents"),),
+            clear={"comment": "NULL"},
+        ),
     ),
     outside=_destroy_keys,
+    outside_of_organization=_remove_reports,
     harmless={
         "archive": "what is personal is sealed under keys of persons, which are destroyed",
         "search_documents": "removed with the keys",

@@ -108,6 +108,22 @@ async def test_goals_follow_what_is_folded(analytics: Harness, org: UUID) -> Non
     assert (str(event.data.goal_id), event.data.value) == (goal["id"], "100000")
 
 
+async def test_a_goal_may_be_changed_while_it_is_judged(analytics: Harness, org: UUID) -> None:
+    client = analytics.client(org)
+    metric = await made(client, "/v1/metrics/custom", PARCELS)
+    goal = await made(
+        client, "/v1/goals", {"name": "x", "measure": "custom:parcels", "target": "5", "granularity": "year"}
+    )
+    points = f"/v1/metrics/custom/{metric['id']}/points"
+    for number in range(10):
+        moves = [client.post(points, {"points": [point(f"{number}-{each}", 1)]}) for each in range(3)]
+        changes = [client.patch(f"/v1/goals/{goal['id']}", {"target": 5 + each}) for each in range(3)]
+        answers = await asyncio.gather(*moves, *changes)
+        assert [answer.status for answer in answers] == [200] * 6
+    await analytics.spy.expect(GoalReached, lambda event: event.org == org)
+    assert len(analytics.spy.of(GoalReached, org)) == 1
+
+
 async def test_what_makes_no_sense_is_refused(analytics: Harness, org: UUID) -> None:
     client = analytics.client(org)
     metric = await made(client, "/v1/metrics/custom", PARCELS)

@@ -25,7 +25,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from flotilla_analytics.api.values import LAST_ID, Day, Filters, Line, MeasureName, Number, shown_decimal
 from flotilla_analytics.asking import checked
 from flotilla_analytics.domain.periods import Granularity, begin_of, end_of
-from flotilla_analytics.goals import figure_of, numbers_moved
+from flotilla_analytics.goals import figure_of, goal_set
 from flotilla_analytics.store import measures as store
 
 routes = Routes("/v1/goals", tag="analytics")
@@ -94,7 +94,7 @@ async def set_goal(body: GoalIn, tx: Tx, who: Who, response: Response) -> GoalOu
     begins = body.begins_on or begin_of(await store.today(tx), Granularity(body.granularity))
     fields = (body.name, body.measure, body.filters, body.target, body.granularity, begins, body.owner_id)
     row = await store.add_goal(tx, who.org, tx.app.new_id(), fields)
-    await numbers_moved(tx, [who.org])
+    goal_set(tx, who.org, row)
     set_etag(response, row["sequence"])
     response.headers["Location"] = f"/v1/goals/{row['id']}"
     return GoalOut.model_validate(_fields(row))
@@ -140,7 +140,7 @@ async def change_goal(
     check_if_match(request, row["sequence"])
     wanted = {**row, **body.model_dump(include=body.model_fields_set)}
     row = await store.save_goal(tx, who.org, goal_id, wanted["name"], wanted["target"])
-    await numbers_moved(tx, [who.org])
+    goal_set(tx, who.org, row)
     set_etag(response, row["sequence"])
     return GoalOut.model_validate(_fields(row))
 
