@@ -16,9 +16,6 @@ TODAY: Final = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond
 STRETCH: Final = {"from": TODAY - timedelta(days=1), "to": TODAY + timedelta(days=1)}
 """What a question about some days is about."""
 
-LAST_DAY = "2030-01-31"
-"""Of a stretch of days that a question is about."""
-
 
 @dataclass(frozen=True)
 class Call:
@@ -79,12 +76,6 @@ def _asked(document: dict[str, Any], parameter: dict[str, Any]) -> str:
         return str(sample(document, parameter["schema"]))
     is_day = parameter["schema"].get("format") == "date"
     return moment.date().isoformat() if is_day else moment.isoformat().replace("+00:00", "Z")
-
-
-def _asked(document: dict[str, Any], parameter: dict[str, Any]) -> str:
-    if parameter["name"] == "to" and parameter["schema"].get("format") == "date":
-        return LAST_DAY
-    return str(sample(document, parameter["schema"]))
 
 
 def sample(document: dict[str, Any], schema: dict[str, Any]) -> Any:
