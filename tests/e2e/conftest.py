@@ -58,6 +58,7 @@ async def fleet(
             "FLOTILLA_VIES_ADDRESS": vies.address,
             "FLOTILLA_GLEIF_ADDRESS": gleif.address,
             "FLOTILLA_CHECK_SECONDS": "10",
+            "FLOTILLA_ERASURE_SETTLE_SECONDS": "0.5",
             "FLOTILLA_RETRY_SECONDS": "0.1",
             "FLOTILLA_REPLAY_SETTLE_SECONDS": "2",
             "FLOTILLA_STRIPE_ADDRESS": NOWHERE,

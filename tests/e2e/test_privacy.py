@@ -20,7 +20,7 @@ SURNAME = "Quirrelby"
 EMAIL = "w.quirrelby@zaubernuss.example"
 PHONE = "+491715550199"
 CHAT = 7700188412
-WRITTEN = "My zebrafinch kettle arrived broken, please help"
+WRITTEN = "Hello, how long does delivery of the zebrafinch kettle to Germany take?"
 SAID = "We replace the zebrafinch kettle"
 WORDS = (NAME, SURNAME, "zaubernuss", PHONE.removeprefix("+"), str(CHAT), "zebrafinch")
 

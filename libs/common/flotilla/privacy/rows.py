@@ -63,7 +63,8 @@ async def forget(
             number = await _redact(tx, rows, rows.redact, whose)
         else:
             number = int((await tx.execute(_statement(rows, whose[0]), *whose[1])).split()[-1])
-        if number:
+        # What went already with a parent, or by the service's own hand, was found all the same.
+        if number := len(found.by_place.get(place, ())) or number:
             counts[rows.table] = counts.get(rows.table, 0) + number
     return counts
 

@@ -191,7 +191,7 @@ def settings_for(service: Service, instance: Instance, overrides: Mapping[str, A
     """What the service would be told by the environment, on any free port, with these changed."""
     environment = instance.environment(service.name)
     told = {name.removeprefix("FLOTILLA_").lower(): value for name, value in environment.items()}
-    return service.settings(**{**told, "http_port": 0, "grace_seconds": 5, **overrides})
+    return service.settings(**{**told, "http_port": 0, "grace_seconds": 5, "erasure_settle_seconds": 0.2, **overrides})
 
 
 @asynccontextmanager
