@@ -19,6 +19,7 @@ from flotilla.events.bd_accounts import (
     BidiUnassigned,
 )
 from flotilla.events.billing import PaymentRefundRequested, PaymentRequested
+from flotilla.events.connectors import CommerceOrderChanged, ExternalRecordChanged, VoiceCallEnded
 from flotilla.events.integrations import (
     CalendarEventChanged,
     CalendarEventCreated,
@@ -39,7 +40,7 @@ from flotilla.events.transient import ChannelTyping
 from flotilla.service import Service
 
 from flotilla_integrations import own
-from flotilla_integrations.api import accounts, bd_accounts, bd_offers, calendars, hooks
+from flotilla_integrations.api import accounts, bd_accounts, bd_offers, calendars, calls, hooks
 from flotilla_integrations.bd.handover import hand_over, hand_over_job, revoke
 from flotilla_integrations.bd.saga import LANE as MARKET
 from flotilla_integrations.bd.saga import purchase_saga, rent_ended
@@ -50,6 +51,9 @@ from flotilla_integrations.calendars.syncing import sync_job
 from flotilla_integrations.calendars.writing import delete_job, write_job
 from flotilla_integrations.checking import account_checks
 from flotilla_integrations.connecting import connect_job, disconnect_job
+from flotilla_integrations.connectors.calls import place_job
+from flotilla_integrations.connectors.records import read_job
+from flotilla_integrations.connectors.taking import deliveries_forgotten
 from flotilla_integrations.handlers import queue_sends
 from flotilla_integrations.lines import send_released
 from flotilla_integrations.partners import api as partners
@@ -76,6 +80,7 @@ service = Service(
         bd_accounts.routes,
         bd_offers.offers,
         bd_offers.purchases,
+        calls.routes,
         hooks.routes,
         partners.routes,
         partners.log_routes,
@@ -98,13 +103,15 @@ service = Service(
         sync_job,
         hand_over_job,
         seller_job,
+        place_job,
+        read_job,
         turn_job,
         provision_job,
         replay_job,
     ),
     timers=(send_released, rent_ended, purchase_saga.timer, ruling_timer),
     sagas=(purchase_saga,),
-    workers=(account_checks, partner_workers.bindings, partner_workers.sweep),
+    workers=(account_checks, deliveries_forgotten, partner_workers.bindings, partner_workers.sweep),
     emits=(
         IntegrationConnected,
         IntegrationDisconnected,
@@ -133,6 +140,9 @@ service = Service(
         BdAccountRevokeRequested,
         BdAccountRevoked,
         BdAccountRevokeFailed,
+        CommerceOrderChanged,
+        VoiceCallEnded,
+        ExternalRecordChanged,
         PaymentRequested,
         PaymentRefundRequested,
         PartnerSubscriptionChanged,

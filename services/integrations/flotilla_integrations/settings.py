@@ -14,6 +14,11 @@ class IntegrationsSettings(Settings):
     send_seconds: float = 15.0
     """How long a channel may take to answer a send."""
 
+    shopify_address: str = "https://{shop}"
+    """Where a shop's Admin API is."""
+    vapi_address: str = "https://api.vapi.ai"
+    hubspot_address: str = "https://api.hubapi.com"
+
     calendar_seconds: float = 15.0
     """How long a calendar's server may take to answer."""
     calendar_sync_seconds: float = 300.0

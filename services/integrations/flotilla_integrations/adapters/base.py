@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -19,6 +19,11 @@ from flotilla.problems import NotFoundError
 from pydantic import BaseModel, ConfigDict
 
 from flotilla_integrations.settings import IntegrationsSettings
+
+if TYPE_CHECKING:
+    from flotilla_integrations.adapters.crm import RecordNotice
+    from flotilla_integrations.adapters.shop import Order
+    from flotilla_integrations.adapters.voice import CallReport
 
 SEND_MESSAGE: Final = "send_message"
 SHOW_TYPING: Final = "show_typing"
@@ -144,6 +149,11 @@ class Intake:
     typing: str | None = None
     """The address of a customer who is writing."""
     receipts: tuple[Receipt, ...] = ()
+    orders: "tuple[Order, ...]" = ()
+    deleted_orders: tuple[str, ...] = ()
+    """The shop's own ids."""
+    calls: "tuple[CallReport, ...]" = ()
+    records: "tuple[RecordNotice, ...]" = ()
     unsupported: str | None = None
     """The kind of what Flotilla does not take yet: acknowledged and counted."""
 

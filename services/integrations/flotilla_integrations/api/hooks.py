@@ -13,6 +13,7 @@ from prometheus_client import Counter
 from flotilla_integrations.adapters import ADAPTERS
 from flotilla_integrations.adapters.base import HookRequest
 from flotilla_integrations.api.schemas import HookAnswer
+from flotilla_integrations.connectors import taking
 from flotilla_integrations.domain import identity_id
 from flotilla_integrations.events import AUDIENCE
 from flotilla_integrations.own import own
@@ -61,6 +62,8 @@ async def _take(connector: str, account_id: str, request: Request, app: CurrentA
         )
         await app.transient.tell(typing, org=account.organization_id, audience=AUDIENCE, cause=work.cause)
         return "typing"
+    if await taking.take(app, known.account, intake, work.cause):
+        return "accepted"
     await held.intake.take(known.account, intake, work.cause)
     return "accepted"
 

@@ -1,7 +1,8 @@
 """The generic channel: an organization's own program, over signed HTTP in both directions.
 
-In: `message.received`, `message.delivered`, `message.read`, `typing`. Out: `message.send`, `typing` and `ping`, to
-the organization's address; the receiver answers 2xx once it has the message, and takes a repeated `webhook-id` for the same one.
+In: `message.received`, `message.delivered`, `message.read`, `typing`. Out: `message.send`, `typing` and `ping`, to the
+organization's address; the receiver answers 2xx once it has the message, and takes a repeated `webhook-id` for the
+same one.
 """
 
 import time

@@ -1,0 +1,1 @@
+"""What connected shops, telephones and CRMs bring, and what they are asked for."""
