@@ -49,6 +49,12 @@ class LimitReachedError(Problem):
     status, slug, title = 402, "limit-reached", "Your plan's limit is reached"
 
 
+class StepUpRequiredError(Problem):
+    """Signed in, but too long ago for this (RFC 9470)."""
+
+    status, slug, title = 401, "step-up-required", "Prove anew who you are"
+
+
 class ForbiddenError(Problem):
     """Signed in, but without the permission."""
 

@@ -10,15 +10,15 @@ from flotilla.http.work import RequestWork
 from flotilla.store.postgres import Transaction
 from pydantic import SecretStr
 
-from flotilla_auth import events, sessions
+from flotilla_auth import entrance, events
 from flotilla_auth.api.fields import check_password
 from flotilla_auth.api.requests import in_the_name_of
-from flotilla_auth.domain.entities import Invitation, Organization, User
+from flotilla_auth.api.views import SecondStep, SignedIn
+from flotilla_auth.domain.entities import Invitation, User
 from flotilla_auth.mail import sending
 from flotilla_auth.proof import prove
 from flotilla_auth.resources import own
-from flotilla_auth.sessions import Tokens
-from flotilla_auth.store import credentials, invitations, organizations, users
+from flotilla_auth.store import credentials, invitations, users
 from flotilla_auth.store.sessions import Device
 
 
@@ -41,8 +41,8 @@ class Identity:
 
 async def accept(
     work: RequestWork, token_hash: bytes, newcomer: Newcomer, device: Device
-) -> tuple[Tokens, User, Organization]:
-    """Make the invited person a member, and begin their session."""
+) -> SignedIn | SecondStep:
+    """Make the invited person a member, and begin their session, or its second step."""
     app = work.app
     found = await invitations.find_token(app.db, token_hash)
     if found is None:
@@ -56,9 +56,7 @@ async def accept(
         invitation = _open(await invitations.lock(tx, organization_id, invitation_id))
         user = await _join(tx, invitation, identity, newcomer)
         await _settle(tx, invitation, user)
-        organization = await organizations.read(tx, organization_id)
-        tokens = await sessions.begin(tx, user, method="invitation", device=device)
-    return tokens, user, organization
+        return await entrance.go_on(tx, user, method="invitation", device=device)
 
 
 async def _identify(work: RequestWork, email: str, newcomer: Newcomer, device: Device) -> Identity:

@@ -17,7 +17,15 @@ from flotilla_auth.store import users
 
 ORG: Final = "org"
 USER_FIELDS: Final = ("name", "role", "role_id", "locale", "state")
-ORGANIZATION_FIELDS: Final = ("name", "locale", "time_zone", "currency", "state", "onboarding")
+ORGANIZATION_FIELDS: Final = (
+    "name",
+    "locale",
+    "time_zone",
+    "currency",
+    "state",
+    "onboarding",
+    "second_factor_required",
+)
 TEAM_FIELDS: Final = ("name", "skills", "distribution", "sticky", "time_zone", "hours", "state")
 
 
@@ -61,6 +69,7 @@ def organization(
         region=now.region,
         state=now.state,
         onboarding=now.onboarding,
+        second_factor_required=now.second_factor_required,
         changed=changes(before, now, ORGANIZATION_FIELDS) if before else {},
         **more,
     )

@@ -31,7 +31,7 @@ async def prove(app: App, email: str, password: str, device: Device, cause: Caus
     """
     began = time.monotonic()
     email_hash = own(app).emails.of(email)
-    attempts = await _reserve(app, email_hash)
+    attempts = await reserve(app, email_hash)
     found = await credentials.find(app.db, email_hash)
     right = await own(app).passwords.matches(found["password_hash"] if found else None, password)
     if found is None or not right:
@@ -48,7 +48,7 @@ async def prove(app: App, email: str, password: str, device: Device, cause: Caus
 async def prove_again(app: App, email: str, password: str) -> bool:
     """Whether somebody who is signed in knows their password; a 429 problem while it is guessed at."""
     email_hash = own(app).emails.of(email)
-    await _reserve(app, email_hash)
+    await reserve(app, email_hash)
     found = await credentials.find(app.db, email_hash)
     if not await own(app).passwords.matches(found["password_hash"] if found else None, password):
         return False
@@ -56,13 +56,12 @@ async def prove_again(app: App, email: str, password: str) -> bool:
     return True
 
 
-async def _reserve(app: App, email_hash: bytes) -> int:
+async def reserve(app: App, email_hash: bytes) -> int:
+    """Count an attempt, under the hash of an address or of what else is guessed at; a 429 problem while locked."""
     attempts = await credentials.reserve_attempt(app.db, email_hash, LOCK_SECONDS)
     if attempts is None:
         seconds = await credentials.locked_seconds(app.db, email_hash)
-        raise TooManyRequestsError(
-            "Too many wrong passwords for this address.", headers={"Retry-After": str(seconds)}
-        )
+        raise TooManyRequestsError("Too many wrong attempts.", headers={"Retry-After": str(seconds)})
     return attempts
 
 

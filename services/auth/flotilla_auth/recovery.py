@@ -14,7 +14,7 @@ from flotilla_auth.api.requests import in_the_name_of
 from flotilla_auth.domain.opaque import digest
 from flotilla_auth.mail import sending
 from flotilla_auth.resources import own
-from flotilla_auth.store import credentials, email_tokens, users
+from flotilla_auth.store import credentials, email_tokens, pending_sign_ins, users
 
 GONE = "This link is not good any more: ask for another."
 
@@ -60,6 +60,7 @@ async def set_password(
     """Change it, and end every session but one: whoever knew the old one is out."""
     await events.security(tx, organizations, user_id, UserPasswordChanged(user_id=user_id, how=how))
     await credentials.set_password(tx, user_id, password_hash)
+    await pending_sign_ins.delete_of(tx, user_id)
     await sessions.end_everywhere(tx, organizations, user_id, "password_changed", but=but)
 
 

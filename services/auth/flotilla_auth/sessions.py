@@ -25,7 +25,7 @@ class Tokens:
     refresh_expires_at: datetime
 
 
-async def begin(tx: Transaction, user: User, *, method: str, device: Device) -> Tokens:
+async def begin(tx: Transaction, user: User, *, method: str, device: Device, factors: int = 1) -> Tokens:
     """A new session of somebody who has proven who they are; the caller holds their row."""
     session = await store.insert(
         tx,
@@ -35,6 +35,7 @@ async def begin(tx: Transaction, user: User, *, method: str, device: Device) -> 
         method=method,
         device=device,
         lifetime=REFRESH_LIFETIME,
+        factors=factors,
     )
     events.logged_in(tx, session)
     return await _issue(tx, session, user)
@@ -82,6 +83,12 @@ async def end_everywhere(
         events.session_ended(tx, session, reason)
 
 
+async def end_with_one_factor(tx: Transaction, organization_id: UUID) -> None:
+    """The organization demands a second factor from now on: who came without comes again."""
+    for session in await store.end_with_one_factor(tx, organization_id, "second_factor_required"):
+        events.session_ended(tx, session, "second_factor_required")
+
+
 async def _issue(tx: Transaction, session: Session, user: User) -> Tokens:
     token = new_refresh_token()
     await store.insert_token(tx, session, digest(token), session.expires_at)
@@ -96,5 +103,7 @@ def access_token(app: App, session: Session, user: User) -> str:
         session_id=session.id,
         role=user.role,
         role_id=user.role_id,
+        authenticated_at=session.authenticated_at,
+        factors=session.factors,
         now=datetime.now(UTC),
     )

@@ -49,6 +49,8 @@ class AccessTokens:
         session_id: UUID,
         role: str,
         role_id: UUID | None,
+        authenticated_at: datetime,
+        factors: int,
         now: datetime,
     ) -> str:
         """An access token (JWT, RFC 7519), good for `ACCESS_LIFETIME`."""
@@ -63,6 +65,8 @@ class AccessTokens:
             "sid": str(session_id),
             "role": role,
             **({"rid": str(role_id)} if role_id else {}),
+            "auth_time": int(authenticated_at.timestamp()),
+            "acr": f"aal{factors}",
             "iat": issued,
             "exp": issued + int(ACCESS_LIFETIME.total_seconds()),
         }

@@ -24,6 +24,8 @@ class Organization(Event, frozen=True, kw_only=True):
     """`trial`, `active` or `suspended`."""
     onboarding: str = "done"
     """`running`, `done`, or `failed`: what others prepare for it at its beginning is not all there."""
+    second_factor_required: bool = False
+    """Whether nobody enters without one."""
 
 
 @_event("organization.created.v1", subject="organization_id")
@@ -119,6 +121,57 @@ class UserPasswordChanged(Event, frozen=True, kw_only=True):
     user_id: UUID
     how: str
     """`changed`, by somebody who knew the one before, or `reset`, with a token from a mail."""
+
+
+@_event("user.second_factor.added.v1", subject="user_id", person=("user_id",))
+class UserSecondFactorAdded(Event, frozen=True, kw_only=True):
+    """From now on a sign-in takes it."""
+
+    user_id: UUID
+    method: str
+    """`totp` or `passkey`."""
+
+
+@_event("user.second_factor.removed.v1", subject="user_id", person=("user_id",))
+class UserSecondFactorRemoved(Event, frozen=True, kw_only=True):
+    """It is good for nothing any more."""
+
+    user_id: UUID
+    method: str
+
+
+@_event("user.second_factor.failed.v1", subject="user_id", person=("user_id",))
+class UserSecondFactorFailed(Event, frozen=True, kw_only=True):
+    """Somebody who knew the password gave a wrong second factor."""
+
+    user_id: UUID
+    address: Personal
+    attempts: int
+
+
+@_event("user.recovery_code.used.v1", subject="user_id", person=("user_id",))
+class UserRecoveryCodeUsed(Event, frozen=True, kw_only=True):
+    """One stood in for the second factor."""
+
+    user_id: UUID
+    left: int
+
+
+@_event("user.recovery_code.renewed.v1", subject="user_id", person=("user_id",))
+class UserRecoveryCodeRenewed(Event, frozen=True, kw_only=True):
+    """They have others; those from before are good no longer."""
+
+    user_id: UUID
+
+
+@_event("user.step_up.passed.v1", subject="user_id", person=("user_id",))
+class UserStepUpPassed(Event, frozen=True, kw_only=True):
+    """They proved anew who they are, before something sensitive."""
+
+    user_id: UUID
+    session_id: UUID
+    method: str
+    """`password`, `totp`, `recovery_code` or `passkey`."""
 
 
 class Mail(Event, frozen=True, kw_only=True):

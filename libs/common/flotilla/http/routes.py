@@ -8,7 +8,8 @@
 `permission="public"` is for sign-in and for hooks that prove themselves otherwise. `limit` names the
 rate-limit class that the gateway applies: `session` (people), `sign_in`, `hook`, `open`. `feature` names
 what of the organization's plan a route takes (flotilla.features): the gateway answers 402 or 403 where that is
-used up or not to be had. Routes that read, end or undo take none.
+used up or not to be had. Routes that read, end or undo take none. `recent` is for what is sensitive: only who
+proved a few minutes ago who they are may do it, else 401 `step-up-required` (POST /v1/step-up).
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from flotilla.features import FEATURES
 from flotilla.http.errors import unexpected
 from flotilla.http.work import Replay, RequestWork
 from flotilla.ids import new_id
-from flotilla.problems import ForbiddenError, Problem, UnauthorizedError
+from flotilla.problems import ForbiddenError, Problem, StepUpRequiredError, UnauthorizedError
 from flotilla.security.permissions import KNOWN, PUBLIC
 from flotilla.security.principal import ANONYMOUS, HEADER, Principal
 from flotilla.telemetry import metrics
@@ -35,6 +36,7 @@ from flotilla.telemetry.traces import request_traceparent
 
 F = TypeVar("F", bound=Callable[..., Any])
 Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
+RECENT_SECONDS: Final = 600
 LIMITS: Final = ("session", "sign_in", "hook", "open")
 
 
@@ -45,10 +47,13 @@ class Route(APIRoute):
         """The handler FastAPI calls."""
         endpoint = super().get_route_handler()
         permission: str = (self.openapi_extra or {})["x-permission"]
+        recent = bool((self.openapi_extra or {}).get("x-step-up"))
 
         async def handle(request: Request) -> Response:
             app: App = request.app.state.app
             who = authenticate(app, request, permission)
+            if recent:
+                check_recent(who)
             cause = _cause(request, who)
             work = request.state.work = RequestWork(app, request, who, cause)
             current_cause.set(cause)
@@ -103,11 +108,13 @@ class Routes(APIRouter):
             raise ValueError(f"{method} {self.prefix}{path}: no role has {permission!r}")
         if limit not in LIMITS:
             raise ValueError(f"{method} {self.prefix}{path}: unknown rate-limit class {limit!r}")
-        extra = {"x-permission": permission, "x-rate-limit": limit}
+        extra: dict[str, Any] = {"x-permission": permission, "x-rate-limit": limit}
         if (feature := options.pop("feature", None)) is not None:
             if feature not in FEATURES:
                 raise ValueError(f"{method} {self.prefix}{path}: no plan allows {feature!r}")
             extra["x-feature"] = feature
+        if options.pop("recent", False):
+            extra["x-step-up"] = True
         return self.api_route(path, methods=[method], openapi_extra=extra, **options)
 
     def get(self, path: str, *, permission: str, limit: str = "session", **options: Any) -> Callable[[F], F]:  # type: ignore[override]
@@ -148,6 +155,16 @@ def authenticate(app: App, request: Request, permission: str) -> Principal:
             f"It takes the permission `{permission}`; ask an administrator of your organization."
         )
     return who
+
+
+def check_recent(who: Principal) -> None:
+    """A 401 problem where it is too long ago that they proved who they are, or they are a program."""
+    if not who.authenticated_within(RECENT_SECONDS):
+        challenge = f'Bearer error="insufficient_user_authentication", max_age={RECENT_SECONDS}'
+        raise StepUpRequiredError(
+            "Prove anew who you are (POST /v1/step-up), and repeat this with the new access token.",
+            headers={"WWW-Authenticate": challenge},
+        )
 
 
 def _cause(request: Request, who: Principal) -> Cause:

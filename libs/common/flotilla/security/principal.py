@@ -35,6 +35,10 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """Unix seconds."""
     scopes: tuple[str, ...] | None = None
     """All that a program may, of what its key's maker may; None for people."""
+    authenticated_at: int = 0
+    """Unix seconds: when they last proved who they are, by all factors they have; 0 for programs."""
+    factors: int = 1
+    """By how many they did."""
     grants: dict[str, str] | None = None
     """Permission to scope, of people who have one of their organization's own roles: `role` is then only what it is
     taken for. None: all that `role` may."""
@@ -59,6 +63,10 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         granted = self.scopes is None or permission in self.scopes
         role = ROLES.get(self.role, frozenset()) if self.grants is None else self.grants
         return granted and permission in role
+
+    def authenticated_within(self, seconds: float) -> bool:
+        """Whether a person proved who they are in the last `seconds`."""
+        return self.scopes is None and self.authenticated_at >= time.time() - seconds
 
     def is_for_own_teams(self, permission: str) -> bool:
         """Whether it has the permission for the teams it belongs to alone (`TEAM_SCOPED`)."""

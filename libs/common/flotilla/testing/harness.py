@@ -110,6 +110,8 @@ class Harness:
         user_id: UUID | None = None,
         session_id: UUID | None = None,
         grants: dict[str, str] | None = None,
+        authenticated_seconds_ago: int = 0,
+        factors: int = 1,
     ) -> Client:
         """A person of an organization, signed in with a role; with `grants`, with one of its own."""
         who = Principal(
@@ -118,6 +120,8 @@ class Harness:
             session_id=session_id or new_id(),
             role=role,
             expires_at=int(time.time()) + 600,
+            authenticated_at=int(time.time()) - authenticated_seconds_ago,
+            factors=factors,
             grants=grants,
         )
         return Client(self.base_url, self.session, org, who.user_id, {HEADER: self._signer.sign(who)})
@@ -173,7 +177,7 @@ async def running(
         app = await stack.enter_async_context(opened(service, settings_for(service, own, settings)))
         if not lanes_paused:
             await stack.enter_async_context(working(app))
-        base_url = await stack.enter_async_context(_serving(app))
+        base_url = await stack.enter_async_context(serving(app))
         session = await stack.enter_async_context(
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
         )
@@ -191,11 +195,14 @@ def settings_for(service: Service, instance: Instance, overrides: Mapping[str, A
     """What the service would be told by the environment, on any free port, with these changed."""
     environment = instance.environment(service.name)
     told = {name.removeprefix("FLOTILLA_").lower(): value for name, value in environment.items()}
-    return service.settings(**{**told, "http_port": 0, "grace_seconds": 5, "erasure_settle_seconds": 0.2, **overrides})
+    return service.settings(
+        **{**told, "http_port": 0, "grace_seconds": 5, "erasure_settle_seconds": 0.2, **overrides}
+    )
 
 
 @asynccontextmanager
-async def _serving(app: App) -> AsyncIterator[str]:
+async def serving(app: App) -> AsyncIterator[str]:
+    """Its HTTP, in this process: the address."""
     server = uvicorn.Server(config(app))
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     task = asyncio.create_task(server.serve())

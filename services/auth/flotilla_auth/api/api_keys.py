@@ -78,7 +78,7 @@ class NewApiKey(Body):
     """Null: until it is revoked."""
 
 
-@routes.post("", permission="api_keys:write", status_code=201, dependencies=[NoStore])
+@routes.post("", permission="api_keys:write", recent=True, status_code=201, dependencies=[NoStore])
 async def create_api_key(body: NewApiKey, work: Work, who: Who, response: Response) -> NewApiKeyView:
     """Make a key; this answer alone holds it. Send it as `Authorization: Bearer flt_…` or `X-Api-Key`.
 

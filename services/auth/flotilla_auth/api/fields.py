@@ -2,14 +2,23 @@
 
 import zoneinfo
 from functools import cache
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
 from flotilla.app import App
 from flotilla.problems import UnprocessableError
 from flotilla.security.permissions import ROLES
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
 
 from flotilla_auth.domain import names, passwords
+from flotilla_auth.domain.second_factor import Answer
 from flotilla_auth.resources import own
 
 _LANGUAGE_TAG: Final = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$"
@@ -57,7 +66,27 @@ TimeZone = Annotated[str, AfterValidator(_time_zone), Field(description="IANA, a
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217.")]
 Role = Annotated[str, AfterValidator(_role)]
 Password = Annotated[SecretStr, Field(max_length=passwords.MAX_LENGTH)]
+Code = Annotated[
+    str, Field(pattern=r"^[0-9]{6}$", description="Six digits, as the authenticator shows them.")
+]
 Token = Annotated[SecretStr, Field(max_length=100)]
+
+
+class OneAnswer(Body):
+    """A code of an authenticator, or a recovery code."""
+
+    code: Code | None = None
+    recovery_code: Annotated[str, Field(max_length=40)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.code is None) == (self.recovery_code is None):
+            raise ValueError("gives a code, or a recovery code")
+        return self
+
+    def answer(self) -> Answer:
+        """As the second factor takes it."""
+        return Answer(self.code, self.recovery_code)
 
 
 async def check_password(app: App, password: SecretStr, email: str, *names: str) -> None:

@@ -14,7 +14,7 @@ from flotilla_auth.acceptance import Newcomer, accept
 from flotilla_auth.api.fields import Body, Email, Locale, Name, Password, Role, Token
 from flotilla_auth.api.requests import FromDevice, NoStore
 from flotilla_auth.api.users import acting
-from flotilla_auth.api.views import SignedIn, View
+from flotilla_auth.api.views import SecondStep, SignedIn, View
 from flotilla_auth.domain import roles
 from flotilla_auth.domain.entities import Invitation
 from flotilla_auth.domain.opaque import INVITATION_LIFETIME, digest, new_invitation_token
@@ -125,15 +125,14 @@ async def revoke_invitation(invitation_id: UUID, tx: Tx, who: Who) -> None:
 
 
 @routes.post("/accept", permission="public", limit="sign_in", status_code=201, dependencies=[NoStore])
-async def accept_invitation(body: Accept, work: Work, device: FromDevice) -> SignedIn:
-    """Join the organization that the token was made for; signed in at once.
+async def accept_invitation(body: Accept, work: Work, device: FromDevice) -> SignedIn | SecondStep:
+    """Join the organization that the token was made for; signed in at once, or half-way: `state` says which.
 
     404 where the token is not known or was used, 409 where the invitation has expired, 401 where the address
     has a password here and this is another.
     """
     newcomer = Newcomer(name=body.name, locale=body.locale, password=body.password)
-    tokens, user, organization = await accept(work, digest(body.token.get_secret_value()), newcomer, device)
-    return SignedIn.of(tokens, user, organization)
+    return await accept(work, digest(body.token.get_secret_value()), newcomer, device)
 
 
 def _there(invitation: Invitation | None) -> Invitation:

@@ -5,8 +5,10 @@ from dataclasses import replace
 from fastapi import Request, Response
 from flotilla.events.auth import OrganizationUpdated
 from flotilla.http import ConflictError, Routes, Tx, Who, Work, check_if_match, set_etag
+from flotilla.http.routes import check_recent
+from flotilla.security.principal import Principal
 
-from flotilla_auth import events, onboarding
+from flotilla_auth import events, onboarding, sessions
 from flotilla_auth.api.fields import Body, Currency, Locale, Name, TimeZone
 from flotilla_auth.api.views import OrganizationView
 from flotilla_auth.domain.entities import Organization
@@ -22,6 +24,8 @@ class OrganizationChange(Body):
     locale: Locale | None = None
     time_zone: TimeZone | None = None
     currency: Currency | None = None
+    second_factor_required: bool | None = None
+    """Whether nobody enters without one; whoever did ends, and adds one with their next sign-in."""
 
 
 @routes.get("", permission="organization:read")
@@ -34,7 +38,9 @@ async def read_organization(tx: Tx, who: Who, response: Response) -> Organizatio
 async def change_organization(
     body: OrganizationChange, tx: Tx, who: Who, request: Request, response: Response
 ) -> OrganizationView:
-    """Change its settings."""
+    """Change its settings; whether a second factor is demanded, only by who has one, and proved it a moment ago."""
+    if body.second_factor_required is not None:
+        _check_second_factor(who, body.second_factor_required)
     before = await organizations.lock(tx, who.org)
     check_if_match(request, before.sequence)
     wanted = replace(before, **body.model_dump(exclude_none=True))
@@ -42,6 +48,8 @@ async def change_organization(
         return _view(before, response)
     now = await organizations.update(tx, wanted)
     events.organization(tx, OrganizationUpdated, now, before)
+    if now.second_factor_required and not before.second_factor_required:
+        await sessions.end_with_one_factor(tx, who.org)
     return _view(now, response)
 
 
@@ -63,3 +71,9 @@ async def onboard_again(tx: Tx, work: Work, who: Who, response: Response) -> Org
 def _view(organization: Organization, response: Response) -> OrganizationView:
     set_etag(response, organization.sequence)
     return OrganizationView.model_validate(organization)
+
+
+def _check_second_factor(who: Principal, wanted: bool) -> None:
+    check_recent(who)
+    if wanted and who.factors < 2:
+        raise ConflictError("Add a second factor of your own first: you would shut yourself out.")

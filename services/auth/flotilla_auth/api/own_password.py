@@ -21,7 +21,7 @@ class PasswordChange(Body):
     password: Password
 
 
-@routes.put("", permission="profile:write", status_code=204)
+@routes.put("", permission="profile:write", status_code=204, recent=True)
 async def change_password(body: PasswordChange, work: Work, who: Who) -> None:
     """Change it: every other session of the caller ends. 422 where either will not do, 429 after too many guesses."""
     app = work.app

@@ -1,19 +1,18 @@
-"""POST /v1/sign-in, /v1/tokens/refresh and /v1/sign-out."""
+"""POST /v1/sign-in and its second step, /v1/tokens/refresh and /v1/sign-out."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
-from flotilla.http import ForbiddenError, Routes, Tx, Who, Work
+from flotilla.http import Routes, Tx, Who, Work
 from flotilla.problems import UnauthorizedError
 
-from flotilla_auth import sessions
-from flotilla_auth.api.fields import Body, Email, Password, Token
+from flotilla_auth import entrance, second_factor, sessions
+from flotilla_auth.api.fields import Body, Code, Email, OneAnswer, Password, Token
 from flotilla_auth.api.requests import FromDevice, NoStore, in_the_name_of
-from flotilla_auth.api.views import SignedIn, TokensView
+from flotilla_auth.api.views import AuthenticatorView, SecondStep, SignedIn, TokensView
 from flotilla_auth.domain.opaque import digest
 from flotilla_auth.proof import prove
-from flotilla_auth.store import credentials, organizations, users
 from flotilla_auth.store import sessions as session_store
+from flotilla_auth.store import users
 
 routes = Routes("/v1", tag="sign-in")
 
@@ -27,6 +26,24 @@ class SignIn(Body):
     """For people in several; by default the one they joined first."""
 
 
+class SecondFactor(OneAnswer):
+    """Who is half-way in, and their second factor."""
+
+    pending_token: Token
+
+
+class Enrolment(Body):
+    """Who is half-way in."""
+
+    pending_token: Token
+
+
+class EnrolmentCode(Enrolment):
+    """The same, and a code of their authenticator."""
+
+    code: Code
+
+
 class Refresh(Body):
     """The last refresh token of a session."""
 
@@ -34,23 +51,40 @@ class Refresh(Body):
 
 
 @routes.post("/sign-in", permission="public", limit="sign_in", dependencies=[NoStore])
-async def sign_in(body: SignIn, work: Work, device: FromDevice) -> SignedIn:
-    """Begin a session.
+async def sign_in(body: SignIn, work: Work, device: FromDevice) -> SignedIn | SecondStep:
+    """Begin a session, or the second step of it: `state` says which.
 
     401 where address or password is wrong, not saying which; 429 with Retry-After after too many attempts.
     """
-    app = work.app
-    user_id = await prove(app, body.email, body.password.get_secret_value(), device, work.cause)
-    cause = in_the_name_of(user_id, work)
-    for organization_id in _choices(await credentials.memberships(app.db, user_id), body.organization_id):
-        async with app.db.transaction(organization_id, cause=cause) as tx:
-            user = await users.hold(tx, organization_id, user_id)
-            if user is None or not user.active:
-                continue
-            organization = await organizations.read(tx, organization_id)
-            tokens = await sessions.begin(tx, user, method="password", device=device)
-        return SignedIn.of(tokens, user, organization)
-    raise ForbiddenError("You have no access to this organization: ask its administrators.")
+    password = body.password.get_secret_value()
+    user_id = await prove(work.app, body.email, password, device, work.cause)
+    return await entrance.enter(work, user_id, body.organization_id, method="password", device=device)
+
+
+@routes.post("/sign-in/second-factor", permission="public", limit="sign_in", dependencies=[NoStore])
+async def prove_second_factor(body: SecondFactor, work: Work, device: FromDevice) -> SignedIn:
+    """End a sign-in that waits for the second factor.
+
+    401 where the code is wrong or was used before, or the sign-in has ended; 429 after too many attempts.
+    """
+    return await entrance.finish(work, body.pending_token.get_secret_value(), body.answer(), device)
+
+
+@routes.post("/sign-in/enrolment", permission="public", limit="sign_in", dependencies=[NoStore])
+async def begin_enrolment(body: Enrolment, work: Work) -> AuthenticatorView:
+    """The secret of an authenticator for somebody whose organization demands one."""
+    found = await entrance.pending(work, body.pending_token.get_secret_value())
+    async with work.app.db.transaction(found.organization_id, cause=work.cause) as tx:
+        user = await users.hold(tx, found.organization_id, found.user_id)
+        if user is None or not found.enrols:
+            raise UnauthorizedError(entrance.ENDED)
+        return AuthenticatorView.of(await second_factor.offer(tx, user.id), user.email)
+
+
+@routes.post("/sign-in/enrolment/complete", permission="public", limit="sign_in", dependencies=[NoStore])
+async def complete_enrolment(body: EnrolmentCode, work: Work, device: FromDevice) -> SignedIn:
+    """Add the authenticator with a code of it: signed in, with recovery codes that are shown this once."""
+    return await entrance.enrol(work, body.pending_token.get_secret_value(), body.code, device)
 
 
 @routes.post("/tokens/refresh", permission="public", limit="sign_in", dependencies=[NoStore])
@@ -80,7 +114,3 @@ async def refresh(body: Refresh, work: Work) -> TokensView:
 async def sign_out(tx: Tx, who: Who) -> None:
     """End the caller's own session: its tokens are refused from now on."""
     await sessions.end(tx, who.org, who.session_id, "signed_out")
-
-
-def _choices(memberships: Sequence[UUID], wanted: UUID | None) -> Sequence[UUID]:
-    return memberships if wanted is None else [one for one in memberships if one == wanted]

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from flotilla_auth.domain.entities import Organization, User
+from flotilla_auth.domain.second_factor import provisioning_uri
 from flotilla_auth.domain.signing import ACCESS_LIFETIME
 from flotilla_auth.sessions import Tokens
 
@@ -43,6 +44,8 @@ class OrganizationView(View):
     region: str
     state: str
     onboarding: Literal["running", "done", "failed"]
+    second_factor_required: bool
+    """Whether nobody enters without one."""
     created_at: datetime
 
 
@@ -56,9 +59,38 @@ class TokensView(BaseModel):
     refresh_expires_at: datetime
 
 
+class AuthenticatorView(BaseModel):
+    """An authenticator that waits for its first code; shown this once."""
+
+    secret: str
+    """Base32, to be typed."""
+    uri: str
+    """`otpauth://`, to be shown as a QR code."""
+
+    @classmethod
+    def of(cls, secret: str, email: str) -> Self:
+        """For whoever has this address."""
+        return cls(secret=secret, uri=provisioning_uri(secret, email))
+
+
+class SecondStep(BaseModel):
+    """The first factor was right. `second_factor`: prove another at POST /v1/sign-in/second-factor. `enrolment`: the
+    organization demands one and they have none; POST /v1/sign-in/enrolment begins, …/complete ends it."""
+
+    state: Literal["second_factor", "enrolment"]
+    pending_token: str
+    methods: list[str]
+    """Of `totp`, `recovery_code`."""
+    expires_in: int
+    """Seconds."""
+
+
 class SignedIn(TokensView):
     """A new session, and whose it is."""
 
+    state: Literal["signed_in"] = "signed_in"
+    recovery_codes: list[str] = []
+    """Of somebody who has just added their first second factor: shown this once."""
     user: UserView
     organization: OrganizationView
 

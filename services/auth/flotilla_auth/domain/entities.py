@@ -26,6 +26,8 @@ class Organization:
     suspended_from: str | None
     """The state it goes back to; None where it is not suspended."""
     suspension_reason: str | None
+    second_factor_required: bool
+    """Whether nobody enters without one."""
     sequence: int
     created_at: datetime
 
@@ -78,6 +80,10 @@ class Session:
     expires_at: datetime
     ended_at: datetime | None
     sequence: int
+    authenticated_at: datetime
+    """When they last proved who they are, by all factors they have."""
+    factors: int
+    """How many they proved it by: 1 or 2."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

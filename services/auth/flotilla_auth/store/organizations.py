@@ -10,7 +10,7 @@ from flotilla_auth.domain.entities import Organization
 
 _COLUMNS: Final = (
     "id, name, slug, locale, time_zone, currency, region, state, onboarding, suspended_from, suspension_reason,"
-    " sequence, created_at"
+    " second_factor_required, sequence, created_at"
 )
 
 INSERT: Final = f"""
@@ -26,9 +26,14 @@ READ: Final = f"SELECT {_COLUMNS} FROM organizations WHERE organization_id = $1"
 
 LOCK: Final = f"{READ} FOR NO KEY UPDATE"
 
+HOLD: Final = f"{READ} FOR SHARE"
+
+ANY_REQUIRES: Final = """
+SELECT EXISTS (SELECT FROM organizations WHERE organization_id = ANY($1) AND second_factor_required)"""
+
 UPDATE: Final = f"""
 UPDATE organizations SET name = $2, locale = $3, time_zone = $4, currency = $5, state = $6, onboarding = $7,
-    suspended_from = $8, suspension_reason = $9, sequence = sequence + 1
+    suspended_from = $8, suspension_reason = $9, second_factor_required = $10, sequence = sequence + 1
 WHERE organization_id = $1 RETURNING {_COLUMNS}"""
 
 
@@ -60,6 +65,17 @@ async def lock(tx: Transaction, organization_id: UUID) -> Organization:
     return _read(await tx.fetchrow(LOCK, organization_id))
 
 
+async def hold(tx: Transaction, organization_id: UUID) -> Organization:
+    """The same, held only against being changed."""
+    return _read(await tx.fetchrow(HOLD, organization_id))
+
+
+async def any_requires_second_factor(tx: Transaction, organizations: list[UUID]) -> bool:
+    """Whether one of them lets nobody in without."""
+    found: bool = await tx.fetchval(ANY_REQUIRES, organizations)
+    return found
+
+
 async def update(tx: Transaction, wanted: Organization) -> Organization:
     """As `wanted` says, but for its slug and region."""
     row = await tx.fetchrow(
@@ -73,6 +89,7 @@ async def update(tx: Transaction, wanted: Organization) -> Organization:
         wanted.onboarding,
         wanted.suspended_from,
         wanted.suspension_reason,
+        wanted.second_factor_required,
     )
     return _read(row)
 

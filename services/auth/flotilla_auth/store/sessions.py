@@ -12,12 +12,12 @@ from flotilla_auth.domain.entities import Session
 
 _COLUMNS: Final = (
     "organization_id, id, user_id, method, address, user_agent,"
-    " created_at, used_at, expires_at, ended_at, sequence"
+    " created_at, used_at, expires_at, ended_at, sequence, authenticated_at, factors"
 )
 
 INSERT: Final = f"""
-INSERT INTO sessions (organization_id, id, user_id, method, address, user_agent, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, now() + $7::interval) RETURNING {_COLUMNS}"""
+INSERT INTO sessions (organization_id, id, user_id, method, address, user_agent, expires_at, factors)
+VALUES ($1, $2, $3, $4, $5, $6, now() + $7::interval, $8) RETURNING {_COLUMNS}"""
 
 LOCK: Final = f"SELECT {_COLUMNS} FROM sessions WHERE organization_id = $1 AND id = $2 FOR NO KEY UPDATE"
 
@@ -30,6 +30,14 @@ ORDER BY id DESC LIMIT $4"""
 TOUCH: Final = f"""
 UPDATE sessions SET used_at = now(), expires_at = now() + $3::interval
 WHERE organization_id = $1 AND id = $2 RETURNING {_COLUMNS}"""
+
+AUTHENTICATE: Final = f"""
+UPDATE sessions SET authenticated_at = now(), factors = greatest(factors, $3)
+WHERE organization_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > now() RETURNING {_COLUMNS}"""
+
+END_WITH_ONE_FACTOR: Final = f"""
+UPDATE sessions SET ended_at = now(), end_reason = $2, sequence = sequence + 1
+WHERE organization_id = $1 AND factors < 2 AND ended_at IS NULL AND expires_at > now() RETURNING {_COLUMNS}"""
 
 END: Final = f"""
 UPDATE sessions SET ended_at = now(), end_reason = $3, sequence = sequence + 1
@@ -97,10 +105,19 @@ async def insert(
     method: str,
     device: Device,
     lifetime: timedelta,
+    factors: int,
 ) -> Session:
     """A new one."""
     row = await tx.fetchrow(
-        INSERT, organization_id, session_id, user_id, method, device.address, device.user_agent, lifetime
+        INSERT,
+        organization_id,
+        session_id,
+        user_id,
+        method,
+        device.address,
+        device.user_agent,
+        lifetime,
+        factors,
     )
     assert row is not None
     return Session(**row)
@@ -123,6 +140,18 @@ async def touch(tx: Transaction, session: Session, lifetime: timedelta) -> Sessi
     row = await tx.fetchrow(TOUCH, session.organization_id, session.id, lifetime)
     assert row is not None
     return Session(**row)
+
+
+async def authenticate(
+    tx: Transaction, organization_id: UUID, session_id: UUID, factors: int
+) -> Session | None:
+    """They proved anew who they are; None where the session is over."""
+    return _read(await tx.fetchrow(AUTHENTICATE, organization_id, session_id, factors))
+
+
+async def end_with_one_factor(tx: Transaction, organization_id: UUID, reason: str) -> list[Session]:
+    """All that began without a second factor; those that ended by this."""
+    return [Session(**row) for row in await tx.fetch(END_WITH_ONE_FACTOR, organization_id, reason)]
 
 
 async def end(tx: Transaction, organization_id: UUID, session_id: UUID, reason: str) -> Session | None:

@@ -1,7 +1,7 @@
 """Access tokens: Ed25519-signed JWTs of auth (RFC 7519, RFC 8037), each verified once.
 
 Claims: `iss` "flotilla", `sub` the person, `org`, `sid` the session, `role`, `rid` where it is the
-organization's own, `iat`, `exp` at most 15 minutes later; `kid` in the header.
+organization's own, `auth_time`, `acr`, `iat`, `exp` at most 15 minutes later; `kid` in the header.
 """
 
 import time
@@ -46,6 +46,10 @@ class Claims(msgspec.Struct, frozen=True):
     iat: float
     exp: float
     nbf: float = 0.0
+    auth_time: int = 0
+    """When they last proved who they are (OpenID Connect Core, section 2)."""
+    acr: str = "aal1"
+    """`aal2`: by two factors (NIST SP 800-63B)."""
     rid: UUID | None = None
     """Their organization's own role, where they have one."""
 
@@ -143,6 +147,8 @@ class Tokens:
             session_id=claims.sid,
             role=role,
             grants=None if role_id is None else self._standing.grants(claims.org, role_id),
+            authenticated_at=claims.auth_time,
+            factors=2 if claims.acr == "aal2" else 1,
             expires_at=int(now + LIFETIME_SECONDS),
         )
         session.principal = self._signer.sign(principal).encode()
