@@ -76,21 +76,28 @@ async def take_answers(tx: Transaction, events: Sequence[Occurrence]) -> None:
                 answered[row["organization_id"], row["run_id"]] = (row["request_id"], data)
     if answered:
         held = await runs.lock(tx, sorted(answered))
-        stand = [await _answered(tx, run, *answered[run.organization_id, run.id]) for run in held]
-        await resume(tx, [run for run in stand if run is not None])
+        waited = [
+            (run, answer)
+            for run in held
+            for request_id, answer in (answered[run.organization_id, run.id],)
+            if run.state is RunState.ASKING and run.request_id() == request_id
+        ]
+        for run, _ in waited:
+            tx.cancel_timer(STEP_DUE, step_key(run))
+        await runs.end_effects(tx, [(run, *_outcome(answer)) for run, answer in waited])
+        now = datetime.now(UTC)
+        await resume(tx, [_stands(run, _outcome(answer)[1], now) for run, answer in waited])
 
 
-async def _answered(tx: Transaction, run: Run, request_id: UUID, answer: Event) -> Run | None:
-    if run.state is not RunState.ASKING or run.request_id() != request_id:
-        return None
-    tx.cancel_timer(STEP_DUE, step_key(run))
-    now = datetime.now(UTC)
+def _outcome(answer: Event) -> tuple[str, str | None]:
+    """What an answer makes of its step, and why where it is a refusal."""
     if any(isinstance(answer, answers.well) for answers in ANSWERS.values()):
-        await runs.end_effect(tx, run, "done")
-        return run.went_on(now)
-    reason = str(getattr(answer, "reason", None) or "no reason given")
-    await runs.end_effect(tx, run, "failed", reason)
-    return run.over(RunState.FAILED, now, f"refused: {reason}")
+        return "done", None
+    return "failed", str(getattr(answer, "reason", None) or "no reason given")
+
+
+def _stands(run: Run, refused: str | None, now: datetime) -> Run:
+    return run.went_on(now) if refused is None else run.over(RunState.FAILED, now, f"refused: {refused}")
 
 
 async def take_replies(tx: Transaction, written: Sequence[Written]) -> None:
@@ -98,14 +105,13 @@ async def take_replies(tx: Transaction, written: Sequence[Written]) -> None:
     keys = await runs.awaiting(tx, written) if written else []
     if not keys:
         return
+    held = await runs.lock(tx, sorted(keys))
+    ended = [run for run in held if run.state is RunState.AWAITING_REPLY and _is_reply(run, written)]
+    for run in ended:
+        tx.cancel_timer(STEP_DUE, step_key(run))
+    await runs.end_effects(tx, [(run, "ended", None) for run in ended])
     now = datetime.now(UTC)
-    ended: list[Run] = []
-    for run in await runs.lock(tx, sorted(keys)):
-        if run.state is RunState.AWAITING_REPLY and _is_reply(run, written):
-            tx.cancel_timer(STEP_DUE, step_key(run))
-            await runs.end_effect(tx, run, "ended")
-            ended.append(replied(run, now))
-    await resume(tx, ended)
+    await resume(tx, [replied(run, now) for run in ended])
 
 
 def _is_reply(run: Run, written: Sequence[Written]) -> bool:

@@ -47,10 +47,10 @@ async def _fire(tx: Transaction, job: Job) -> None:
     if run is None:
         return
     if run.state is RunState.ASKING:
-        await runs.end_effect(tx, run, "failed", "unanswered")
+        await runs.end_effects(tx, [(run, "failed", "unanswered")])
         await resume(tx, [run.over(RunState.FAILED, datetime.now(UTC), "unanswered")])
     elif run.state in (RunState.WAITING, RunState.AWAITING_REPLY):
-        await runs.end_effect(tx, run, "done")
+        await runs.end_effects(tx, [(run, "done", None)])
         await resume(tx, [run.went_on(due.due_at)])
 
 
@@ -104,10 +104,10 @@ async def _called(tx: Transaction, job: Job, result: Called) -> None:
         return
     now = datetime.now(UTC)
     if result.refused is None:
-        await runs.end_effect(tx, run, "done")
+        await runs.end_effects(tx, [(run, "done", None)])
         await resume(tx, [run.went_on(now)])
     else:
-        await runs.end_effect(tx, run, "failed", result.refused)
+        await runs.end_effects(tx, [(run, "failed", result.refused)])
         await resume(tx, [run.over(RunState.FAILED, now, f"webhook: {result.refused}")])
 
 

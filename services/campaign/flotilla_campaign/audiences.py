@@ -14,7 +14,7 @@ from flotilla.store.postgres import Transaction
 
 from flotilla_campaign.enrolling import Candidate, enrol
 from flotilla_campaign.own import bound
-from flotilla_campaign.running import write
+from flotilla_campaign.running import write_all
 from flotilla_campaign.sending import AUDIENCE
 from flotilla_campaign.store import enrolments, segments, sequences
 
@@ -56,10 +56,12 @@ async def stop_leavers(tx: Transaction, batch: Sequence[Received[SegmentLeft]]) 
     left = [(event.org, event.data.segment_id, event.data.contact_id) for event in batch]
     held = await enrolments.lock(tx, await enrolments.following_segments(tx, left))
     now = await enrolments.now(tx)
-    for each in held:
-        if each.live:
-            cause = events[each.organization_id, each.contact_id]
-            await write(tx, each.stopped(now, "left_segment"), cause)
+    ended = [
+        (each.stopped(now, "left_segment"), events[each.organization_id, each.contact_id])
+        for each in held
+        if each.live
+    ]
+    await write_all(tx, ended)
 
 
 @reaction(SequenceStartRequested, lane="audiences", prepare=_bind)

@@ -187,7 +187,7 @@ async def _finish(tx: Transaction, campaign: Campaign) -> None:
     if await store.busy(tx, campaign):
         return
     finished = await _enter(tx, campaign, campaign.finished(await enrolments.now(tx)))
-    await listening.end(tx, finished.organization_id, finished.id)
+    await listening.end(tx, [(finished.organization_id, finished.id)])
 
 
 campaign_due = TimerKind(CAMPAIGN_DUE, CampaignPayload, _next_batch)

@@ -8,7 +8,7 @@ from flotilla.bus.envelope import Received
 from flotilla.events.crm import ConsentChanged, ContactDeleted, ContactMerged
 from flotilla.store.postgres import Transaction
 
-from flotilla_campaign.running import suppress, write
+from flotilla_campaign.running import suppress, write, write_all
 from flotilla_campaign.store import contacts, enrolments, people
 
 MARKETING: Final = "marketing"
@@ -57,10 +57,13 @@ async def stop_deleted(tx: Transaction, batch: Sequence[Received[ContactDeleted]
     await people.hold(tx, [(event.org, event.data.contact_id) for event in batch])
     now = await enrolments.now(tx)
     causes = {(event.org, event.data.contact_id): event for event in batch}
-    for each in await enrolments.lock(tx, await enrolments.active_of(tx, sorted(causes))):
-        if each.live:
-            cause = causes[each.organization_id, each.contact_id]
-            await write(tx, each.stopped(now, "deleted"), cause)
+    held = await enrolments.lock(tx, await enrolments.active_of(tx, sorted(causes)))
+    ended = [
+        (each.stopped(now, "deleted"), causes[each.organization_id, each.contact_id])
+        for each in held
+        if each.live
+    ]
+    await write_all(tx, ended)
 
 
 def _in_order(batch: Sequence[Received[Any]]) -> list[Received[Any]]:

@@ -3,6 +3,7 @@
 Messages may be repeated: an answer finds its step over, a reply its enrolment ended, a suppression stands once.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -30,11 +31,12 @@ from flotilla_campaign import touching
 from flotilla_campaign.domain.enrolments import Enrolment, Phase
 from flotilla_campaign.domain.opt_out import is_opt_out
 from flotilla_campaign.own import LANE
-from flotilla_campaign.running import suppress, write
+from flotilla_campaign.running import suppress, write_all
 from flotilla_campaign.sending import AUDIENCE
 from flotilla_campaign.store import enrolments, listening, people, sends, sequences
 from flotilla_campaign.store.enrolments import Key
 from flotilla_campaign.store.sends import Send
+from flotilla_campaign.store.sequences import Version
 
 Heard = Received[Event]
 FACTS: Final[Mapping[type[Event], str]] = {
@@ -82,12 +84,11 @@ async def follow_messages(tx: Transaction, batch: Sequence[RawEvent]) -> None:
     await enrolments.lock(tx, await _concerned(tx, asked, replies, gone))
     await sends.reach(tx, [fact for event in heard if (fact := _fact(event)) is not None])
     now = await enrolments.now(tx)
-    for key, enrolment_id in asked.items():
-        await _take_answer(tx, enrolment_id, key, answers[key], now)
+    for apart in _apart(asked):
+        await _take_answers(tx, apart, answers, now)
     for (org, contact_id), reply in sorted(opted_out.items(), key=lambda item: item[0]):
         await suppress(tx, org, contact_id, "replied", reply.event)
-    for reply in replies:
-        await _take_reply(tx, reply, now)
+    await _take_replies(tx, [reply for reply in replies if reply.live], now)
     for send, event in bounced:
         await touching.bounced(tx, send, event)
 
@@ -149,22 +150,53 @@ async def _replies(tx: Transaction, messages: Sequence[Heard]) -> list[Reply]:
     ]
 
 
-async def _take_answer(tx: Transaction, enrolment_id: UUID, key: Key, event: Heard, now: datetime) -> None:
-    """A step is over, well or ill; a person who was stopped or paused meanwhile stays so."""
-    org, request_id = key
-    answer = event.data
-    sent = isinstance(answer, MessageSent)
-    reason = None if sent else str(getattr(event.data, "reason", None) or "no reason given")
-    step = await enrolments.end_effect(tx, org, request_id, "done" if sent else "failed", reason)
-    enrolment = await enrolments.read(tx, org, enrolment_id)
-    if step is None or enrolment is None:
-        return
+def _apart(asked: Mapping[Key, UUID]) -> list[dict[Key, UUID]]:
+    """Parted so that no enrolment is in one twice: each of its answers moves it on."""
+    parts: list[dict[Key, UUID]] = []
+    times: Counter[Key] = Counter()
+    for (org, request_id), enrolment_id in asked.items():
+        place = times[org, enrolment_id]
+        times[org, enrolment_id] += 1
+        if place == len(parts):
+            parts.append({})
+        parts[place][org, request_id] = enrolment_id
+    return parts
+
+
+async def _take_answers(
+    tx: Transaction, asked: Mapping[Key, UUID], answers: Mapping[Key, Heard], now: datetime
+) -> None:
+    """Steps are over, well or ill; people who were stopped or paused meanwhile stay so."""
+    reasons = {key: _refusal(answers[key]) for key in asked}
+    ends = [(*key, "done" if why is None else "failed", why) for key, why in sorted(reasons.items())]
+    steps = await enrolments.end_effects(tx, ends)
+    stood = await enrolments.standing(tx, ((org, asked[org, request]) for org, request in steps))
+    stand: dict[Key, Enrolment] = {}
+    for key, step in steps.items():
+        enrolment = stood.get((key[0], asked[key]))
+        if enrolment is not None:
+            stand[key] = _moved(enrolment, answers[key].data, step, reasons[key], now)
+    live = [key for key in stand if stood[key[0], asked[key]].live]
+    saved = await write_all(tx, [(stand[key], answers[key]) for key in live])
+    stand |= dict(zip(live, saved, strict=True))
+    for key, enrolment in stand.items():
+        if reasons[key] is None:
+            fact = SequenceStepSent(**enrolment.what(), step=steps[key], message_id=key[1])
+            tx.emit(fact, org=key[0], sequence=enrolment.sequence, cause=answers[key], audience=AUDIENCE)
+
+
+def _refusal(answer: Heard) -> str | None:
+    """Why it was not sent; none where it was."""
+    if isinstance(answer.data, MessageSent):
+        return None
+    return str(getattr(answer.data, "reason", None) or "no reason given")
+
+
+def _moved(enrolment: Enrolment, answer: Event, step: int, reason: str | None, now: datetime) -> Enrolment:
+    """How it stands after the answer to one of its steps."""
     if isinstance(answer, MessageSent) and enrolment.conversation_id is None:
         enrolment = replace(enrolment, conversation_id=answer.conversation_id)
-    saved = await write(tx, _answered(enrolment, step, reason, now), event) if enrolment.live else enrolment
-    if sent:
-        fact = SequenceStepSent(**saved.what(), step=step, message_id=request_id)
-        tx.emit(fact, org=org, sequence=saved.sequence, cause=event, audience=AUDIENCE)
+    return _answered(enrolment, step, reason, now) if enrolment.live else enrolment
 
 
 def _answered(enrolment: Enrolment, step: int, reason: str | None, now: datetime) -> Enrolment:
@@ -173,17 +205,39 @@ def _answered(enrolment: Enrolment, step: int, reason: str | None, now: datetime
     return enrolment.went_on(now) if reason is None else enrolment.stopped(now, f"refused: {reason}")
 
 
-async def _take_reply(tx: Transaction, reply: Reply, now: datetime) -> None:
-    enrolment = await enrolments.read(tx, *reply.enrolment) if reply.live else None
+async def _take_replies(tx: Transaction, replies: Sequence[Reply], now: datetime) -> None:
+    """Enrolments that were answered: each reply finds what the one before it left."""
+    stand = await enrolments.standing(tx, (reply.enrolment for reply in replies)) if replies else {}
     # What was written before they were enrolled, and came late, answers nothing.
-    if enrolment is None or not enrolment.live or reply.event.envelope.time < enrolment.started_at:
+    timely = [
+        reply
+        for reply in replies
+        if reply.enrolment in stand and reply.event.envelope.time >= stand[reply.enrolment].started_at
+    ]
+    if not timely:
         return
-    await sends.replied(tx, enrolment.organization_id, enrolment.id, reply.event.envelope.time)
-    plan = await sequences.plan(tx, enrolment.organization_id, enrolment.sequence_id, enrolment.version)
-    if plan.stop_on_reply:
-        await write(tx, enrolment.stopped(now, "replied"), reply.event)
-    elif enrolment.replied_at is None:
-        await write(tx, replace(enrolment, replied_at=now), reply.event)
+    plans = await sequences.plans(tx, {_version(stand[reply.enrolment]) for reply in timely})
+    took: list[Reply] = []
+    written: dict[Key, Reply] = {}
+    for reply in timely:
+        enrolment = stand[reply.enrolment]
+        if not enrolment.live:
+            continue
+        took.append(reply)
+        if plans[_version(enrolment)].stop_on_reply:
+            stand[reply.enrolment] = enrolment.stopped(now, "replied")
+        elif enrolment.replied_at is None:
+            stand[reply.enrolment] = replace(enrolment, replied_at=now)
+        else:
+            continue
+        written[reply.enrolment] = reply
+    if took:
+        await sends.replied(tx, [(*reply.enrolment, reply.event.envelope.time) for reply in took])
+    await write_all(tx, [(stand[key], reply.event) for key, reply in written.items()])
+
+
+def _version(enrolment: Enrolment) -> Version:
+    return enrolment.organization_id, enrolment.sequence_id, enrolment.version
 
 
 def _request(event: Heard) -> UUID | None:

@@ -1,5 +1,6 @@
 """Enrolments, carried on: every step begins by a timer, in the transaction that enters it in the ledger."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -48,18 +49,35 @@ class CampaignPayload(msgspec.Struct, frozen=True):
 
 async def write(tx: Transaction, enrolment: Enrolment, cause: Why = None) -> Enrolment:
     """Save how it stands, set its timer, and tell of its end."""
-    saved = await enrolments.save(tx, enrolment)
-    org = saved.organization_id
-    if saved.state is EnrolmentState.ACTIVE:
-        set_due(tx, saved, cause)
-    fact = saved.told()
-    if fact is not None:
-        await listening.end(tx, org, saved.id)
-        if saved.campaign_id is not None:
-            at, payload = await enrolments.now(tx) + SOON, CampaignPayload(saved.campaign_id)
-            tx.set_timer(CAMPAIGN_END, str(saved.campaign_id), at, payload, org=org, cause=cause)
-        tx.emit(fact, org=org, sequence=saved.sequence, cause=cause, audience=AUDIENCE)
+    [saved] = await write_all(tx, [(enrolment, cause)])
     return saved
+
+
+async def write_all(tx: Transaction, stand: Sequence[tuple[Enrolment, Why]]) -> list[Enrolment]:
+    """The same for each of these, none of them twice; the results are in their order."""
+    if not stand:
+        return []
+    saved = await enrolments.save_all(tx, [enrolment for enrolment, _ in stand])
+    over = [each for each in saved if each.told() is not None]
+    if over:
+        await listening.end(tx, [(each.organization_id, each.id) for each in over])
+    soon = await enrolments.now(tx) + SOON if any(each.campaign_id for each in over) else None
+    for each, (_, cause) in zip(saved, stand, strict=True):
+        if each.state is EnrolmentState.ACTIVE:
+            set_due(tx, each, cause)
+        _tell(tx, each, soon, cause)
+    return saved
+
+
+def _tell(tx: Transaction, enrolment: Enrolment, soon: datetime | None, cause: Why) -> None:
+    """Of its end, where it has one; its campaign may have come to its own then."""
+    fact, org = enrolment.told(), enrolment.organization_id
+    if fact is None:
+        return
+    if enrolment.campaign_id is not None and soon is not None:
+        payload = CampaignPayload(enrolment.campaign_id)
+        tx.set_timer(CAMPAIGN_END, str(enrolment.campaign_id), soon, payload, org=org, cause=cause)
+    tx.emit(fact, org=org, sequence=enrolment.sequence, cause=cause, audience=AUDIENCE)
 
 
 def set_due(tx: Transaction, enrolment: Enrolment, cause: Why = None) -> None:
@@ -78,9 +96,9 @@ async def suppress(tx: Transaction, org: UUID, contact_id: UUID, reason: str, ca
         fact = ContactUnsubscribed(contact_id=contact_id, reason=reason, unsubscribed_at=at)
         tx.emit(fact, org=org, sequence=1, cause=cause, audience=AUDIENCE)
     now = await enrolments.now(tx)
-    for each in await enrolments.lock(tx, await enrolments.active_of(tx, [(org, contact_id)])):
-        if each.live:
-            await write(tx, each.stopped(now, BOUNCED if bounced else "unsubscribed"), cause)
+    held = await enrolments.lock(tx, await enrolments.active_of(tx, [(org, contact_id)]))
+    why = BOUNCED if bounced else "unsubscribed"
+    await write_all(tx, [(each.stopped(now, why), cause) for each in held if each.live])
 
 
 async def _fire(tx: Transaction, job: Job) -> None:
@@ -95,7 +113,7 @@ async def _fire(tx: Transaction, job: Job) -> None:
         return
     now = await enrolments.now(tx)
     if enrolment.phase is Phase.ANSWER:
-        await enrolments.end_effect(tx, job.org, enrolment.request_id(), "failed", "unanswered")
+        await enrolments.end_effects(tx, [(job.org, enrolment.request_id(), "failed", "unanswered")])
         await write(tx, enrolment.stopped(now, "unanswered"))
         return
     enrolment = enrolment.went_on(now) if enrolment.phase is Phase.WAIT else enrolment

@@ -96,6 +96,12 @@ class JobLoop:
             for task in self._running:
                 task.cancel()
 
+    async def turn(self) -> int:
+        """Do what is due now, as much as may run at once, to its end: how many jobs. For what goes step by step."""
+        jobs = await self._lease(self._kind.concurrency)
+        await asyncio.gather(*(self._do(job) for job in jobs))
+        return len(jobs)
+
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._running.discard(task)
         self._wake.set()
@@ -202,14 +208,15 @@ class TimerLoop:
         """Fire what is due, until the process is told to stop."""
         while not self._app.stopping.is_set():
             try:
-                fired = await self._fire_due()
+                fired = await self.turn()
             except INFRASTRUCTURE_ERRORS as error:
                 log.warning("timers.paused", kind=self._kind.kind, error=repr(error))
                 fired = 0
             if fired < TIMER_BATCH:
                 await wait_for_work(self._app, self._wake)
 
-    async def _fire_due(self) -> int:
+    async def turn(self) -> int:
+        """Fire what is due now, at most `TIMER_BATCH`: how many were."""
         rows = await self._app.db.fetch(DUE_TIMERS, self._kind.kind, TIMER_BATCH)
         if not rows:
             return 0

@@ -109,6 +109,6 @@ async def test_what_another_replica_has_in_hand_is_not_counted_as_fired(still: H
     loop = TimerLoop(still.app, still.app.service.timers[0])
     async with still.app.db.transaction(org) as other:
         await other.fetch("SELECT id FROM jobs WHERE key = $1 FOR UPDATE", str(id_))
-        assert await loop._fire_due() == 0, "a full page of these would be asked for without a pause"
-    assert await loop._fire_due() == 1
+        assert await loop.turn() == 0, "a full page of these would be asked for without a pause"
+    assert await loop.turn() == 1
     assert await rang(still, org, id_)()

@@ -51,9 +51,10 @@ BEGIN_EFFECTS: Final = """
 INSERT INTO effects (organization_id, rule_id, version, event_id, step, run_id, kind, request_id)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::uuid[], $5::int[], $6::uuid[], $7::text[], $8::uuid[])
 ON CONFLICT DO NOTHING RETURNING organization_id, run_id, step"""
-END_EFFECT: Final = """
-UPDATE effects SET state = $4, reason = $5, over_at = now()
-WHERE organization_id = $1 AND run_id = $2 AND step = $3 AND state = 'begun'"""
+END_EFFECTS: Final = """
+UPDATE effects AS e SET state = t.state, reason = t.reason, over_at = now()
+FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[]) AS t (org, run_id, step, state, reason)
+WHERE e.organization_id = t.org AND e.run_id = t.run_id AND e.step = t.step AND e.state = 'begun'"""
 EFFECTS: Final = """
 SELECT step, kind, request_id, state, reason, begun_at, over_at FROM effects
 WHERE organization_id = $1 AND run_id = $2 ORDER BY step"""
@@ -100,6 +101,8 @@ JOIN unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[]) AS t (organization_id
 WHERE r.state = 'awaiting_reply' AND r.after_position < t.position"""
 
 RunKey = tuple[UUID, UUID]
+End = tuple[Run, str, str | None]
+"""A run, what came of its present step, and why."""
 """(organization, run)."""
 
 
@@ -173,9 +176,18 @@ async def begin_effects(tx: Transaction, steps: Sequence[tuple[Run, str]]) -> se
     return {(row["organization_id"], row["run_id"], row["step"]) for row in rows}
 
 
-async def end_effect(tx: Transaction, run: Run, state: str, reason: str | None = None) -> None:
-    """Say what came of the run's present step."""
-    await tx.execute(END_EFFECT, run.organization_id, run.id, run.step, state, reason)
+async def end_effects(tx: Transaction, ends: Sequence[End]) -> None:
+    """Say what came of runs' present steps."""
+    if not ends:
+        return
+    await tx.execute(
+        END_EFFECTS,
+        [run.organization_id for run, _, _ in ends],
+        [run.id for run, _, _ in ends],
+        [run.step for run, _, _ in ends],
+        [state for _, state, _ in ends],
+        [reason for _, _, reason in ends],
+    )
 
 
 async def effects(tx: Transaction, org: UUID, run_id: UUID) -> list[Row]:

@@ -25,11 +25,18 @@ FROM jsonb_to_recordset($1) AS t (organization_id uuid, id uuid, sequence_id uui
                                   started_at timestamptz)
 ORDER BY organization_id, sequence_id, contact_id
 ON CONFLICT DO NOTHING RETURNING organization_id, id"""
-UPDATE: Final = f"""
-UPDATE enrolments SET sequence = sequence + 1, fields = $3, state = $4, reason = $5, step = $6, phase = $7,
-                      due_at = $8, replied_at = $9, ended_at = $10, conversation_id = $11
-WHERE organization_id = $1 AND id = $2 RETURNING {COLUMNS}"""  # noqa: S608
+UPDATE: Final = """
+UPDATE enrolments AS e SET sequence = e.sequence + 1, fields = t.fields, state = t.state, reason = t.reason,
+                           step = t.step, phase = t.phase, due_at = t.due_at, replied_at = t.replied_at,
+                           ended_at = t.ended_at, conversation_id = t.conversation_id
+FROM jsonb_to_recordset($1) AS t (organization_id uuid, id uuid, fields jsonb, state text, reason text, step integer,
+                                  phase text, due_at timestamptz, replied_at timestamptz, ended_at timestamptz,
+                                  conversation_id uuid)
+WHERE e.organization_id = t.organization_id AND e.id = t.id RETURNING e.*"""
 READ: Final = f"SELECT {COLUMNS} FROM enrolments WHERE organization_id = $1 AND id = $2"  # noqa: S608
+STANDING: Final = f"""
+SELECT {COLUMNS} FROM enrolments
+WHERE (organization_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))"""  # noqa: S608
 LIST: Final = f"""
 SELECT {COLUMNS} FROM enrolments
 WHERE organization_id = $1 AND sequence_id = $2 AND id < $3 AND ($4::text IS NULL OR state = $4)
@@ -63,9 +70,11 @@ INSERT INTO effects (organization_id, enrolment_id, step, kind, request_id, stat
 VALUES ($1, $2, $3, $4, $5, CASE WHEN $5::uuid IS NULL THEN 'done' ELSE 'asked' END, $6,
         CASE WHEN $5::uuid IS NULL THEN now() END)
 ON CONFLICT (organization_id, enrolment_id, step) DO NOTHING RETURNING step"""
-END_EFFECT: Final = """
-UPDATE effects SET state = $3, reason = $4, over_at = now()
-WHERE organization_id = $1 AND request_id = $2 AND state = 'asked' RETURNING step"""
+END_EFFECTS: Final = """
+UPDATE effects AS e SET state = t.state, reason = t.reason, over_at = now()
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS t (org, request_id, state, reason)
+WHERE e.organization_id = t.org AND e.request_id = t.request_id AND e.state = 'asked'
+RETURNING e.organization_id, e.request_id, e.step"""
 EFFECTS: Final = """
 SELECT step, kind, request_id, state, reason, begun_at, over_at FROM effects
 WHERE organization_id = $1 AND enrolment_id = $2 ORDER BY step"""
@@ -85,10 +94,25 @@ INSERTED: Final = (
     "campaign_id",
     "started_at",
 )
+UPDATED: Final = (
+    "organization_id",
+    "id",
+    "fields",
+    "state",
+    "reason",
+    "step",
+    "phase",
+    "due_at",
+    "replied_at",
+    "ended_at",
+    "conversation_id",
+)
 Key = tuple[UUID, UUID]
 """(organization, id)."""
 Said = tuple[UUID, UUID, UUID, UUID | None]
 """Organization, message, conversation, and the contact where that is known."""
+End = tuple[UUID, UUID, str, str | None]
+"""Organization, request, the state that its step ends in, and why."""
 
 
 async def now(tx: Transaction) -> datetime:
@@ -105,28 +129,27 @@ async def add(tx: Transaction, new: Sequence[Enrolment]) -> set[Key]:
 
 async def save(tx: Transaction, enrolment: Enrolment) -> Enrolment:
     """Write how it stands: the result has the next `sequence`."""
-    row = await tx.fetchrow(
-        UPDATE,
-        enrolment.organization_id,
-        enrolment.id,
-        dict(enrolment.fields),
-        enrolment.state,
-        enrolment.reason,
-        enrolment.step,
-        enrolment.phase,
-        enrolment.due_at,
-        enrolment.replied_at,
-        enrolment.ended_at,
-        enrolment.conversation_id,
-    )
-    assert row is not None
-    return _enrolment(row)
+    [saved] = await save_all(tx, [enrolment])
+    return saved
+
+
+async def save_all(tx: Transaction, stand: Sequence[Enrolment]) -> list[Enrolment]:
+    """Write how each stands, in the same order: the results have their next `sequence`."""
+    rows = await tx.fetch(UPDATE, [{name: getattr(each, name) for name in UPDATED} for each in stand])
+    saved = {(row["organization_id"], row["id"]): _enrolment(row) for row in rows}
+    return [saved[each.organization_id, each.id] for each in stand]
 
 
 async def read(tx: Transaction, org: UUID, id_: UUID) -> Enrolment | None:
     """One."""
     row = await tx.fetchrow(READ, org, id_)
     return None if row is None else _enrolment(row)
+
+
+async def standing(tx: Transaction, keys: Iterable[Key]) -> dict[Key, Enrolment]:
+    """Those of these that there are, by (organization, id)."""
+    rows = await tx.fetch(STANDING, *_columns(sorted(set(keys))))
+    return {(row["organization_id"], row["id"]): _enrolment(row) for row in rows}
 
 
 async def listing(
@@ -171,12 +194,10 @@ async def enter(tx: Transaction, enrolment: Enrolment, taken: Taken) -> bool:
     return await tx.fetchval(ENTER, *key, taken.kind, taken.request_id, taken.reason) is not None
 
 
-async def end_effect(
-    tx: Transaction, org: UUID, request_id: UUID, state: str, reason: str | None
-) -> int | None:
-    """Say what came of a step: its place; none where that has been said before."""
-    step: int | None = await tx.fetchval(END_EFFECT, org, request_id, state, reason)
-    return step
+async def end_effects(tx: Transaction, ends: Sequence[End]) -> dict[Key, int]:
+    """Say what came of steps: by (organization, request) the place of each of which that was not said before."""
+    rows = await tx.fetch(END_EFFECTS, *[list(column) for column in zip(*ends, strict=True)])
+    return {(row["organization_id"], row["request_id"]): row["step"] for row in rows}
 
 
 async def effects(tx: Transaction, org: UUID, id_: UUID) -> list[Row]:

@@ -9,7 +9,9 @@ from flotilla.store.postgres import Database, Transaction
 BEGIN: Final = """
 INSERT INTO listening (organization_id, enrolment_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])
 ON CONFLICT DO NOTHING"""
-END: Final = "UPDATE listening SET over_at = now() WHERE organization_id = $1 AND enrolment_id = $2"
+END: Final = """
+UPDATE listening SET over_at = now() FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)
+WHERE organization_id = t.org AND enrolment_id = t.id"""
 FORGET: Final = "DELETE FROM listening WHERE over_at < now() - make_interval(secs => $1)"
 ORGANIZATIONS: Final = "SELECT DISTINCT organization_id FROM listening WHERE organization_id = ANY($1)"
 ANYBODY: Final = "SELECT EXISTS (SELECT FROM listening)"
@@ -30,9 +32,9 @@ async def begin(tx: Transaction, listened_for: Sequence[tuple[UUID, UUID]]) -> N
     await tx.execute(BEGIN, [org for org, _ in listened_for], [id_ for _, id_ in listened_for])
 
 
-async def end(tx: Transaction, org: UUID, enrolment_id: UUID) -> None:
-    """They are heard for a while yet."""
-    await tx.execute(END, org, enrolment_id)
+async def end(tx: Transaction, over: Sequence[tuple[UUID, UUID]]) -> None:
+    """They are heard for a while yet: (organization, enrolment or campaign)."""
+    await tx.execute(END, [org for org, _ in over], [id_ for _, id_ in over])
 
 
 async def heard(tx: Transaction, orgs: Iterable[UUID]) -> set[UUID]:

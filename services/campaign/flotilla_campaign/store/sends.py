@@ -36,10 +36,18 @@ FROM held JOIN told ON told.org = held.organization_id AND told.message = held.i
 WHERE sends.organization_id = held.organization_id AND sends.id = held.id"""
 # The last message before the answer has it.
 REPLIED: Final = """
-UPDATE sends SET replied_at = coalesce(replied_at, $3)
-WHERE organization_id = $1 AND id = (
-    SELECT id FROM sends WHERE organization_id = $1 AND enrolment_id = $2 AND asked_at <= $3 AND failed_at IS NULL
-    ORDER BY step DESC LIMIT 1)"""
+WITH answered AS (
+    SELECT t.org, last.id, min(t.at) AS at
+    FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS t (org, enrolment_id, at)
+    CROSS JOIN LATERAL (
+        SELECT s.id FROM sends s
+        WHERE s.organization_id = t.org AND s.enrolment_id = t.enrolment_id AND s.asked_at <= t.at
+          AND s.failed_at IS NULL
+        ORDER BY s.step DESC LIMIT 1) AS last
+    GROUP BY t.org, last.id
+)
+UPDATE sends SET replied_at = coalesce(replied_at, answered.at) FROM answered
+WHERE organization_id = answered.org AND sends.id = answered.id"""
 UNSUBSCRIBED: Final = """
 UPDATE sends SET unsubscribed_at = coalesce(unsubscribed_at, now()) WHERE organization_id = $1 AND id = $2"""
 BOUNCED: Final = """
@@ -113,9 +121,9 @@ async def reach(tx: Transaction, facts: Sequence[tuple[UUID, UUID, str, datetime
         await tx.execute(REACH, *[list(column) for column in zip(*sorted(facts), strict=True)])
 
 
-async def replied(tx: Transaction, org: UUID, enrolment_id: UUID, at: datetime) -> None:
-    """The person answered the last of the messages that they had got by then."""
-    await tx.execute(REPLIED, org, enrolment_id, at)
+async def replied(tx: Transaction, replies: Sequence[tuple[UUID, UUID, datetime]]) -> None:
+    """People answered the last of the messages that they had got by then: (organization, enrolment, when)."""
+    await tx.execute(REPLIED, *[list(column) for column in zip(*replies, strict=True)])
 
 
 async def unsubscribed(tx: Transaction, send: Send) -> None:

@@ -33,9 +33,9 @@ READ: Final = f"SELECT {COLUMNS} FROM sequences WHERE organization_id = $1 AND i
 LIST: Final = f"""
 SELECT {COLUMNS} FROM sequences WHERE organization_id = $1 AND state = 'active' AND NOT is_bulk AND id > $2
 ORDER BY id LIMIT $3"""  # noqa: S608
-PLAN: Final = """
-SELECT steps, stop_on_reply FROM sequence_versions
-WHERE organization_id = $1 AND sequence_id = $2 AND version = $3"""
+PLANS: Final = """
+SELECT organization_id, sequence_id, version, steps, stop_on_reply FROM sequence_versions
+WHERE (organization_id, sequence_id, version) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[]))"""
 
 VERSIONS: Final = """
 SELECT s.organization_id, s.id, s.version FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)
@@ -46,6 +46,10 @@ FROM unnest($1::uuid[], $2::uuid[]) AS t (org, membership_id)
 JOIN segment_members m ON m.organization_id = t.org AND m.id = t.membership_id AND m.inside
 JOIN sequences s ON s.organization_id = m.organization_id AND s.segment_id = m.segment_id
  AND s.state = 'active' AND s.version > 0"""
+
+
+Version = tuple[UUID, UUID, int]
+"""(organization, sequence, version)."""
 
 
 async def count(tx: Transaction, org: UUID) -> int:
@@ -111,9 +115,18 @@ async def listing(tx: Transaction, org: UUID, after: UUID, limit: int) -> list[S
 
 async def plan(tx: Transaction, org: UUID, id_: UUID, version: int) -> Plan:
     """What a version says."""
-    row = await tx.fetchrow(PLAN, org, id_, version)
-    assert row is not None
-    return Plan(read_steps(row["steps"]), row["stop_on_reply"])
+    return (await plans(tx, [(org, id_, version)]))[org, id_, version]
+
+
+async def plans(tx: Transaction, keys: Iterable[Version]) -> dict[Version, Plan]:
+    """What these versions say."""
+    columns = [list(column) for column in zip(*set(keys), strict=True)]
+    return {
+        (row["organization_id"], row["sequence_id"], row["version"]): Plan(
+            read_steps(row["steps"]), row["stop_on_reply"]
+        )
+        for row in await tx.fetch(PLANS, *columns)
+    }
 
 
 def _draft(row: Row) -> SequenceDraft:
