@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 from flotilla.cause import Cause
-from flotilla.events.kyb import CounterpartyCleared, CounterpartyRefused
+from flotilla.events.kyb import CounterpartyCleared, CounterpartyDecisionRequested, CounterpartyRefused
 from flotilla.events.pipeline import (
     DealHeld,
     DealHoldFailed,
@@ -98,6 +98,8 @@ async def test_registers_that_confirm_it_release_the_deal(
         CounterpartyCleared, lambda event: str(event.data.onboarding_id) == shown["id"]
     )
     assert cleared.data.decided_by is None
+    asked = await kyb.spy.expect(CounterpartyDecisionRequested, lambda event: event.org == org)
+    assert cleared.envelope.requestid == asked.data.request_id
     release = await kyb.spy.expect(
         DealReleaseRequested, lambda event: event.data.hold_id == wish.data.hold_id
     )
