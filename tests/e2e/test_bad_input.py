@@ -51,6 +51,11 @@ def _update(**changes: Any) -> bytes:
 
 def requests(office: Office, secret: str) -> list[Bad]:
     """Every door, and something wrong at it."""
+    return [*at_the_edge(office, secret), *with_customers(), *with_figures_and_words()]
+
+
+def at_the_edge(office: Office, secret: str) -> list[Bad]:
+    """What is no request at all, or nobody's."""
     hook = f"/v1/hooks/telegram/{office.account_id}"
     signed = {SECRET: secret}
     return [
@@ -70,6 +75,18 @@ def requests(office: Office, secret: str) -> list[Bad]:
         Bad("foreign id", "GET", f"/v1/conversations/{uuid4()}", 404),
         Bad("foreign cursor", "GET", "/v1/conversations?cursor=abc", 422),
         Bad("no limit", "GET", "/v1/contacts?limit=1000000", 422),
+        Bad("nobody to erase", "POST", "/v1/erasures", 422, b"{}"),
+        Bad(
+            "another's report", "GET", f"/v1/erasures/{uuid4()}/report?token={'x' * 43}", 404, anonymous=True
+        ),
+        Bad("flag without a name", "POST", "/v1/feature-flags", 422, b'{"key": "Not A Key"}'),
+        Bad("encoded slash", "GET", "/v1/conversations%2f..%2fusers", 400),
+    ]
+
+
+def with_customers() -> list[Bad]:
+    """Of people, conversations, partners."""
+    return [
         Bad("contact without a name", "POST", "/v1/contacts", 422, b'{"email": "not an address"}'),
         Bad("malformed contact", "POST", "/v1/contacts", 400, b"{"),
         Bad("broken UTF-8 in a contact", "POST", "/v1/contacts", 400, b'{"name": "\xff\xfe"}'),
@@ -96,6 +113,12 @@ def requests(office: Office, secret: str) -> list[Bad]:
         Bad(
             "urgent nothing", "POST", f"/v1/conversations/{uuid4()}/escalate", 404, b'{"priority": "urgent"}'
         ),
+    ]
+
+
+def with_figures_and_words() -> list[Bad]:
+    """Of reports and surveys, of what the AI says, of files."""
+    return [
         Bad("forged link of a survey", "GET", f"/v1/surveys/answer/{'A' * 76}", 404, anonymous=True),
         Bad(
             "answer by a forged link",
@@ -125,7 +148,6 @@ def requests(office: Office, secret: str) -> list[Bad]:
         Bad("unknown insight", "POST", f"/v1/insights/{uuid4()}/accept", 404),
         Bad("file without a name", "POST", f"/v1/conversations/{uuid4()}/attachments", 422, b'{"name": ""}'),
         Bad("forged link", "GET", f"/v1/attachments/{uuid4()}/content?token=x", 404, anonymous=True),
-        Bad("encoded slash", "GET", "/v1/conversations%2f..%2fusers", 400),
     ]
 
 

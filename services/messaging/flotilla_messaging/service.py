@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from flotilla.bus.declare import Lane
 from flotilla.events.messaging import (
-    AttachmentStored,
     ConversationAssigned,
     ConversationAssignFailed,
     ConversationEscalated,
@@ -19,11 +18,8 @@ from flotilla.events.messaging import (
     InboxDeleteFailed,
     InboxFailed,
     InboxUpdated,
-    MessageDeleted,
     MessageDelivered,
-    MessageEdited,
     MessageFailed,
-    MessageNoted,
     MessageRead,
     MessageReceived,
     MessageRefused,
@@ -31,6 +27,7 @@ from flotilla.events.messaging import (
     MessageSent,
     MessageUnconfirmed,
 )
+from flotilla.events.threads import AttachmentStored, MessageDeleted, MessageEdited, MessageNoted
 from flotilla.events.transient import ConversationTyping
 from flotilla.events.websocket import NotificationRequested
 from flotilla.service import Service

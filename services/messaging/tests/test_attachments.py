@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from flotilla.events.messaging import AttachmentStored
+from flotilla.events.threads import AttachmentStored
 from flotilla.ids import new_id
 from flotilla.testing import Client, Harness, eventually
 from flotilla_messaging.domain.attachments import content_type_of

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-from flotilla.events.messaging import MessageDeleted, MessageEdited, MessageNoted
+from flotilla.events.threads import MessageDeleted, MessageEdited, MessageNoted
 from flotilla.events.websocket import NotificationRequested
 from flotilla.ids import new_id
 from flotilla.testing import Client, Harness, eventually

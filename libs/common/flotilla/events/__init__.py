@@ -22,6 +22,7 @@ from flotilla.events import (
     messaging,
     pipeline,
     privacy,
+    threads,
     transient,
     websocket,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "messaging",
     "pipeline",
     "privacy",
+    "threads",
     "transient",
     "websocket",
 ]

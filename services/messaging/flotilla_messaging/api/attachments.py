@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from fastapi import Query, Request, Response
 from flotilla.app import App
-from flotilla.events.messaging import AttachmentStored
+from flotilla.events.threads import AttachmentStored
 from flotilla.http import (
     ConflictError,
     CurrentApp,

@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from fastapi import Request, Response
-from flotilla.events.messaging import MessageDeleted, MessageEdited, MessageNoted
+from flotilla.events.threads import MessageDeleted, MessageEdited, MessageNoted
 from flotilla.events.websocket import NotificationRequested
 from flotilla.http import (
     ConflictError,
