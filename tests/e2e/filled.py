@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
-from uuid import uuid4
 
 from flotilla.testing import eventually
 from flotilla.testing.people import Office, Person
 
 from tests.e2e.arranged import EUROS, NOWHERE, arrange
+from tests.e2e.opinions import ask_and_judge
 
 UNKNOWN_VAT_NUMBER = "DE136695976"
 """Well-formed, and registered with no simulator: a check of it raises an alert."""
@@ -49,6 +49,7 @@ async def fill(office: Office) -> Full:
     ids |= await _counterparties(owner, ids["deal_id"])
     ids |= await _partners(owner)
     ids |= await arrange(owner, ids)
+    ids |= await ask_and_judge(owner, ids)
     return Full(office, ids)
 
 
@@ -238,46 +239,6 @@ async def _partners(owner: Person) -> dict[str, str]:
     subscription = await owner.ok("POST", "/v1/partner-subscriptions", wanted)
     delivery = await owner.ok("POST", f"/v1/partner-subscriptions/{subscription['id']}/test")
     return {"subscription_id": subscription["id"], "delivery_id": delivery["id"]}
-
-
-async def _measures(owner: Person) -> dict[str, str]:
-    """A metric of their own, a goal on it, and a report that was made."""
-    metric = await owner.ok("POST", "/v1/metrics/custom", {"name": "parcels", "title": "Parcels"})
-    wanted = {"name": "Ten parcels", "measure": "custom:parcels", "target": "10"}
-    goal = await owner.ok("POST", "/v1/goals", wanted)
-    wanted = {"name": "Deals won", "measure": "deals_won", "dimensions": ["owner_id"]}
-    report = await owner.ok("POST", "/v1/reports", wanted)
-    run = await owner.ok("POST", f"/v1/reports/{report['id']}/runs")
-    return {
-        "metric_id": metric["id"],
-        "goal_id": goal["id"],
-        "report_id": report["id"],
-        "report_run_id": run["id"],
-    }
-
-
-async def _opinions(owner: Person, ids: dict[str, str]) -> dict[str, str]:
-    """A survey, and a conversation that was judged, once analytics knows of it and of the pipeline."""
-    survey = await owner.ok("POST", "/v1/surveys", {"name": "After help", "kind": "csat"})
-    criterion = await owner.ok("POST", "/v1/quality/criteria", {"name": "Tone"})
-    wanted = {
-        "conversation_id": ids["conversation_id"],
-        "agent_id": str(uuid4()),
-        "scores": [{"criterion_id": criterion["id"], "score": 4}],
-    }
-
-    async def judged() -> str | None:
-        answer = await owner.call("POST", "/v1/quality/reviews", wanted)
-        return str(answer.json()["id"]) if answer.status == 201 else None
-
-    review_id = await eventually(judged, seconds=20, what="a conversation that can be judged")
-    funnel = f"/v1/analytics/sales/funnel?from=2030-01-01&to=2030-01-31&pipeline_id={ids['pipeline_id']}"
-
-    async def folded() -> bool:
-        return (await owner.call("GET", funnel)).status == 200
-
-    await eventually(folded, seconds=20, what="the funnel")
-    return {"survey_id": survey["id"], "criterion_id": criterion["id"], "review_id": str(review_id)}
 
 
 async def stages_of(owner: Person) -> dict[str, Any]:

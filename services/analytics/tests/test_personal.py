@@ -56,6 +56,8 @@ def test_only_what_the_contract_calls_public_stands_in_the_clear(fields: dict[st
         ("message.received.v1", {"contact_id": None, "identity_id": "i"}, "identity:i"),
         ("message.received.v1", {}, "organization"),
         ("company.created.v1", {"contact_id": "c"}, "organization"),
+        ("survey.answered.v1", {"contact_id": None, "send_id": "s"}, "send:s"),
+        ("quality.reviewed.v1", {"agent_id": "a", "reviewer_id": "r"}, "user:a"),
         ("unknown.happened.v1", {"identity_id": "i", "user_id": "u"}, "identity:i"),
         ("unknown.happened.v1", {"name": "Ada"}, "organization"),
     ],
