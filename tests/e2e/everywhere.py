@@ -1,4 +1,4 @@
-"""Looking for words in everything a fleet keeps: tables, documents, files, queues, Redis, logs and spans."""
+"""Looking for words in everything a fleet keeps: tables, documents, indexes, files, queues, Redis, logs and spans."""
 
 import asyncio
 from collections import Counter
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import aio_pika
+import aiohttp
 import asyncpg
 from flotilla.bus.topology import bindings, queue_name
 from flotilla.fleet import Fleet
@@ -33,7 +34,11 @@ async def places(fleet: Fleet, words: Sequence[str]) -> Places:
     wanted = [word.lower() for word in words]
     found: Places = Counter()
     for part in await asyncio.gather(
-        _tables(fleet, wanted), _documents(fleet, wanted), _queues(fleet, wanted), _redis(fleet, wanted)
+        _tables(fleet, wanted),
+        _documents(fleet, wanted),
+        _indexes(fleet, wanted),
+        _queues(fleet, wanted),
+        _redis(fleet, wanted),
     ):
         found.update(part)
     found.update(await asyncio.to_thread(_files, fleet, wanted))
@@ -71,6 +76,22 @@ async def _documents(fleet: Fleet, words: Sequence[str]) -> Places:
                 async for document in database.get_collection(name).find({}):
                     if _speaks(str(document), words):
                         found[f"documents/{service.name}.{name}"] += 1
+    return found
+
+
+async def _indexes(fleet: Fleet, words: Sequence[str]) -> Places:
+    """Elasticsearch's, where search runs on it."""
+    found: Places = Counter()
+    instance = fleet.instance
+    if not instance.elasticsearch_url:
+        return found
+    own = f"{instance.elasticsearch_url}/{instance.documents_prefix}*"
+    async with aiohttp.ClientSession(raise_for_status=True) as session:
+        await session.post(f"{own}/_refresh")
+        everything = {"size": 10_000, "query": {"match_all": {}}}
+        async with session.post(f"{own}/_search", json=everything) as answer:
+            hits = (await answer.json())["hits"]["hits"]
+    found.update(f"index/{hit['_index']}" for hit in hits if _speaks(str(hit), words))
     return found
 
 

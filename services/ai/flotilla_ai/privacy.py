@@ -13,6 +13,7 @@ privacy: Final = Privacy(
         Rows("insights", contact=("contact_id",), identity=("identity_id",)),
     ),
     harmless={
+        "budgets": "names of features",
         "knowledge_sources": "what an organization tells its customers",
         "knowledge_chunks": "what an organization tells its customers",
         "ai_settings": "an organization's own",

@@ -29,6 +29,7 @@ privacy: Final = Privacy(
     ),
     within=_sign_in_no_more,
     harmless={
+        "invitations": "by address, and removed with the person who has it",
         "organizations": "of organizations",
         "teams": "what an organization calls its teams",
         "team_members": "skills",

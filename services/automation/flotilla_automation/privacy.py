@@ -16,6 +16,8 @@ privacy: Final = Privacy(
         Rows("backtests", naming=("examples",), clear={"examples": "'[]'"}),
     ),
     harmless={
+        "conversation_positions": "numbers",
+        "plan_limits": "names of features, and numbers",
         "rules": "what an organization calls its rules",
         "rule_versions": "what an organization has done when something happens",
         "effects": "kinds and states",

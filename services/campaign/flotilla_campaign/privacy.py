@@ -12,6 +12,7 @@ privacy: Final = Privacy(
         Rows("segment_members", contact=("contact_id",)),
     ),
     harmless={
+        "organization_zones": "names of time zones",
         "suppressions": "that somebody wants no more, by id: what stands against writing to them again",
         "sequences": "what an organization writes to many",
         "sequence_versions": "what an organization writes to many",

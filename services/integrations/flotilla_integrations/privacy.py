@@ -13,6 +13,7 @@ privacy: Final = Privacy(
         Rows("bd_accounts", user=("user_id",), clear={"user_id": "NULL"}),
     ),
     harmless={
+        "calendar_syncs": "a calendar's own marks of where it was read up to",
         "accounts": "an organization's own",
         "calendar_events": "a title is there until it stands in the calendar or never will, and goes then",
         "calendar_items": "when a colleague is busy, never what with",
