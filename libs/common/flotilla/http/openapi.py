@@ -156,7 +156,12 @@ def _statuses(method: str, public: bool, operation: Operation) -> Iterator[str]:
 
 def _responses() -> Iterator[tuple[str, dict[str, Any]]]:
     known: list[type[Problem]] = [Problem, *Problem.__subclasses__()]
-    for problem in (problem for problem in known if problem.__module__ == Problem.__module__):
+    # Of several with one status the first is the general one.
+    by_status: dict[int, type[Problem]] = {}
+    for problem in known:
+        if problem.__module__ == Problem.__module__:
+            by_status.setdefault(problem.status, problem)
+    for problem in by_status.values():
         example = {"type": f"/problems/{problem.slug}", "title": problem.title, "status": problem.status}
         content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example | _EXAMPLE_DETAIL}
         response: dict[str, Any] = {"description": problem.title, "content": {CONTENT_TYPE: content}}
