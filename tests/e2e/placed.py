@@ -12,16 +12,22 @@ INSERT INTO {service}_bus.parked_events (event_id, handler, lane, type, organiza
 VALUES ($1, 'none', 'none', 'deal.created.v1', $2, '{{}}', 'parked', 'ValueError', 'ValueError')"""
 STRIPE_REQUEST = "INSERT INTO billing.stripe_requests (organization_id, id, kind) VALUES ($1, $2, 'portal')"
 
+CALL = """
+INSERT INTO integrations.voice_calls (organization_id, id, account_id, direction, state, identity_id)
+SELECT organization_id, $2, id, 'inbound', 'completed', $2 FROM integrations.accounts
+WHERE organization_id = $1 LIMIT 1"""
+
 
 async def place(instance: Instance, owner: Person) -> dict[str, str]:
-    """An event parked in each service, and a request to Stripe; their ids."""
+    """An event parked in each service, a request to Stripe, and a call; their ids."""
     org = UUID((await owner.ok("GET", "/v1/organization"))["id"])
-    parked, request = new_id(), new_id()
+    parked, request, call = new_id(), new_id(), new_id()
     admin = await asyncpg.connect(instance.admin_dsn())
     try:
         for service in instance.services:
             await admin.execute(PARKED.format(service=service), parked, org)
         await admin.execute(STRIPE_REQUEST, org, request)
+        await admin.execute(CALL, org, call)
     finally:
         await admin.close()
-    return {"event_id": str(parked), "request_id": str(request)}
+    return {"event_id": str(parked), "request_id": str(request), "call_id": str(call)}
