@@ -4,17 +4,28 @@ from typing import Final
 from uuid import UUID
 
 from flotilla.app import App
+from flotilla.events import CONTRACTS
 from flotilla.privacy import Person, Privacy, Rows
 from flotilla.privacy.declare import Counts
 
 from flotilla_analytics.erasure import erase_person
+from flotilla_analytics.store.persons import read_things
+
+OF_THINGS: Final = tuple(
+    type_
+    for type_, contract in CONTRACTS.items()
+    if len(contract.person) > 1 and "conversation_id" in contract.data.__struct_fields__
+)
+"""Types that may be sealed under the key of a thing though they name a conversation."""
 from flotilla_analytics.resources import Resources
 
 
 async def _destroy_keys(app: App, org: UUID, person: Person) -> Counts:
     """Without their keys, what the archive has of them is noise; what search has goes with them."""
     erased: set[str] = set()
-    for reference in person.references:
+    async with app.db.transaction(org) as tx:
+        things = await read_things(tx, org, OF_THINGS, person.conversations) if person.conversations else []
+    for reference in (*person.references, *things):
         erased.update(await erase_person(app, org, reference))
     return {"person_keys": len(erased)} if erased else {}
 

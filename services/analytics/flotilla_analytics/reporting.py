@@ -24,7 +24,7 @@ from flotilla_analytics.asking import Wanted, ask, measure_named
 from flotilla_analytics.domain.exports import pieces
 from flotilla_analytics.domain.periods import Granularity
 from flotilla_analytics.domain.reports import Period, Schedule, days_of
-from flotilla_analytics.domain.sales import NONE
+from flotilla_analytics.domain.sales_facts import NONE
 from flotilla_analytics.resources import Resources
 from flotilla_analytics.store import measures, reports
 

@@ -218,7 +218,7 @@ class SalesHistory:
         if outcome in ("won", "lost"):
             ms = max(0, round((state.ended_at - START).total_seconds() * 1000))
             part = state.loss_reason if outcome == "lost" else ""
-            where = {"part": part, "currency": currency, "bucket": bucket_of(ms)}
+            where: dict[str, Any] = {"part": part, "currency": currency, "bucket": bucket_of(ms)}
             self._add(f"deals_{outcome}", state.ended_at.date(), owner, **where, ms=ms, amount=amount)
 
     def _count_lead(self, subject: _Subject) -> None:

@@ -6,10 +6,12 @@ import json
 import zipfile
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import pytest
+from flotilla.bus.envelope import Received
 from flotilla.events.analytics import ReportReady
 from flotilla.events.websocket import NotificationRequested
 from flotilla.ids import new_id
@@ -87,7 +89,7 @@ async def test_a_report_is_made_told_and_fetched(analytics: Harness, org: UUID, 
     assert (str(event.data.run_id), event.data.rows, event.data.size) == (run["id"], 2, run["size"])
     assert event.data.requested_by == client.user_id
     for person in (client.user_id, colleague):
-        told = await analytics.spy.expect(NotificationRequested, lambda e, who=person: e.data.user_id == who)
+        told = await analytics.spy.expect(NotificationRequested, partial(_is_to, person))
         assert (told.data.kind, told.data.title) == ("report.ready", "Messages")
         assert told.data.link == f"/reports/{report['id']}/runs/{run['id']}"
     file = await analytics.anonymous().get(path_of(run["url"]))
@@ -97,6 +99,10 @@ async def test_a_report_is_made_told_and_fetched(analytics: Harness, org: UUID, 
     assert rows[0] == ["period_from", "channel", "direction", "count", "message_volume (count)"]
     first = f"{NOW.year}-01-01"
     assert rows[1:] == [[first, "'=1+1", "inbound", "1", "1"], [first, "telegram", "inbound", "2", "2"]]
+
+
+def _is_to(person: UUID, event: Received[NotificationRequested]) -> bool:
+    return event.data.user_id == person
 
 
 async def test_other_formats_say_the_same(analytics: Harness, org: UUID, events: Events) -> None:

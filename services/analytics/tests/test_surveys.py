@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -66,7 +67,7 @@ async def test_a_resolved_conversation_asks_and_is_answered(
     client, agent, contact = analytics.client(org), new_id(), new_id()
     template = await survey(client)
     conversation_id = new_id()
-    what = {"conversation_id": conversation_id, "assignee_id": agent, "contact_id": contact}
+    what: dict[str, Any] = {"conversation_id": conversation_id, "assignee_id": agent, "contact_id": contact}
     await resolve(analytics, org, events, **what)
     wish = await asked(analytics, org)
     assert (wish.data.conversation_id, wish.data.purpose) == (conversation_id, "service")
@@ -176,9 +177,8 @@ async def test_many_answer_at_once_and_each_counts_once(
     assert again.status == 409
     links = {}
     for conversation_id in conversations:
-        wish = await analytics.spy.expect(
-            MessageRequested, lambda event, wanted=conversation_id: event.data.conversation_id == wanted
-        )
+        is_theirs = partial(_is_about, conversation_id)
+        wish = await analytics.spy.expect(MessageRequested, is_theirs)
         links[conversation_id] = link(wish.data)
     nobody = analytics.anonymous()
     pairs = list(zip(links.values(), scores, strict=True))
@@ -187,6 +187,10 @@ async def test_many_answer_at_once_and_each_counts_once(
     assert (result["sent"], result["answered"], float(result["value"])) == (8, 8, 25.0)
     assert len(analytics.spy.of(SurveyAnswered, org)) == 8
     await numbers_are_those_of_the_sends(analytics, org)
+
+
+def _is_about(conversation_id: UUID, event: Received[MessageRequested]) -> bool:
+    return event.data.conversation_id == conversation_id
 
 
 async def numbers_are_those_of_the_sends(analytics: Harness, org: UUID) -> None:

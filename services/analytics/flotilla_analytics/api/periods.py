@@ -9,7 +9,7 @@ from fastapi import Depends, Query
 from flotilla.http import UnprocessableError
 
 from flotilla_analytics.domain.periods import MOST_PARTS, Granularity, parts
-from flotilla_analytics.domain.sales import NONE
+from flotilla_analytics.domain.sales_facts import NONE
 
 MOST_DAYS: Final = 3_700
 

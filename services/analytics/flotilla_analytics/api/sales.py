@@ -29,7 +29,7 @@ from flotilla_analytics.domain.figures import Durations, rate
 from flotilla_analytics.domain.funnel import Moves, Passage, Place, passages
 from flotilla_analytics.domain.histogram import bounds
 from flotilla_analytics.domain.periods import Granularity
-from flotilla_analytics.domain.sales import SalesMetric
+from flotilla_analytics.domain.sales_facts import SalesMetric
 from flotilla_analytics.domain.trade import NOTHING, Conversion, Trade, conversions, durations, trades
 from flotilla_analytics.store.readings import Question, read_groups
 from flotilla_analytics.store.sales import stages_of

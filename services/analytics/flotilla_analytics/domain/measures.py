@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from flotilla_analytics.domain.figures import mean
 from flotilla_analytics.domain.metrics import Metric
-from flotilla_analytics.domain.sales import SalesMetric
+from flotilla_analytics.domain.sales_facts import SalesMetric
 from flotilla_analytics.domain.scores import csat, nps
 
 Sums = Mapping[str, Any]

@@ -6,10 +6,9 @@ of it. Durations are whole milliseconds, amounts the currency's smallest unit; d
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -18,47 +17,10 @@ from flotilla.events.base import CONTRACTS
 from flotilla.events.crm import LeadCreated
 
 from flotilla_analytics.domain.histogram import COUNT, bucket_of
+from flotilla_analytics.domain.sales_facts import NONE, Cell, Deal, Key, Lead, SalesMetric, Stage, day_of
 
-NONE: Final = UUID(int=0)
-"""Stands in place of an id where there is none."""
 FIRST_SOURCE: Final = "conversation"
 """Of a lead that has just come to be: `lead.created` is told of conversations only."""
-
-
-class SalesMetric(StrEnum):
-    """What is measured."""
-
-    DEALS = "deals"
-    """Deals by the day they were made; `part` is what became of them: `open`, `won` or `lost`."""
-    REACHED = "stages_reached"
-    """The same deals by each stage that they ever stood in."""
-    MOVES = "moves"
-    """Entries into stages by day, from another (with the time there) or from none, as new."""
-    WON = "deals_won"
-    """Deals by the day they were won, with the time since they were made and their value."""
-    LOST = "deals_lost"
-    """The same of lost ones; `part` is the reason."""
-    LEADS = "leads"
-    """Leads by the day they were qualified; `part` is what became of them."""
-    CONVERTED = "leads_converted"
-    """Leads by the day they were converted, with the time since they were qualified."""
-
-
-class Cell(NamedTuple):
-    """One number of one organization; the nil id or `""` where a dimension does not apply."""
-
-    org: UUID
-    metric: str
-    day: date
-    pipeline_id: UUID = NONE
-    owner_id: UUID = NONE
-    stage_id: UUID = NONE
-    """Where a deal stood; of a move, where it came from."""
-    to_stage_id: UUID = NONE
-    source: str = ""
-    part: str = ""
-    currency: str = ""
-    bucket: int = COUNT
 
 
 class Fact(NamedTuple):
@@ -68,89 +30,6 @@ class Fact(NamedTuple):
     sequence: int
     data: Any
     """The contract's struct."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deal:
-    """What the fold remembers of a deal."""
-
-    sequence: int
-    """Of the newest state known."""
-    pipeline_id: UUID
-    owner_id: UUID | None
-    source: str
-    state: str
-    amount_minor: int | None
-    currency: str | None
-    loss_reason: str | None
-    created_at: datetime
-    ended_at: datetime | None
-    reached: frozenset[UUID]
-
-    @property
-    def outcome(self) -> str:
-        """`open`, `won` or `lost`; what is being invoiced and what is closed is won."""
-        return "won" if self.state == "closed" else self.state
-
-    def cells(self, org: UUID) -> Iterator[tuple[Cell, int, int]]:
-        """What it contributes: where, milliseconds, amount."""
-        amount = self.amount_minor or 0
-        made = Cell(org, SalesMetric.DEALS, day_of(self.created_at), self.pipeline_id, self.owner_id or NONE)
-        made = made._replace(source=self.source, currency=self.currency or "")
-        yield made._replace(part=self.outcome), 0, amount
-        for stage in self.reached:
-            yield made._replace(metric=SalesMetric.REACHED, stage_id=stage, currency=""), 0, 0
-        if self.ended_at is None or self.outcome == "open":
-            return
-        took = _milliseconds(self.created_at, self.ended_at)
-        ended = made._replace(day=day_of(self.ended_at), bucket=bucket_of(took))
-        if self.outcome == "won":
-            yield ended._replace(metric=SalesMetric.WON), took, amount
-        else:
-            yield ended._replace(metric=SalesMetric.LOST, part=self.loss_reason or ""), took, amount
-
-
-@dataclass(frozen=True, slots=True)
-class Lead:
-    """What the fold remembers of a lead."""
-
-    sequence: int
-    owner_id: UUID | None
-    source: str
-    status: str
-    qualified_at: datetime
-    converted_at: datetime | None
-
-    @property
-    def outcome(self) -> str:
-        """`open`, `converted` or `unqualified`."""
-        return self.status if self.status in ("converted", "unqualified") else "open"
-
-    def cells(self, org: UUID) -> Iterator[tuple[Cell, int, int]]:
-        """What it contributes: where, milliseconds, amount."""
-        made = Cell(org, SalesMetric.LEADS, day_of(self.qualified_at), source=self.source)
-        made = made._replace(owner_id=self.owner_id or NONE)
-        yield made._replace(part=self.outcome), 0, 0
-        if self.converted_at is not None and self.outcome == "converted":
-            took = _milliseconds(self.qualified_at, self.converted_at)
-            converted = made._replace(metric=SalesMetric.CONVERTED, day=day_of(self.converted_at))
-            yield converted._replace(bucket=bucket_of(took)), took, 0
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """What the fold remembers of a stage."""
-
-    sequence: int
-    pipeline_id: UUID
-    name: str
-    kind: str
-    position: int
-    archived: bool
-
-
-Key = tuple[UUID, UUID]
-"""Organization and deal, lead or stage."""
 
 
 @dataclass
@@ -246,11 +125,6 @@ def keys_of(facts: Iterable[Fact]) -> tuple[set[Key], set[Key], set[Key]]:
     return found
 
 
-def day_of(time: datetime) -> date:
-    """The day on which it was, UTC."""
-    return time.astimezone(UTC).date()
-
-
 def _deal(data: pipeline.Deal, sequence: int, reached: frozenset[UUID]) -> Deal:
     return Deal(
         sequence=sequence,
@@ -271,11 +145,6 @@ def _lead(data: LeadCreated | leads.Lead, sequence: int) -> Lead:
     if isinstance(data, LeadCreated):
         return Lead(sequence, None, FIRST_SOURCE, "new", data.qualified_at, None)
     return Lead(sequence, data.owner_id, data.source, data.status, data.qualified_at, data.converted_at)
-
-
-def _milliseconds(start: datetime, end: datetime) -> int:
-    """Clocks that disagree make it 0, not negative."""
-    return max(0, (end - start) // timedelta(milliseconds=1))
 
 
 TYPES: Final = tuple(

@@ -61,6 +61,13 @@ ON CONFLICT (organization_id, person) DO UPDATE
 SET wrapped_key = NULL, destroyed_at = coalesce(person_keys.destroyed_at, now())
 RETURNING person"""
 
+# Sealed under the key of a thing (a task, a deal) because no person was named; but the conversation was.
+READ_THINGS: Final = """
+SELECT DISTINCT person FROM archive
+WHERE organization_id = $1 AND type = ANY($2::text[]) AND sealed IS NOT NULL
+  AND data ->> 'conversation_id' = ANY($3::text[]) AND person !~ '^(contact|identity|user):' AND person <> 'organization'
+ORDER BY person"""
+
 
 async def read_ciphers(
     tx: Transaction, keyring: Keyring, people: Iterable[Person]
@@ -82,6 +89,14 @@ async def read_erased(tx: Transaction, people: Iterable[Person]) -> list[Person]
     """Which of these people were erased."""
     rows = await tx.fetch(READ_ERASED, *_columns(sorted(people)))
     return [(row["organization_id"], row["person"]) for row in rows]
+
+
+async def read_things(
+    tx: Transaction, org: UUID, types: Sequence[str], conversations: Iterable[UUID]
+) -> list[str]:
+    """References of things noted about these conversations, whose keys seal what was said of them."""
+    rows = await tx.fetch(READ_THINGS, org, list(types), [str(each) for each in conversations])
+    return [row["person"] for row in rows]
 
 
 async def make_ciphers(

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from flotilla.store.postgres import Row, Transaction
 
-from flotilla_analytics.domain.sales import Cell, Deal, Fold, Key, Lead, Stage
+from flotilla_analytics.domain.sales import Fold
+from flotilla_analytics.domain.sales_facts import Cell, Deal, Key, Lead, Stage
 
 READ_DEALS: Final = """
 SELECT facts.* FROM unnest($1::uuid[], $2::uuid[]) AS wanted (organization_id, id)

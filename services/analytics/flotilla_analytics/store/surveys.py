@@ -7,7 +7,7 @@ from uuid import UUID
 
 from flotilla.store.postgres import Row, Transaction
 
-from flotilla_analytics.domain.sales import NONE
+from flotilla_analytics.domain.sales_facts import NONE
 from flotilla_analytics.domain.surveys import SENT, Send
 
 _FIELDS: Final = "name, kind, question, message, trigger, delay_minutes, cooldown_days, expires_days, active"
