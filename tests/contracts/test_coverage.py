@@ -1,7 +1,8 @@
 """Each event that has a contract is told by a service, and a test sees it told.
 
-A test sees an event where it names its struct or its type, and where it could not do so without the service that
-tells it: among that service's own tests, or among those of the whole fleet. A test of a listener only plays the event.
+A test sees an event where it names its struct or its type, and where it could not do so without whoever tells it:
+among that service's own tests, or among those of the whole fleet. A test of a listener only plays the event. What
+libs/common tells for every service alike is seen by its tests, and by those of any service but the one that listens.
 """
 
 import ast
@@ -15,13 +16,20 @@ from flotilla.instance import project_root
 from flotilla.service import present
 
 ROOT = project_root()
+SHARED = ROOT / "libs" / "common"
+COMMON = "common"
 FLEET_TESTS = ("e2e", "chaos", "replay")
 
 
 @pytest.fixture(scope="module")
 def emitters() -> dict[str, list[str]]:
-    """Type → the services that tell it."""
+    """Type → the services that tell it; `common` tells facts of each service for all."""
     found: dict[str, list[str]] = defaultdict(list)
+    parts = (SHARED / "flotilla").iterdir()
+    made = _said(*(part for part in parts if part.name not in ("events", "testing")))
+    for contract in CONTRACTS.values():
+        if contract.shared and contract.data.__name__ in made:
+            found[contract.type].append(COMMON)
     types = {contract.data: contract.type for contract in CONTRACTS.values()}
     for service in present():
         for data in service.emits:
@@ -36,14 +44,16 @@ def test_each_event_has_an_emitter(emitters: dict[str, list[str]]) -> None:
 
 def test_each_event_is_seen_by_a_test(emitters: dict[str, list[str]]) -> None:
     fleet = _said(*(ROOT / "tests" / name for name in FLEET_TESTS))
-    owns = {service.name: _said(ROOT / "services" / service.name / "tests") for service in present()}
-    unseen = {
-        contract.type: f"{contract.data.__name__}, told by {' and '.join(sorted(who)) or 'nobody'}"
-        for contract in CONTRACTS.values()
-        for who in [emitters.get(contract.type, [])]
-        if not _is_named(contract, fleet.union(*(owns[name] for name in who)))
-    }
-    assert unseen == {}, "\n".join(f"{type_}: {who}" for type_, who in sorted(unseen.items()))
+    said = {service.name: _said(ROOT / "services" / service.name / "tests") for service in present()}
+    said[COMMON] = _said(SHARED / "tests")
+    unseen: list[str] = []
+    for contract in CONTRACTS.values():
+        who = emitters.get(contract.type, [])
+        looking = said.keys() - {contract.owner} if COMMON in who else set(who)
+        if not _is_named(contract, fleet.union(*(said[name] for name in looking))):
+            told_by = " and ".join(sorted(who)) or "nobody"
+            unseen.append(f"{contract.type}: {contract.data.__name__}, told by {told_by}")
+    assert unseen == [], "\n".join(sorted(unseen))
 
 
 def _is_named(contract: Contract, said: set[str]) -> bool:
@@ -51,7 +61,7 @@ def _is_named(contract: Contract, said: set[str]) -> bool:
 
 
 def _said(*folders: Path) -> set[str]:
-    """Every name and every string of the tests in these folders, but for what they only import."""
+    """Every name and every string of the code in these folders, but for what it only imports."""
     return {word for folder in folders for path in folder.rglob("*.py") for word in _words(path)}
 
 
