@@ -10,6 +10,7 @@ from flotilla.outside_http import OutsideHttp
 
 from flotilla_auth.breaches import Breaches
 from flotilla_auth.mail.smtp import Smtp
+from flotilla_auth.oidc.issuer import Issuer
 from flotilla_auth.passwords import EmailHashes, Passwords
 from flotilla_auth.settings import AuthSettings
 from flotilla_auth.signing import AccessTokens, read_keys, rotate
@@ -25,6 +26,8 @@ class Own:
     settings: AuthSettings
     smtp: Smtp
     http: OutsideHttp
+    issuers: dict[str, Issuer]
+    """By their providers' names."""
 
 
 @asynccontextmanager
@@ -41,6 +44,7 @@ async def open_resources(app: App) -> AsyncIterator[Own]:
             settings=settings,
             smtp=Smtp(settings),
             http=http,
+            issuers={each.name: Issuer(each, http) for each in settings.oidc_providers},
         )
         try:
             await rotate(app)

@@ -53,6 +53,8 @@ service = Service(
         auth.UserRecoveryCodeUsed,
         auth.UserRecoveryCodeRenewed,
         auth.UserStepUpPassed,
+        auth.UserIdentityLinked,
+        auth.UserIdentityUnlinked,
         auth.MailSent,
         auth.MailFailed,
         auth.InvitationCreated,

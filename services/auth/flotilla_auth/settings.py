@@ -6,6 +6,8 @@ from typing import Literal
 from flotilla.settings import Settings
 from pydantic import Field, SecretStr
 
+from flotilla_auth.oidc.providers import Provider
+
 
 class AuthSettings(Settings):
     """`FLOTILLA_*`, as in every service."""
@@ -28,6 +30,9 @@ class AuthSettings(Settings):
 
     password_range_url: str = ""
     """Where leaked passwords are looked up, `https://api.pwnedpasswords.com/range`; empty: they are not."""
+
+    oidc_providers: tuple[Provider, ...] = ()
+    """Issuers that people may sign in with, as JSON (flotilla_auth/oidc/providers.py)."""
 
     @property
     def links(self) -> str:

@@ -8,7 +8,7 @@ from flotilla.bus.declare import Worker
 from flotilla_auth.domain import lockout
 from flotilla_auth.resources import own
 from flotilla_auth.signing import read_keys, rotate
-from flotilla_auth.store import credentials, email_tokens, pending_sign_ins, sessions
+from flotilla_auth.store import credentials, email_tokens, oidc_flows, pending_sign_ins, sessions
 
 KEEP_EXPIRED = timedelta(days=1)
 """Expired sessions stay this long: a spent token that comes late is still known as one."""
@@ -29,6 +29,7 @@ async def sweep(app: App) -> None:
     """Delete what has expired: sessions with their tokens, those of mails, counted attempts."""
     await email_tokens.forget_expired(app.db)
     await pending_sign_ins.forget_expired(app.db)
+    await oidc_flows.forget_expired(app.db)
     await credentials.forget_old_attempts(app.db, timedelta(hours=lockout.FORGET_HOURS))
     while organizations := await sessions.organizations_with_expired(app.db, KEEP_EXPIRED):
         async with app.db.transaction(organizations) as tx:

@@ -174,6 +174,22 @@ class UserStepUpPassed(Event, frozen=True, kw_only=True):
     """`password`, `totp`, `recovery_code` or `passkey`."""
 
 
+@_event("user.identity.linked.v1", subject="user_id", person=("user_id",))
+class UserIdentityLinked(Event, frozen=True, kw_only=True):
+    """They sign in with an account elsewhere from now on."""
+
+    user_id: UUID
+    provider: str
+
+
+@_event("user.identity.unlinked.v1", subject="user_id", person=("user_id",))
+class UserIdentityUnlinked(Event, frozen=True, kw_only=True):
+    """Nobody signs in with it any more."""
+
+    user_id: UUID
+    provider: str
+
+
 class Mail(Event, frozen=True, kw_only=True):
     """A mail to somebody about their account."""
 

@@ -216,6 +216,7 @@ async def _begin(tx: Transaction, who: Any, work: Any, body: NewRequest, what: s
         contact_ids=[],
         identity_ids=[],
         user_ids=[body.user_id] if body.user_id else [],
+        conversation_ids=[],
         state="resolving" if body.contact_id else "running",
         reason=None,
         attempt=1,

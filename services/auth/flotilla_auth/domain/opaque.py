@@ -32,6 +32,11 @@ def new_pending_token() -> str:
     return f"flp_{secrets.token_urlsafe(_BYTES)}"
 
 
+def new_flow_token() -> str:
+    """256 bits, as above: somebody who signs in elsewhere."""
+    return f"flw_{secrets.token_urlsafe(_BYTES)}"
+
+
 def digest(token: str) -> bytes:
     """What is stored and looked up. Plain SHA-256: nobody guesses 256 bits, so nothing is gained by slowness."""
     return hashlib.sha256(token.encode()).digest()

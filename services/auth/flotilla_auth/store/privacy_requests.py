@@ -23,6 +23,7 @@ class PrivacyRequest:
     contact_ids: list[UUID]
     identity_ids: list[UUID]
     user_ids: list[UUID]
+    conversation_ids: list[UUID]
     state: str
     reason: str | None
     attempt: int
@@ -65,7 +66,7 @@ WHERE organization_id = $1 AND what = $2 AND state IN ('resolving', 'running', '
   AND contact_id IS NOT DISTINCT FROM $3 AND user_id IS NOT DISTINCT FROM $4"""
 SAVE: Final = """
 UPDATE privacy_requests SET contact_ids = $3, identity_ids = $4, state = $5, reason = $6, attempt = $7, ended_at = $8,
-    report = $9, archive = $10, sequence = sequence + 1
+    report = $9, archive = $10, conversation_ids = $11, sequence = sequence + 1
 WHERE organization_id = $1 AND id = $2 RETURNING *"""
 ANSWER: Final = """
 UPDATE privacy_answers a SET state = t.state, result = t.result, reason = t.reason, answered_at = now()
@@ -146,6 +147,7 @@ async def save(tx: Transaction, request: PrivacyRequest) -> PrivacyRequest:
         request.ended_at,
         request.report,
         request.archive,
+        request.conversation_ids,
     )
     assert row is not None
     return PrivacyRequest(**row)
