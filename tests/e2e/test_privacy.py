@@ -4,6 +4,7 @@ import io
 import zipfile
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import msgspec
 from flotilla.fleet import Fleet
@@ -147,7 +148,7 @@ def _rule() -> Json:
 
 
 def _once(key: str) -> dict[str, str]:
-    return {"Idempotency-Key": f"privacy-{key}-{CHAT}"}
+    return {"Idempotency-Key": f"privacy-{key}-{uuid4()}"}
 
 
 async def _over(owner: Person, path: str) -> Json:
@@ -182,8 +183,12 @@ async def test_what_is_known_of_somebody_is_brought_together(new_office: NewOffi
     assert "Collects teapots" in parts["crm.jsonl"]
     assert "walrus teapot" in parts["messaging.jsonl"]
     assert {part["service"] for part in msgspec.json.decode(parts["manifest.json"])["parts"]} == set(FLEET)
-    told = (await owner.ok("GET", "/v1/notifications"))["items"]
-    assert any(each["kind"] == "export.done" for each in told)
+
+    async def told() -> bool:
+        notifications = (await owner.ok("GET", "/v1/notifications"))["items"]
+        return any(each["kind"] == "export.done" for each in notifications)
+
+    await eventually(told, what="the owner is told")
 
 
 async def test_a_flag_is_seen_by_another_service_within_a_second(new_office: NewOffice) -> None:

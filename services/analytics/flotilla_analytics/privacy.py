@@ -9,6 +9,7 @@ from flotilla.privacy import Person, Privacy, Rows
 from flotilla.privacy.declare import Counts
 
 from flotilla_analytics.erasure import erase_person
+from flotilla_analytics.resources import Resources
 from flotilla_analytics.store.persons import read_things
 
 OF_THINGS: Final = tuple(
@@ -17,7 +18,6 @@ OF_THINGS: Final = tuple(
     if len(contract.person) > 1 and "conversation_id" in contract.data.__struct_fields__
 )
 """Types that may be sealed under the key of a thing though they name a conversation."""
-from flotilla_analytics.resources import Resources
 
 
 async def _destroy_keys(app: App, org: UUID, person: Person) -> Counts:

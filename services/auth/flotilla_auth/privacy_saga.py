@@ -83,7 +83,7 @@ async def take_persons(
             state="running",
             contact_ids=event.data.contact_ids,
             identity_ids=event.data.identity_ids,
-            conversation_ids=event.data.conversation_ids,
+            conversation_ids=list(event.data.conversation_ids),
         )
         await _ask(tx, await store.save(tx, known), cause)
 
@@ -196,7 +196,7 @@ async def _ask_services(tx: Transaction, request: PrivacyRequest, services: list
         contact_ids=request.contact_ids,
         identity_ids=request.identity_ids,
         user_ids=request.user_ids,
-        conversation_ids=request.conversation_ids,
+        conversation_ids=tuple(request.conversation_ids),
         services=sorted(services),
         attempt=request.attempt,
         asked_at=request.requested_at,

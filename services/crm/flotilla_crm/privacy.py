@@ -32,14 +32,17 @@ async def resolve_contacts(tx: Transaction, batch: Sequence[Received[ContactReso
             answer = ContactResolveFailed(request_id=wish.request_id, reason=UNKNOWN)
         else:
             answer = ContactResolved(
-                request_id=wish.request_id, contact_ids=known.contacts, identity_ids=known.identities
+                request_id=wish.request_id,
+                contact_ids=known.contacts,
+                identity_ids=known.identities,
+                conversation_ids=tuple(known.conversations),
             )
         tx.emit(answer, org=event.org, sequence=1, cause=cause)
 
 
 async def _let_go(tx: Transaction, org: UUID, person: Person) -> Counts:
     """Contacts go as when a colleague removes them, and whoever has a copy is told; but titles go first."""
-    await store.clear_tasks(tx, org, person.contacts, "[erased]")
+    await store.clear_tasks(tx, org, person.contacts, person.conversations, "[erased]")
     parts = await store.drop_import_parts(tx, org, person.contacts)
     for contact_id in sorted(person.contacts):
         contact = await contacts.read_contact(tx, org, contact_id, lock=True)
@@ -53,7 +56,12 @@ privacy: Final = Privacy(
         Rows("contacts", contact=("id",)),
         Rows("channel_identities", contact=("contact_id",), identity=("id",)),
         Rows("contact_merges", contact=("winner_id", "loser_id")),
-        Rows("tasks", contact=("contact_id",), clear={"title": ERASED, "contact_id": "NULL"}),
+        Rows(
+            "tasks",
+            contact=("contact_id",),
+            conversation=("conversation_id",),
+            clear={"title": ERASED, "contact_id": "NULL"},
+        ),
         Rows("notes", contact=("contact_id",)),
         Rows("timeline_entries", contact=("contact_id",)),
         Rows("bookings", contact=("contact_id",), clear={"title": ERASED, "reason": "NULL"}),

@@ -17,7 +17,9 @@ AT_ONCE: Final = 500
 
 _ROWS: Final = (
     Rows("identities", contact=("contact_id",), identity=("id",)),
-    Rows("conversations", identity=("identity_id",), via=(("identity_id", "identities"),)),
+    Rows(
+        "conversations", identity=("identity_id",), conversation=("id",), via=(("identity_id", "identities"),)
+    ),
     Rows("messages", via=(("conversation_id", "conversations"),)),
     Rows("escalations", via=(("conversation_id", "conversations"),)),
     Rows("attachments", via=(("conversation_id", "conversations"),)),

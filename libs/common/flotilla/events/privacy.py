@@ -27,6 +27,8 @@ class ContactResolved(Event, frozen=True, kw_only=True):
     request_id: UUID
     contact_ids: list[UUID]
     identity_ids: list[UUID]
+    conversation_ids: tuple[UUID, ...] = ()
+    """In which they wrote or were written to."""
 
 
 @event("contact.resolve.failed.v1", owner="crm", subject="request_id")
@@ -46,6 +48,8 @@ class Subject(Event, frozen=True, kw_only=True):
     contact_ids: list[UUID]
     identity_ids: list[UUID]
     user_ids: list[UUID]
+    conversation_ids: tuple[UUID, ...] = ()
+    """Of theirs: what others noted about one of these may speak of them."""
     services: list[str]
     """Who has not answered yet; the others have nothing to do."""
     attempt: int

@@ -34,11 +34,13 @@ class Person:
     contacts: tuple[UUID, ...] = ()
     identities: tuple[UUID, ...] = ()
     users: tuple[UUID, ...] = ()
+    conversations: tuple[UUID, ...] = ()
+    """Theirs: not who they are, but what is noted about one may speak of them."""
 
     @property
     def ids(self) -> tuple[UUID, ...]:
         """All of them."""
-        return (*self.contacts, *self.identities, *self.users)
+        return (*self.contacts, *self.identities, *self.users, *self.conversations)
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -58,6 +60,8 @@ class Rows:
     """Columns with a channel identity's id."""
     user: tuple[str, ...] = ()
     """Columns with a colleague's id."""
+    conversation: tuple[str, ...] = ()
+    """Columns with a conversation's id."""
     via: tuple[tuple[str, str], ...] = ()
     """(column, table declared before, whose key it holds)."""
     naming: tuple[str, ...] = ()
@@ -70,7 +74,8 @@ class Rows:
     """The row's own id, which others may name; None where it has none."""
 
     def __post_init__(self) -> None:
-        names = (self.table, *self.contact, *self.identity, *self.user, *self.naming, *(self.clear or ()))
+        columns = (*self.contact, *self.identity, *self.user, *self.conversation, *self.naming)
+        names = (self.table, *columns, *(self.clear or ()))
         for name in (*names, *(part for pair in self.via for part in pair), self.key or self.table):
             if not IDENTIFIER.fullmatch(name):
                 raise ValueError(f"{self.table}: {name!r} is no name of a table or a column")

@@ -63,18 +63,24 @@ class About(msgspec.Struct, frozen=True):
     identity_ids: tuple[UUID, ...]
     user_ids: tuple[UUID, ...]
     asked_at: datetime
+    conversation_ids: tuple[UUID, ...] = ()
 
     @classmethod
     def of(cls, data: Any) -> "About":
         """Of a request's data."""
         return cls(
-            data.kind, tuple(data.contact_ids), tuple(data.identity_ids), tuple(data.user_ids), data.asked_at
+            data.kind,
+            tuple(data.contact_ids),
+            tuple(data.identity_ids),
+            tuple(data.user_ids),
+            data.asked_at,
+            tuple(data.conversation_ids),
         )
 
     @property
     def person(self) -> Person:
         """Their ids; none where it is about the organization."""
-        return Person(self.contact_ids, self.identity_ids, self.user_ids)
+        return Person(self.contact_ids, self.identity_ids, self.user_ids, self.conversation_ids)
 
     @property
     def is_whole(self) -> bool:

@@ -103,7 +103,12 @@ def _condition(rows: Rows, org: UUID, person: Person, found: Found) -> Condition
             parameters.append(list(ids))
             parts.append(part.format(f"${len(parameters)}::uuid[]"))
 
-    kinds = ((rows.contact, person.contacts), (rows.identity, person.identities), (rows.user, person.users))
+    kinds = (
+        (rows.contact, person.contacts),
+        (rows.identity, person.identities),
+        (rows.user, person.users),
+        (rows.conversation, person.conversations),
+    )
     for columns, ids in kinds:
         for column in columns:
             add(f"t.{column} = ANY({{}})", ids)

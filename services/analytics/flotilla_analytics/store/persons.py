@@ -65,7 +65,8 @@ RETURNING person"""
 READ_THINGS: Final = """
 SELECT DISTINCT person FROM archive
 WHERE organization_id = $1 AND type = ANY($2::text[]) AND sealed IS NOT NULL
-  AND data ->> 'conversation_id' = ANY($3::text[]) AND person !~ '^(contact|identity|user):' AND person <> 'organization'
+  AND data ->> 'conversation_id' = ANY($3::text[])
+  AND person !~ '^(contact|identity|user):' AND person <> 'organization'
 ORDER BY person"""
 
 

@@ -112,7 +112,8 @@ def _(action: CreateTask, asked: Asked) -> Event:
         due_at=None if seconds is None else asked.now + timedelta(seconds=seconds),
         contact_id=written_id(action.contact_id, event),
         company_id=written_id(action.company_id, event),
-        conversation_id=written_id(action.conversation_id, event),
+        # Else of the event: what a title quotes of a conversation goes when the person is forgotten.
+        conversation_id=written_id(action.conversation_id or "{{data.conversation_id}}", event),
     )
 
 

@@ -21,12 +21,17 @@ WITH RECURSIVE asked AS (
 )
 SELECT s.org, s.asked, s.id,
        ARRAY(SELECT i.id FROM channel_identities i
-             WHERE i.organization_id = s.org AND i.contact_id = s.id ORDER BY i.id) AS identities
+             WHERE i.organization_id = s.org AND i.contact_id = s.id ORDER BY i.id) AS identities,
+       ARRAY(SELECT DISTINCT e.conversation_id FROM timeline_entries e
+             WHERE e.organization_id = s.org AND e.contact_id = s.id AND e.conversation_id IS NOT NULL
+             ORDER BY e.conversation_id) AS conversations
 FROM same s
 WHERE EXISTS (SELECT FROM contacts c WHERE c.organization_id = s.org AND c.id = s.id)
    OR EXISTS (SELECT FROM contact_tombstones g WHERE g.organization_id = s.org AND g.id = s.id)
 ORDER BY s.org, s.asked, s.id"""
-CLEAR_TASKS: Final = "UPDATE tasks SET title = $3 WHERE organization_id = $1 AND contact_id = ANY($2)"
+CLEAR_TASKS: Final = """
+UPDATE tasks SET title = $3
+WHERE organization_id = $1 AND (contact_id = ANY($2) OR conversation_id = ANY($4))"""
 DROP_IMPORT_PARTS: Final = """
 DELETE FROM import_parts p USING imports i
 WHERE p.organization_id = $1 AND i.organization_id = $1 AND i.id = p.import_id AND i.state <> 'running'
@@ -42,6 +47,7 @@ class Known:
 
     contacts: list[UUID] = field(default_factory=list)
     identities: list[UUID] = field(default_factory=list)
+    conversations: list[UUID] = field(default_factory=list)
 
 
 async def resolve(tx: Transaction, asked: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Known]:
@@ -51,12 +57,15 @@ async def resolve(tx: Transaction, asked: Sequence[tuple[UUID, UUID]]) -> dict[t
         known = found[row["org"], row["asked"]]
         known.contacts.append(row["id"])
         known.identities.extend(row["identities"])
+        known.conversations.extend(row["conversations"])
     return dict(found)
 
 
-async def clear_tasks(tx: Transaction, org: UUID, contacts: Sequence[UUID], title: str) -> None:
+async def clear_tasks(
+    tx: Transaction, org: UUID, contacts: Sequence[UUID], conversations: Sequence[UUID], title: str
+) -> None:
     """Tasks about them say nothing of them any more."""
-    await tx.execute(CLEAR_TASKS, org, list(contacts), title)
+    await tx.execute(CLEAR_TASKS, org, list(contacts), title, list(conversations))
 
 
 async def drop_import_parts(tx: Transaction, org: UUID, contacts: Sequence[UUID]) -> int:
