@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import asyncpg
 import msgspec
 
+from flotilla.telemetry import metrics
+
 
 class StoreAwayError(ConnectionError):
     """The connection to Postgres was lost: nothing was committed, or nobody knows."""
@@ -26,6 +28,13 @@ async def open_pool(dsn: str, connections: int) -> asyncpg.Pool:
 
 async def _prepare(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec("jsonb", encoder=_dump, decoder=msgspec.json.decode, schema="pg_catalog")
+    connection.add_query_logger(_counted)
+
+
+def _counted(logged: asyncpg.connection.LoggedQuery) -> None:
+    metrics.STATEMENTS.inc()
+    if logged.query.startswith("BEGIN"):
+        metrics.TRANSACTIONS.inc()
 
 
 async def _leave_as_is(_: asyncpg.Connection) -> None:

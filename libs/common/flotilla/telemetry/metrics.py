@@ -16,3 +16,5 @@ OUTBOX_ROWS = Gauge("flotilla_outbox_rows", "Events written and not yet confirme
 PARKED = Gauge("flotilla_parked_events", "Events parked, by state", ["state"])
 REQUESTS = Histogram("flotilla_request_seconds", "HTTP requests", ["route", "method", "status"])
 POOL_CONNECTIONS = Gauge("flotilla_postgres_connections", "Connections of the pool", ["state"])
+STATEMENTS = Counter("flotilla_statements_total", "Statements sent to Postgres, BEGIN and COMMIT too")
+TRANSACTIONS = Counter("flotilla_transactions_total", "Transactions begun")
