@@ -95,6 +95,24 @@ def with_customers() -> list[Bad]:
         Bad("weak password", "POST", "/v1/sign-up", 422, b'{"password": "1234"}', anonymous=True),
         Bad("unknown connector", "POST", "/v1/accounts", 422, b'{"connector": "fax", "name": "x"}'),
         Bad(
+            "a calendar that is none",
+            "POST",
+            "/v1/calendars",
+            422,
+            b'{"connector": "telegram", "name": "x", "credentials": {}}',
+        ),
+        Bad("call to nobody", "POST", "/v1/calls", 422, b'{"number": "112"}'),
+        Bad("nobody's conversation", "POST", f"/v1/conversations/{uuid4()}/typing", 404),
+        Bad(
+            "rent without days",
+            "POST",
+            "/v1/bd-offers",
+            422,
+            b'{"bd_account_id": "00000000-0000-7000-8000-000000000000", "kind": "rent", "title": "x",'
+            b' "price": {"amount_minor": 1, "currency": "EUR"}}',
+        ),
+        Bad("unsigned order", "POST", f"/v1/hooks/shopify/{uuid4()}", 404, b"{}", anonymous=True),
+        Bad(
             "partner of nothing",
             "POST",
             "/v1/partner-subscriptions",
