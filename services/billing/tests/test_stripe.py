@@ -83,8 +83,7 @@ async def _state(harness: Harness, org: UUID) -> tuple[str, str, str]:
 
 async def _settled(harness: Harness, org: UUID, checkout: dict[str, Any]) -> dict[str, Any]:
     async def done() -> dict[str, Any] | None:
-        answer = await harness.client(org).get(f"/v1/checkouts/{checkout['id']}")
-        shown: dict[str, Any] = answer.json()
+        shown: dict[str, Any] = (await harness.client(org).get(f"/v1/checkouts/{checkout['id']}")).json()
         return shown if shown["state"] != "pending" else None
 
     found = await eventually(done, what="Stripe was asked")
@@ -325,8 +324,8 @@ async def test_a_paid_subscription_ends_with_its_period_at_stripe(
 
 async def test_without_stripe_a_subscription_ends_at_once(billing: Harness, firm: Firm) -> None:
     assert (await firm.client.post("/v1/subscription/ending", {"cancel_at_period_end": True})).status == 202
-    event = await billing.spy.expect(SubscriptionCancelled, lambda event: event.org == firm.org)
-    assert event.data.changed["state"] == ["trialing", "cancelled"]
+    told = await billing.spy.expect(SubscriptionCancelled, lambda event: event.org == firm.org)
+    assert told.data.changed["state"] == ["trialing", "cancelled"]
     assert (await firm.client.post("/v1/subscription/checkouts", {"plan": "pro"})).status == 409
     assert (await firm.client.put("/v1/subscription", {"plan": "pro"})).json()["state"] == "active"
     assert (await _tell(billing, PLATFORM_ORG, _event("any", {}), PLATFORM_SECRET)).status == 404
@@ -347,5 +346,5 @@ def _used(requests: int) -> UsageRecorded:
 
 
 async def _is_used(harness: Harness, org: UUID) -> bool:
-    items = (await harness.client(org).get("/v1/usage")).json()["items"]
-    return any(each["feature"] == "ai_requests" and each["used"] > 0 for each in items)
+    usage = (await harness.client(org).get("/v1/usage")).json()
+    return any(each["feature"] == "ai_requests" and each["used"] > 0 for each in usage["items"])

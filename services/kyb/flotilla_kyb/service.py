@@ -7,12 +7,12 @@ from flotilla.events import kyb as events
 from flotilla.events import pipeline
 from flotilla.service import Service
 
-from flotilla_kyb import own
+from flotilla_kyb import handlers, own
 from flotilla_kyb.api import alerts, checks, counterparties, onboardings, sources
 from flotilla_kyb.asking import ask_gleif, ask_vies
 from flotilla_kyb.monitoring import check_overdue, monitor_due, recheck_due
 from flotilla_kyb.privacy import privacy
-from flotilla_kyb.sagas import ask_for_decision, onboarding
+from flotilla_kyb.sagas import onboarding
 from flotilla_kyb.settings import KybSettings
 
 service = Service(
@@ -23,7 +23,7 @@ service = Service(
     routes=(counterparties, checks, onboardings, alerts, sources),
     jobs=(ask_vies, ask_gleif),
     lanes=(Lane("sagas", wait=timedelta(milliseconds=100)),),
-    handlers=(ask_for_decision, onboarding.facts),
+    handlers=(handlers.ask_for_decision, onboarding.facts),
     timers=(monitor_due, check_overdue, recheck_due, onboarding.timer),
     sagas=(onboarding,),
     emits=(

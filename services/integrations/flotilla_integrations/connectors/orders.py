@@ -15,6 +15,8 @@ from flotilla_integrations.events import AUDIENCE
 from flotilla_integrations.store import connectors as store
 
 DELETED: Final = "deleted"
+NO_CURRENCY: Final = "X" * 3
+"""ISO 4217: no currency is involved."""
 
 
 async def keep(tx: Transaction, account: Account, order: Order) -> None:
@@ -74,7 +76,7 @@ async def delete(tx: Transaction, account: Account, external_id: str) -> None:
         number="",
         state=OrderState.DELETED,
         vendor_state=DELETED,
-        total=Money(amount_minor=0, currency="XXX"),
+        total=Money(amount_minor=0, currency=NO_CURRENCY),
         lines=[],
         identity_id=order_id,
         buyer=None,
