@@ -12,6 +12,7 @@ from flotilla.store.postgres import Transaction
 
 from flotilla_auth.domain.api_keys import ApiKey
 from flotilla_auth.domain.entities import Invitation, Organization, Session, User
+from flotilla_auth.domain.oauth_clients import OAuthClient
 from flotilla_auth.domain.teams import Team
 from flotilla_auth.store import users
 
@@ -119,6 +120,25 @@ def api_key(tx: Transaction, type_: type[events.ApiKey], now: ApiKey, **more: An
         **more,
     )
     tx.emit(event, org=now.organization_id, sequence=now.sequence)
+
+
+def oauth_client(tx: Transaction, type_: type[events.OAuthClient], now: OAuthClient, **more: Any) -> None:
+    """Emit the state of an OAuth client: for owners and administrators only."""
+    event = type_(
+        client_id=now.id,
+        name=now.name,
+        scopes=now.scopes,
+        role=now.role,
+        created_by=now.created_by,
+        secret_rotated_at=now.secret_rotated_at,
+        **more,
+    )
+    tx.emit(event, org=now.organization_id, sequence=now.sequence)
+
+
+def oauth_client_revoked(tx: Transaction, now: OAuthClient) -> None:
+    """The same of one that ended, and why."""
+    oauth_client(tx, events.OAuthClientRevoked, now, revoked_at=now.revoked_at, reason=now.revoke_reason)
 
 
 def invitation(tx: Transaction, type_: type[events.Invitation], now: Invitation, **more: Any) -> None:

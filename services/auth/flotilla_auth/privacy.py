@@ -35,6 +35,7 @@ privacy: Final = Privacy(
         "team_members": "skills",
         "roles": "what an organization calls its roles",
         "api_keys": "of programs",
+        "oauth_clients": "of programs",
         "presences": "one of four words",
         "feature_flags": "of features",
         "privacy_requests": _KEPT,

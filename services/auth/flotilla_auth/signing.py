@@ -1,8 +1,9 @@
 """The keys that sign access tokens: made, announced, changed and used."""
 
 import base64
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
@@ -18,6 +19,7 @@ from joserfc import jws, jwt
 from joserfc.jwk import OKPKey
 
 from flotilla_auth.domain import signing
+from flotilla_auth.domain.oauth_clients import OAuthClient
 from flotilla_auth.domain.signing import ACCESS_LIFETIME, PERIOD, SLACK, SigningKey
 from flotilla_auth.store import keys as store
 
@@ -54,32 +56,51 @@ class AccessTokens:
         now: datetime,
     ) -> str:
         """An access token (JWT, RFC 7519), good for `ACCESS_LIFETIME`."""
-        key = signing.signer(self._keys, now)
-        if key is None:
-            raise UnavailableError("No key to sign with yet: try again.", headers={"Retry-After": "5"})
-        issued = int(now.timestamp())
-        claims = {
-            "iss": ISSUER,
-            "sub": str(user_id),
-            "org": str(organization_id),
-            "sid": str(session_id),
-            "role": role,
-            **({"rid": str(role_id)} if role_id else {}),
-            "auth_time": int(authenticated_at.timestamp()),
-            "acr": f"aal{factors}",
-            "iat": issued,
-            "exp": issued + int(ACCESS_LIFETIME.total_seconds()),
-        }
-        header = {"alg": ALGORITHM, "kid": str(key.id)}
-        return jwt.encode(header, claims, self._opened[key.id], algorithms=[ALGORITHM])
+        return self._signed(
+            {
+                "sub": str(user_id),
+                "org": str(organization_id),
+                "sid": str(session_id),
+                "role": role,
+                **({"rid": str(role_id)} if role_id else {}),
+                "auth_time": int(authenticated_at.timestamp()),
+                "acr": f"aal{factors}",
+            },
+            now,
+        )
+
+    def sign_client(self, client: OAuthClient, scopes: Sequence[str], now: datetime | None = None) -> str:
+        """An access token of a program: what it may is in it, and who answers for it."""
+        return self._signed(
+            {
+                "sub": str(client.created_by),
+                "org": str(client.organization_id),
+                "sid": str(client.id),
+                "role": client.role,
+                "scope": " ".join(scopes),
+            },
+            now or datetime.now(UTC),
+        )
 
     def sign_document(self, payload: bytes, type_: str, now: datetime) -> tuple[str, SigningKey]:
         """A document signed for good (JWS, RFC 7515, compact), and the key that did."""
+        key = self._signer(now)
+        header = {"alg": ALGORITHM, "kid": str(key.id), "typ": type_}
+        return jws.serialize_compact(header, payload, self._opened[key.id], algorithms=[ALGORITHM]), key
+
+    def _signer(self, now: datetime) -> SigningKey:
         key = signing.signer(self._keys, now)
         if key is None:
             raise UnavailableError("No key to sign with yet: try again.", headers={"Retry-After": "5"})
-        header = {"alg": ALGORITHM, "kid": str(key.id), "typ": type_}
-        return jws.serialize_compact(header, payload, self._opened[key.id], algorithms=[ALGORITHM]), key
+        return key
+
+    def _signed(self, claims: Mapping[str, Any], now: datetime) -> str:
+        key = self._signer(now)
+        issued = int(now.timestamp())
+        times = {"iat": issued, "exp": issued + int(ACCESS_LIFETIME.total_seconds())}
+        header = {"alg": ALGORITHM, "kid": str(key.id)}
+        whole = {"iss": ISSUER, **claims, **times}
+        return jwt.encode(header, whole, self._opened[key.id], algorithms=[ALGORITHM])
 
     def _open(self, key: SigningKey) -> OKPKey:
         raw = self._keyring.open(key.sealed_private_key, key.id.bytes)

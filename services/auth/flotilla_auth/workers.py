@@ -8,7 +8,14 @@ from flotilla.bus.declare import Worker
 from flotilla_auth.domain import lockout
 from flotilla_auth.resources import own
 from flotilla_auth.signing import read_keys, rotate
-from flotilla_auth.store import credentials, email_tokens, oidc_flows, pending_sign_ins, sessions
+from flotilla_auth.store import (
+    credentials,
+    email_tokens,
+    oauth_clients,
+    oidc_flows,
+    pending_sign_ins,
+    sessions,
+)
 
 KEEP_EXPIRED = timedelta(days=1)
 """Expired sessions stay this long: a spent token that comes late is still known as one."""
@@ -30,6 +37,7 @@ async def sweep(app: App) -> None:
     await email_tokens.forget_expired(app.db)
     await pending_sign_ins.forget_expired(app.db)
     await oidc_flows.forget_expired(app.db)
+    await oauth_clients.forget_expired(app.db)
     await credentials.forget_old_attempts(app.db, timedelta(hours=lockout.FORGET_HOURS))
     while organizations := await sessions.organizations_with_expired(app.db, KEEP_EXPIRED):
         async with app.db.transaction(organizations) as tx:

@@ -12,6 +12,7 @@ from flotilla.events.auth import (
     ApiKey,
     ApiKeyCreated,
     ApiKeyRevoked,
+    OAuthClientRevoked,
     Organization,
     OrganizationCreated,
     OrganizationSuspended,
@@ -177,6 +178,20 @@ async def _mark(app: "App", revoked: Sequence[UUID]) -> None:
             await pipeline.execute()
     except RedisError as error:  # The table and the memory of each process refuse them all the same.
         log.warning("revocation.unmarked", revoked=len(revoked), error=str(error))
+
+
+async def mark_revoked_clients(app: "App", batch: Sequence[Received[OAuthClientRevoked]]) -> None:
+    """The same of OAuth clients, whose tokens name them as a person's name their session."""
+    await _mark(app, [event.data.client_id for event in batch])
+
+
+@reaction(OAuthClientRevoked, lane=SECURITY.name, prepare=mark_revoked_clients)
+async def keep_revoked_clients(
+    tx: Transaction, batch: Sequence[Received[OAuthClientRevoked]], marked: None
+) -> None:
+    """Clients whose tokens are refused, also while Redis is down."""
+    await store.keep_ended(tx, [(event.data.client_id, event.data.revoked_at) for event in batch])
+    await tx.notify(CHANNEL, SESSIONS)
 
 
 @reaction(ApiKeyRevoked, lane=SECURITY.name, prepare=mark_revoked_keys)

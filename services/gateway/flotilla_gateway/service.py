@@ -64,6 +64,7 @@ service = Service(
         handlers.keep_ended_sessions,
         handlers.keep_api_keys,
         handlers.tell_revoked_keys,
+        handlers.keep_revoked_clients,
         handlers.keep_entitlements,
     ),
     emits=(ApiKeyUsed,),

@@ -171,3 +171,32 @@ async def test_a_programs_socket_closes_with_its_key(tmp_path: Path) -> None:
                 await socket.wait_closed()
             await open_still.send("hello")
             assert await open_still.recv() == "hello"
+
+
+async def test_a_clients_token_becomes_a_principal_with_its_scopes(edge: World) -> None:
+    org, client, maker = new_id(), new_id(), new_id()
+    token = edge.token(org=str(org), sid=str(client), sub=str(maker), role="admin", scope="things:read")
+    answer = await ask(edge.port, "GET", "/v1/things", token=token)
+    assert answer.status == 200, answer.body
+    principal = edge.principal()
+    assert (principal.actor, principal.user_id) == (f"oauth_client:{client}", maker)
+    assert principal.scopes == ("things:read",)
+    assert not principal.may("contacts:read"), "admins may, this client may not"
+    assert not principal.authenticated_within(10**9), "nothing that takes a recent proof"
+    policy = answer.header("ratelimit-policy") or ""
+    assert policy.startswith('"api";'), "counted with the other programs of its organization"
+    none = edge.token(org=str(org), sid=str(client), sub=str(maker), role="owner", scope="")
+    assert (await ask(edge.port, "GET", "/v1/things", token=none)).status == 200
+    assert edge.principal().scopes == ()
+
+
+async def test_a_persons_token_says_when_and_by_what_they_proved_who_they_are(edge: World) -> None:
+    now = int(time.time())
+    assert (
+        await ask(edge.port, "GET", "/v1/things", token=edge.token(auth_time=now, acr="aal2"))
+    ).status == 200
+    principal = edge.principal()
+    assert (principal.authenticated_at, principal.factors) == (now, 2)
+    assert principal.authenticated_within(60)
+    assert (await ask(edge.port, "GET", "/v1/things", token=edge.token())).status == 200
+    assert not edge.principal().authenticated_within(10**6), "an old token says nothing of it"

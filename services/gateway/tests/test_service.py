@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from flotilla.events.auth import (
+    OAuthClientRevoked,
     OrganizationSuspended,
     OrganizationUpdated,
     RoleUpdated,
@@ -35,6 +36,33 @@ async def test_keys_come_by_event_and_rotate(fleet: Fleet) -> None:
     await fleet.rotated(fleet.key, sequence=3)
     await fleet.becomes(401, second.token())
     assert (await fleet.ask(fleet.key.token())).status == 200
+
+
+async def test_a_revoked_clients_tokens_are_refused_in_memory_and_in_redis(fleet: Fleet) -> None:
+    client, org = new_id(), new_id()
+    token = fleet.key.token(sid=str(client), org=str(org), scope="things:read")
+    assert (await fleet.ask(token)).status == 200
+    now = datetime.now(UTC)
+    revoked = OAuthClientRevoked(
+        client_id=client,
+        name="ERP",
+        scopes=["things:read"],
+        role="admin",
+        created_by=new_id(),
+        secret_rotated_at=now,
+        revoked_at=now,
+        reason="revoked",
+    )
+    await fleet.gateway.publish(revoked, org=org, sequence=2)
+    await fleet.becomes(401, token)
+    app = fleet.gateway.app
+    assert app.redis is not None
+    await app.redis.delete(revocation_key(str(client)))
+
+    async def refused() -> bool:
+        return (await fleet.ask(token)).status == 401
+
+    await eventually(refused, what="refused where Redis has lost it")
 
 
 async def test_an_ended_session_is_refused_in_memory_and_in_redis(fleet: Fleet) -> None:

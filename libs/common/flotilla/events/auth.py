@@ -243,6 +243,38 @@ class ApiKeyRevoked(ApiKey, frozen=True, kw_only=True):
     """`revoked`, or `creator_changed` where who made it left or lost permissions."""
 
 
+class OAuthClient(Event, frozen=True, kw_only=True):
+    """The state of a partner's program that fetches access tokens; its secret is written nowhere."""
+
+    client_id: UUID
+    name: str
+    scopes: list[str]
+    """Permissions that its tokens may carry."""
+    role: str
+    """Its creator's, whose view of the organization it has."""
+    created_by: UUID
+    secret_rotated_at: Moment
+
+
+@_event("oauth_client.created.v1", subject="client_id")
+class OAuthClientCreated(OAuthClient, frozen=True, kw_only=True):
+    """A partner's program may fetch tokens."""
+
+
+@_event("oauth_client.secret_rotated.v1", subject="client_id")
+class OAuthClientSecretRotated(OAuthClient, frozen=True, kw_only=True):
+    """It has another secret."""
+
+
+@_event("oauth_client.revoked.v1", subject="client_id")
+class OAuthClientRevoked(OAuthClient, frozen=True, kw_only=True):
+    """It may no longer: it and its tokens are refused from now on."""
+
+    revoked_at: Moment
+    reason: str
+    """`revoked`, or `creator_changed` where who made it left or lost permissions."""
+
+
 class Invitation(Event, frozen=True, kw_only=True):
     """The state of an invitation."""
 

@@ -23,18 +23,20 @@ CACHE_SIZE: Final = 20_000
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """A signed-in person, or a program with an API key, acting for one organization."""
+    """A signed-in person, or a program with an API key or a client's token, acting for one organization."""
 
     org: UUID
     user_id: UUID
-    """Of a program: who made its key."""
+    """Of a program: who made its key or client."""
     session_id: UUID
-    """Of a program: its API key's id."""
+    """Of a program: its API key's, or its client's, id."""
     role: str
     expires_at: int
     """Unix seconds."""
     scopes: tuple[str, ...] | None = None
     """All that a program may, of what its key's maker may; None for people."""
+    program: str = "api_key"
+    """What a program came with: `api_key`, or `oauth_client`."""
     authenticated_at: int = 0
     """Unix seconds: when they last proved who they are, by all factors they have; 0 for programs."""
     factors: int = 1
@@ -51,7 +53,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def actor(self) -> str:
         """As events name it."""
-        return f"user:{self.user_id}" if self.scopes is None else f"api_key:{self.session_id}"
+        return f"user:{self.user_id}" if self.scopes is None else f"{self.program}:{self.session_id}"
 
     @property
     def sees_everything(self) -> bool:

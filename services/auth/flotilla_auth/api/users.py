@@ -29,7 +29,7 @@ from flotilla_auth.api.views import UserView
 from flotilla_auth.domain import roles
 from flotilla_auth.domain.entities import User
 from flotilla_auth.domain.own_roles import OwnRole, permissions_of
-from flotilla_auth.store import api_keys, invitations, organizations, users
+from flotilla_auth.store import api_keys, invitations, oauth_clients, organizations, users
 from flotilla_auth.store import roles as role_store
 
 routes = Routes("/v1/users", tag="users")
@@ -112,7 +112,9 @@ async def _follow_up(tx: Transaction, before: User, now: User) -> None:
     # An invitation somebody made and kept would be their way back.
     for revoked in await invitations.revoke_by(tx, now.organization_id, now.id):
         events.invitation(tx, InvitationRevoked, revoked)
-    # So would a key that they made.
+    # So would a key, or a client, that they made.
+    for client in await oauth_clients.revoke_by(tx, now.organization_id, now.id):
+        events.oauth_client_revoked(tx, client)
     for key in await api_keys.revoke_by(tx, now.organization_id, now.id):
         events.api_key(tx, ApiKeyRevoked, key, revoked_at=key.revoked_at, reason=key.revoke_reason)
 

@@ -37,6 +37,11 @@ def new_flow_token() -> str:
     return f"flw_{secrets.token_urlsafe(_BYTES)}"
 
 
+def new_client_secret() -> str:
+    """256 bits, as above: an OAuth client's."""
+    return f"fls_{secrets.token_urlsafe(_BYTES)}"
+
+
 def digest(token: str) -> bytes:
     """What is stored and looked up. Plain SHA-256: nobody guesses 256 bits, so nothing is gained by slowness."""
     return hashlib.sha256(token.encode()).digest()

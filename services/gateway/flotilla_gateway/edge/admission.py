@@ -40,7 +40,7 @@ class Admission:
         budget, name = self._budget(session, limit, caller)
         decision = await count(self.limiter, budget, name, session.session)
         if decision.verdict is Verdict.REVOKED:
-            what = "API key was revoked" if session.is_program else "session has ended. Sign in again"
+            what = "program was revoked" if session.is_program else "session has ended. Sign in again"
             raise UnauthorizedError(f"This {what}.")
         if feature is not None:
             self.entitlements.check(session.org_id, feature)

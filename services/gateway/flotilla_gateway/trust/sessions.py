@@ -2,7 +2,7 @@
 
 from flotilla_gateway.trust.api_keys import PREFIX, ApiKeys
 from flotilla_gateway.trust.session import Session
-from flotilla_gateway.trust.tokens import Tokens
+from flotilla_gateway.trust.tokens import ClientSession, Tokens
 
 
 class Sessions:
@@ -19,5 +19,8 @@ class Sessions:
         return self._tokens.session(credential)
 
     def is_over(self, session: Session) -> bool:
-        """Whether a program's key was revoked, or has expired, meanwhile; people's are ended by the live channel."""
+        """Whether a program's key or client was revoked, or has expired, meanwhile; people's are ended by the live
+        channel."""
+        if isinstance(session, ClientSession):
+            return self._tokens.is_over(session)
         return session.is_program and not self._api_keys.is_good(session.session)

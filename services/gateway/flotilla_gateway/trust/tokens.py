@@ -50,6 +50,8 @@ class Claims(msgspec.Struct, frozen=True):
     """When they last proved who they are (OpenID Connect Core, section 2)."""
     acr: str = "aal1"
     """`aal2`: by two factors (NIST SP 800-63B)."""
+    scope: str | None = None
+    """All that a program may, whose client `sid` names; `sub` made it. None: a person's."""
     rid: UUID | None = None
     """Their organization's own role, where they have one."""
 
@@ -64,6 +66,19 @@ class PersonSession(Session):
             claims.org, claims.sid, f"user:{claims.sub}", f"{claims.org}:{claims.sub}", claims.exp
         )
         self.claims = claims
+
+
+class ClientSession(PersonSession):
+    """A partner's program, as a token that it fetched shows it: counted with its organization's other programs."""
+
+    __slots__ = ()
+
+    is_program = True
+
+    def __init__(self, claims: Claims) -> None:
+        super().__init__(claims)
+        self.actor = f"oauth_client:{claims.sid}"
+        self.bucket = str(claims.org)
 
 
 class Tokens:
@@ -92,6 +107,10 @@ class Tokens:
             self._sign(session, now)
         return session
 
+    def is_over(self, session: Session) -> bool:
+        """Whether what was good has ended meanwhile."""
+        return self._standing.has_ended(UUID(session.session)) or session.expires_at <= self._now()
+
     def _verify(self, token: bytes, now: float) -> PersonSession:
         claims = self._read(token)
         if claims.exp <= now:
@@ -102,7 +121,8 @@ class Tokens:
             raise UnauthorizedError(f"The access token is not one that is good here. {_SIGN_IN}")
         while len(self._known) >= KEPT_TOKENS:
             del self._known[next(iter(self._known))]
-        session = self._known[token] = PersonSession(claims)
+        made = PersonSession if claims.scope is None else ClientSession
+        session = self._known[token] = made(claims)
         return session
 
     def _read(self, token: bytes) -> Claims:
@@ -149,6 +169,8 @@ class Tokens:
             grants=None if role_id is None else self._standing.grants(claims.org, role_id),
             authenticated_at=claims.auth_time,
             factors=2 if claims.acr == "aal2" else 1,
+            scopes=None if claims.scope is None else tuple(claims.scope.split()),
+            program="api_key" if claims.scope is None else "oauth_client",
             expires_at=int(now + LIFETIME_SECONDS),
         )
         session.principal = self._signer.sign(principal).encode()
