@@ -1,6 +1,7 @@
 """What an organization arranges for itself: people's work, programs, money, figures, and what it says of people."""
 
-from flotilla.testing.people import Person
+from flotilla.testing import eventually
+from flotilla.testing.people import PASSWORD, Person
 
 NOWHERE = "http://127.0.0.1:9"
 """Nobody listens there."""
@@ -15,6 +16,7 @@ async def arrange(owner: Person, ids: dict[str, str]) -> dict[str, str]:
         **await _calendars(owner),
         **await _figures(owner),
         **await _features(owner),
+        **await _judgements(owner, ids),
         **await _requests(owner, ids),
         **await _replays(owner),
     }
@@ -61,6 +63,29 @@ async def _figures(owner: Person) -> dict[str, str]:
         "report_id": report["id"],
         "report_run_id": run["id"],
     }
+
+
+async def _judgements(owner: Person, ids: dict[str, str]) -> dict[str, str]:
+    """A customer is asked how it was, and the owner judges how a colleague led the conversation."""
+    survey = await owner.ok("POST", "/v1/surveys", {"name": "How was it?", "kind": "csat"})
+    criterion = await owner.ok("POST", "/v1/quality/criteria", {"name": "Friendly"})
+    email = f"{ids['message_id']}@example.org"
+    invited = await owner.ok("POST", "/v1/invitations", {"email": email, "role": "team_member"})
+    joining = {"token": invited["token"], "name": "Max", "password": PASSWORD}
+    joined = await owner.ok("POST", "/v1/invitations/accept", joining)
+    judged = {
+        "conversation_id": ids["conversation_id"],
+        "agent_id": joined["user"]["id"],
+        "scores": [{"criterion_id": criterion["id"], "score": 4}],
+    }
+
+    async def reviewed() -> dict[str, str]:
+        # analytics hears of the conversation a moment after messaging has opened it.
+        made: dict[str, str] = await owner.ok("POST", "/v1/quality/reviews", judged)
+        return made
+
+    review = await eventually(reviewed, what="a review")
+    return {"survey_id": survey["id"], "criterion_id": criterion["id"], "review_id": review["id"]}
 
 
 async def _features(owner: Person) -> dict[str, str]:

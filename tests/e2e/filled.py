@@ -223,13 +223,15 @@ async def _counterparties(owner: Person, deal_id: str) -> dict[str, str]:
     wanted = {"name": "Ink & Paper GmbH", "country": "DE", "vat_number": UNKNOWN_VAT_NUMBER}
     counterparty = await owner.ok("POST", "/v1/counterparties", wanted)
     path = f"/v1/counterparties/{counterparty['id']}"
+    onboarding = await owner.ok("POST", f"{path}/onboardings", {"deal_id": deal_id})
     alert = await first(owner, f"/v1/counterparty-alerts?counterparty_id={counterparty['id']}")
     return {
         "counterparty_id": counterparty["id"],
         "check_id": (await first(owner, f"{path}/checks"))["id"],
         "snapshot_id": (await first(owner, f"{path}/snapshots"))["id"],
         "alert_id": alert["id"],
-        "onboarding_id": (await owner.ok("POST", f"{path}/onboardings", {"deal_id": deal_id}))["id"],
+        "onboarding_id": onboarding["id"],
+        "saga_id@kyb": onboarding["saga_id"],
     }
 
 
