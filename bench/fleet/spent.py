@@ -1,0 +1,92 @@
+"""What a fleet has spent so far: CPU by process, and what each service asked of Postgres and took from the broker."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+from flotilla.fleet import Fleet
+from prometheus_client.parser import text_string_to_metric_families
+
+TICKS: Final = os.sysconf("SC_CLK_TCK")
+COUNTED: Final = {
+    "statements": "flotilla_statements_total",
+    "transactions": "flotilla_transactions_total",
+    "deliveries": "flotilla_batch_events_sum",
+    "batches": "flotilla_batch_events_count",
+    "published": "flotilla_events_published_total",
+}
+"""What a service counts for /metrics."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds of CPU by process, and by service what it counted."""
+
+    cpu: Mapping[str, float]
+    asked: Mapping[str, Mapping[str, float]]
+
+    def since(self, before: "Spent") -> "Spent":
+        """Only what came after."""
+        cpu = {name: seconds - before.cpu.get(name, 0.0) for name, seconds in self.cpu.items()}
+        asked = {
+            service: {name: value - before.asked[service][name] for name, value in counts.items()}
+            for service, counts in self.asked.items()
+        }
+        return Spent(cpu, asked)
+
+
+async def spent(fleet: Fleet, others: Mapping[str, int]) -> Spent:
+    """Up to now; `others` are processes that are no part of the fleet, by name."""
+    asked = {}
+    async with aiohttp.ClientSession() as session:
+        for name in fleet.instance.services:
+            async with session.get(f"{fleet.instance.service_url(name)}/metrics") as answer:
+                asked[name] = _counted(await answer.text())
+    return Spent(cpu_by_process(pids(fleet) | dict(others)), asked)
+
+
+def _counted(text: str) -> dict[str, float]:
+    found = dict.fromkeys(COUNTED, 0.0)
+    wanted = {metric: name for name, metric in COUNTED.items()}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if name := wanted.get(sample.name):
+                found[name] += sample.value
+    return found
+
+
+def pids(fleet: Fleet) -> dict[str, int]:
+    """The main process of each service and server that runs here."""
+    found = {name: record.pid for name in fleet.instance.services if (record := fleet.processes.record(name))}
+    return found | {server.name: pid for server in fleet.servers() if (pid := server.status().pid)}
+
+
+def cpu_by_process(roots: Mapping[str, int]) -> dict[str, float]:
+    """Seconds so far of each, children included."""
+    names = {pid: name for name, pid in roots.items()}
+    standing = {int(path.name): _stat(path) for path in _processes()}
+    used: dict[str, float] = defaultdict(float)
+    for pid, (_, seconds) in standing.items():
+        root = pid
+        while root not in names and root in standing and standing[root][0] > 1:
+            root = standing[root][0]
+        if root in names:
+            used[names[root]] += seconds
+    return dict(used)
+
+
+def _processes() -> Iterator[Path]:
+    return (path for path in Path("/proc").iterdir() if path.name.isdigit())
+
+
+def _stat(path: Path) -> tuple[int, float]:
+    """The parent, and the CPU of the process and of its children that have ended."""
+    try:
+        fields = (path / "stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0, 0.0
+    return int(fields[1]), sum(int(each) for each in fields[11:15]) / TICKS
