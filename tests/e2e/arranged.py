@@ -36,8 +36,9 @@ async def _teams(owner: Person, ids: dict[str, str]) -> dict[str, str]:
 async def _programs(owner: Person) -> dict[str, str]:
     """A program's key, and something paid beforehand."""
     key = await owner.ok("POST", "/v1/api-keys", {"name": "ERP", "scopes": ["contacts:read"]})
+    client = await owner.ok("POST", "/v1/oauth-clients", {"name": "ERP", "scopes": ["contacts:read"]})
     await owner.ok("POST", "/v1/wallet/top-ups", {"amount": EUROS})
-    return {"api_key_id": key["id"]}
+    return {"api_key_id": key["id"], "client_id": client["id"]}
 
 
 async def _calendars(owner: Person) -> dict[str, str]:

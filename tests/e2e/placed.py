@@ -17,17 +17,27 @@ INSERT INTO integrations.voice_calls (organization_id, id, account_id, direction
 SELECT organization_id, $2, id, 'inbound', 'completed', $2 FROM integrations.accounts
 WHERE organization_id = $1 LIMIT 1"""
 
+IDENTITY = """
+INSERT INTO auth.identities (id, user_id, provider, issuer, subject_hash)
+VALUES ($1, $2, 'none', 'https://example.org', uuid_send($1))"""
+
 
 async def place(instance: Instance, owner: Person) -> dict[str, str]:
-    """An event parked in each service, a request to Stripe, and a call; their ids."""
+    """An event parked in each service, a request to Stripe, a call, an account elsewhere of the owner; their ids."""
     org = UUID((await owner.ok("GET", "/v1/organization"))["id"])
-    parked, request, call = new_id(), new_id(), new_id()
+    parked, request, call, identity = (new_id() for _ in range(4))
     admin = await asyncpg.connect(instance.admin_dsn())
     try:
         for service in instance.services:
             await admin.execute(PARKED.format(service=service), parked, org)
         await admin.execute(STRIPE_REQUEST, org, request)
+        await admin.execute(IDENTITY, identity, UUID(owner.user["id"]))
         await admin.execute(CALL, org, call)
     finally:
         await admin.close()
-    return {"event_id": str(parked), "request_id": str(request), "call_id": str(call)}
+    return {
+        "event_id": str(parked),
+        "request_id": str(request),
+        "call_id": str(call),
+        "identity_id": str(identity),
+    }
