@@ -2,9 +2,12 @@
 
 import asyncio
 import time
+from functools import partial
+from typing import Any
 
 import pytest
-from flotilla.events.auth import MailSent, SessionEnded, UserEmailVerified, UserPasswordChanged
+from flotilla.events.auth import SessionEnded
+from flotilla.events.security import MailSent, UserEmailVerified, UserPasswordChanged
 from flotilla.testing import Harness, eventually
 from flotilla.testing.mailbox import Mailbox, text_of, token_of
 from flotilla_auth.domain.opaque import digest
@@ -15,6 +18,14 @@ from flotilla_auth.workers import sweep
 VERIFY = "/verify-email"
 RESET = "/reset-password"
 OTHER = "nine herons wait at the weir"
+
+
+def _ended(session_id: object, event: Any) -> bool:
+    return bool(event.data.session_id == session_id)
+
+
+def _of(org: object, event: Any) -> bool:
+    return bool(event.org == org)
 
 
 async def reset_token(auth: Harness, mailbox: Mailbox, email: str) -> str:
@@ -65,14 +76,14 @@ async def test_a_new_password_ends_every_session_everywhere(
     assert await complete(auth, token) == 204
 
     for session in (owner.session, there.session):
-        ended = await auth.spy.expect(SessionEnded, lambda event, s=session: event.data.session_id == s)
+        ended = await auth.spy.expect(SessionEnded, partial(_ended, session))
         assert ended.data.reason == "password_changed"
     assert (await people.refresh(owner.refresh_token)).status == 401
     assert (await people.refresh(there.refresh_token)).status == 401
     assert (await people.sign_in(owner.email)).status == 401
     assert (await people.sign_in(owner.email, OTHER)).status == 200
     for org in (owner.org, there.org):
-        told = await auth.spy.expect(UserPasswordChanged, lambda event, o=org: event.org == o)
+        told = await auth.spy.expect(UserPasswordChanged, partial(_of, org))
         assert told.data.how == "reset"
     await mailbox.expect(owner.email, "/forgot-password")
     assert (await owner.client.get("/v1/me")).json()["email_verified"] is True, "the mail reached them"

@@ -2,12 +2,18 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 from flotilla.events.auth import SessionEnded
 from flotilla.testing import Harness
 from flotilla_auth.domain.opaque import digest
 from flotilla_auth.testing import People, Person, claims
 from flotilla_auth.workers import sweep
+
+
+def _ended(session_id: object, event: Any) -> bool:
+    return bool(event.data.session_id == session_id)
 
 
 async def test_each_refresh_gives_the_next_token(people: People, owner: Person) -> None:
@@ -93,7 +99,7 @@ async def test_all_others_are_ended_at_once(auth: Harness, people: People, owner
 
     assert {(await people.refresh(other.refresh_token)).status for other in others} == {401}
     for other in others:
-        await auth.spy.expect(SessionEnded, lambda event, o=other: event.data.session_id == o.session)
+        await auth.spy.expect(SessionEnded, partial(_ended, other.session))
     assert (await people.refresh(owner.refresh_token)).status == 200
     assert (await people.refresh(member.refresh_token)).status == 200, "another person's"
 

@@ -91,6 +91,6 @@ async def test_nobody_writes_to_a_deleted_contact(campaign: Harness, org: UUID, 
 
     async def quiet() -> bool:
         sql = "SELECT count(*) FROM listening WHERE organization_id = $1 AND over_at IS NULL"
-        return (await campaign.app.db.fetchval(sql, org)) == 0
+        return bool(await campaign.app.db.fetchval(sql, org) == 0)
 
     await eventually(quiet, what="nobody of theirs is listened for")

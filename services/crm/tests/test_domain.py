@@ -1,5 +1,6 @@
 """Rules without servers."""
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -86,6 +87,7 @@ def test_events_name_changed_custom_fields_without_their_values() -> None:
 
 
 ORG = new_id()
+WROTE_AT = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 
 
 def _stranger(email: str | None = None, phone: str | None = None, org: UUID = ORG) -> Stranger:
@@ -93,6 +95,7 @@ def _stranger(email: str | None = None, phone: str | None = None, org: UUID = OR
         org=org,
         identity_id=new_id(),
         proposed_id=new_id(),
+        wrote_at=WROTE_AT,
         channel="telegram",
         account_id=new_id(),
         sender=SenderProfile(address="1", email=email, phone=phone),
@@ -137,6 +140,7 @@ def test_what_a_channel_says_wrong_is_left_out() -> None:
         org=ORG,
         identity_id=new_id(),
         proposed_id=new_id(),
+        wrote_at=WROTE_AT,
         channel="telegram",
         account_id=new_id(),
         sender=SenderProfile(

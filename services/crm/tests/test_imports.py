@@ -114,7 +114,9 @@ async def test_a_file_that_cannot_be_read_on_fails_with_the_reason(crm: Harness,
     found = await _run(crm, org, path, **body)
     assert found["state"] == "failed"
     assert "quote" in found["reason"]
-    await crm.spy.expect(ImportFinished, lambda event: event.org == org and "quote" in event.data.reason)
+    await crm.spy.expect(
+        ImportFinished, lambda event: event.org == org and "quote" in (event.data.reason or "")
+    )
 
 
 async def test_what_cannot_be_imported(crm: Harness, org: UUID) -> None:

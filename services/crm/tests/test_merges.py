@@ -100,7 +100,7 @@ async def test_a_merge_moves_everything_and_says_so(crm: Harness, org: UUID) -> 
 
     async def noted() -> bool:
         items = (await _get(crm, org, f"/v1/contacts/{winner}/timeline"))["items"]
-        return sum(item["kind"] == "message.received" for item in items) == 2
+        return bool(sum(item["kind"] == "message.received" for item in items) == 2)
 
     await eventually(noted, what="what they write now is the winner's")
 

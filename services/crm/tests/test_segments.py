@@ -116,7 +116,7 @@ async def _matched(crm: Harness, org: UUID, condition: Json) -> int:
     return int(answer.json()["contacts"])
 
 
-def _is(field: str, operator: str, *value: Any) -> Json:
+def _is(field: str, operator: Any, *value: Any) -> Json:
     return {"field": field, "operator": operator, **({"value": value[0]} if value else {})}
 
 

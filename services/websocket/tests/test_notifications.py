@@ -1,6 +1,7 @@
 """What people are told: once, in their list and live, as they want it."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -27,10 +28,20 @@ async def anna(live: Harness, org: UUID) -> Client:
     return live.client(org, "team_member", user_id=await joined(live, org))
 
 
+def _is_about(notification_id: UUID, event: Any) -> bool:
+    return bool(event.data.notification_id == notification_id)
+
+
 async def joined(live: Harness, org: UUID, user_id: UUID | None = None) -> UUID:
     """Somebody is a member from now on, and websocket knows."""
     user_id = user_id or new_id()
-    fields = {"email": "a@b.c", "name": "Anna", "role": "team_member", "locale": "en", "state": "active"}
+    fields: dict[str, Any] = {
+        "email": "a@b.c",
+        "name": "Anna",
+        "role": "team_member",
+        "locale": "en",
+        "state": "active",
+    }
     await live.publish(UserCreated(user_id=user_id, **fields), org=org, sequence=1)
 
     async def known() -> bool:
@@ -104,9 +115,7 @@ async def test_one_is_read_and_then_all(live: Harness, org: UUID, anna: Client) 
     assert (await anna.post("/v1/notifications/read", {})).json() == {"read": 4, "unread": 0}
     for wish in wishes:
         about = wish.notification_id
-        await live.spy.expect(
-            NotificationRead, lambda event, about=about: event.data.notification_id == about
-        )
+        await live.spy.expect(NotificationRead, partial(_is_about, about))
     assert len(live.spy.of(NotificationRead, org)) == 5
 
 
@@ -215,6 +224,6 @@ async def test_notifications_have_their_time(live: Harness, org: UUID, anna: Cli
     live.app.jobs_wake.set()
 
     async def gone() -> bool:
-        return (await anna.get("/v1/notifications")).json()["items"] == []
+        return bool((await anna.get("/v1/notifications")).json()["items"] == [])
 
     await eventually(gone)
