@@ -7,6 +7,7 @@ from uuid import UUID
 
 from flotilla.cause import Cause
 from flotilla.events import auth as events
+from flotilla.events import security as security_events
 from flotilla.events.base import Event
 from flotilla.store.postgres import Transaction
 
@@ -122,7 +123,9 @@ def api_key(tx: Transaction, type_: type[events.ApiKey], now: ApiKey, **more: An
     tx.emit(event, org=now.organization_id, sequence=now.sequence)
 
 
-def oauth_client(tx: Transaction, type_: type[events.OAuthClient], now: OAuthClient, **more: Any) -> None:
+def oauth_client(
+    tx: Transaction, type_: type[security_events.OAuthClient], now: OAuthClient, **more: Any
+) -> None:
     """Emit the state of an OAuth client: for owners and administrators only."""
     event = type_(
         client_id=now.id,
@@ -138,7 +141,9 @@ def oauth_client(tx: Transaction, type_: type[events.OAuthClient], now: OAuthCli
 
 def oauth_client_revoked(tx: Transaction, now: OAuthClient) -> None:
     """The same of one that ended, and why."""
-    oauth_client(tx, events.OAuthClientRevoked, now, revoked_at=now.revoked_at, reason=now.revoke_reason)
+    oauth_client(
+        tx, security_events.OAuthClientRevoked, now, revoked_at=now.revoked_at, reason=now.revoke_reason
+    )
 
 
 def invitation(tx: Transaction, type_: type[events.Invitation], now: Invitation, **more: Any) -> None:

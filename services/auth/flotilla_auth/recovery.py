@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from flotilla.events.auth import UserEmailVerified, UserPasswordChanged
+from flotilla.events.security import UserEmailVerified, UserPasswordChanged
 from flotilla.http import NotFoundError
 from flotilla.http.work import RequestWork
 from flotilla.store.postgres import Transaction

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from flotilla.app import App
 from flotilla.cause import Cause
-from flotilla.events.auth import (
+from flotilla.events.security import (
     UserRecoveryCodeUsed,
     UserSecondFactorAdded,
     UserSecondFactorFailed,

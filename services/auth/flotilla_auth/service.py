@@ -1,7 +1,7 @@
 """Auth's table of contents."""
 
 from flotilla.bus.declare import Lane
-from flotilla.events import auth, billing, messaging, pipeline, websocket
+from flotilla.events import auth, billing, messaging, pipeline, security, websocket
 from flotilla.events import privacy as privacy_events
 from flotilla.service import Service
 
@@ -45,27 +45,27 @@ service = Service(
         auth.UserLoggedIn,
         auth.UserSignInFailed,
         auth.SessionEnded,
-        auth.UserEmailVerified,
-        auth.UserPasswordChanged,
-        auth.UserSecondFactorAdded,
-        auth.UserSecondFactorRemoved,
-        auth.UserSecondFactorFailed,
-        auth.UserRecoveryCodeUsed,
-        auth.UserRecoveryCodeRenewed,
-        auth.UserStepUpPassed,
-        auth.UserIdentityLinked,
-        auth.UserIdentityUnlinked,
-        auth.MailSent,
-        auth.MailFailed,
+        security.UserEmailVerified,
+        security.UserPasswordChanged,
+        security.UserSecondFactorAdded,
+        security.UserSecondFactorRemoved,
+        security.UserSecondFactorFailed,
+        security.UserRecoveryCodeUsed,
+        security.UserRecoveryCodeRenewed,
+        security.UserStepUpPassed,
+        security.UserIdentityLinked,
+        security.UserIdentityUnlinked,
+        security.MailSent,
+        security.MailFailed,
         auth.InvitationCreated,
         auth.InvitationAccepted,
         auth.InvitationRevoked,
         auth.SigningKeyRotated,
         auth.ApiKeyCreated,
         auth.ApiKeyRevoked,
-        auth.OAuthClientCreated,
-        auth.OAuthClientSecretRotated,
-        auth.OAuthClientRevoked,
+        security.OAuthClientCreated,
+        security.OAuthClientSecretRotated,
+        security.OAuthClientRevoked,
         auth.TeamCreated,
         auth.TeamUpdated,
         auth.TeamMemberAdded,

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-import pyotp
 from flotilla.testing import Client, Harness
 from flotilla.testing.harness import Answer
 
@@ -100,30 +99,3 @@ class People:
             factors=2 if said["acr"] == "aal2" else 1,
         )
         return Person(client, signed_in)
-
-
-@dataclass(frozen=True)
-class Authenticator:
-    """What somebody has on their phone."""
-
-    auth: Harness
-    owner: Person
-    secret: str
-    recovery_codes: list[str]
-
-    @classmethod
-    async def added(cls, auth: Harness, person: Person) -> "Authenticator":
-        """Somebody's, from now on."""
-        offered = await person.client.post("/v1/me/totp")
-        assert offered.status == 201, offered.body
-        secret = offered.json()["secret"]
-        confirmed = await person.client.post("/v1/me/totp/confirm", {"code": pyotp.TOTP(secret).now()})
-        assert confirmed.status == 200, confirmed.body
-        return cls(auth, person, secret, confirmed.json()["recovery_codes"])
-
-    async def code(self) -> str:
-        """A code that was not taken yet, as if half a minute had gone by since the last."""
-        await self.auth.app.db.execute(
-            "UPDATE totp_factors SET last_step = 0 WHERE user_id = $1", self.owner.id
-        )
-        return pyotp.TOTP(self.secret).now()

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
-from flotilla.events.auth import OAuthClientCreated, OAuthClientRevoked, OAuthClientSecretRotated
+from flotilla.events.security import OAuthClientCreated, OAuthClientRevoked, OAuthClientSecretRotated
 from flotilla.ids import new_id
 from flotilla.testing import Harness
 from flotilla.testing.harness import Answer

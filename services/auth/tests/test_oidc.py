@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from flotilla.events.auth import UserIdentityLinked, UserIdentityUnlinked, UserLoggedIn
+from flotilla.events.auth import UserLoggedIn
+from flotilla.events.security import UserIdentityLinked, UserIdentityUnlinked
 from flotilla.testing import Harness
 from flotilla.testing.harness import Answer
 from flotilla.testing.mailbox import Mailbox, token_of
@@ -14,10 +15,12 @@ from flotilla.testing.simulators.issuer import Account, IssuerSimulator, ellipti
 from flotilla_auth.oidc.issuer import ASK_AGAIN_SECONDS, Issuer
 from flotilla_auth.oidc.providers import Provider
 from flotilla_auth.resources import own
-from flotilla_auth.testing import Authenticator, People, Person, fresh_email
+from flotilla_auth.testing import People, Person, fresh_email
 from joserfc import jwt
 from joserfc.jwk import OctKey
 from pydantic import ValidationError
+
+from services.auth.tests.authenticators import Authenticator
 
 
 @pytest.fixture(scope="module")

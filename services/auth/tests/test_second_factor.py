@@ -4,9 +4,8 @@ import asyncio
 from typing import Any
 
 import pyotp
-from flotilla.events.auth import (
-    SessionEnded,
-    UserLoggedIn,
+from flotilla.events.auth import SessionEnded, UserLoggedIn
+from flotilla.events.security import (
     UserRecoveryCodeUsed,
     UserSecondFactorAdded,
     UserSecondFactorFailed,
@@ -16,7 +15,9 @@ from flotilla.testing import Harness
 from flotilla.testing.harness import Answer
 from flotilla.testing.mailbox import Mailbox
 from flotilla_auth.domain.lockout import LOCK_SECONDS
-from flotilla_auth.testing import PASSWORD, Authenticator, People, Person, claims
+from flotilla_auth.testing import PASSWORD, People, Person, claims
+
+from services.auth.tests.authenticators import Authenticator
 
 FREE_ATTEMPTS = LOCK_SECONDS.index(next(seconds for seconds in LOCK_SECONDS if seconds)) + 1
 

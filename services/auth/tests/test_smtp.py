@@ -7,7 +7,7 @@ from pathlib import Path
 
 import aiosmtplib
 import pytest
-from flotilla.events.auth import MailFailed, MailSent
+from flotilla.events.security import MailFailed, MailSent
 from flotilla.testing.certificates import certify
 from flotilla.testing.harness import Harness, settings_for
 from flotilla.testing.mailbox import Mailbox, text_of

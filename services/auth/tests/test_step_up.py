@@ -2,9 +2,12 @@
 
 import pyotp
 import pytest
-from flotilla.events.auth import OrganizationUpdated, SessionEnded, UserStepUpPassed
+from flotilla.events.auth import OrganizationUpdated, SessionEnded
+from flotilla.events.security import UserStepUpPassed
 from flotilla.testing import Client, Harness
-from flotilla_auth.testing import PASSWORD, Authenticator, People, Person, claims
+from flotilla_auth.testing import PASSWORD, People, Person, claims
+
+from services.auth.tests.authenticators import Authenticator
 
 KEY = {"name": "ERP", "scopes": ["contacts:read"]}
 SENSITIVE = [

@@ -12,7 +12,6 @@ from flotilla.events.auth import (
     ApiKey,
     ApiKeyCreated,
     ApiKeyRevoked,
-    OAuthClientRevoked,
     Organization,
     OrganizationCreated,
     OrganizationSuspended,
@@ -25,6 +24,7 @@ from flotilla.events.auth import (
     UserUpdated,
 )
 from flotilla.events.billing import Entitlement, EntitlementChanged, UsageLimitReached
+from flotilla.events.security import OAuthClientRevoked
 from flotilla.store.postgres import Transaction
 from redis.exceptions import RedisError
 

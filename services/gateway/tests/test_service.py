@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from flotilla.events.auth import (
-    OAuthClientRevoked,
     OrganizationSuspended,
     OrganizationUpdated,
     RoleUpdated,
@@ -14,6 +13,7 @@ from flotilla.events.auth import (
     UserDeactivated,
     UserUpdated,
 )
+from flotilla.events.security import OAuthClientRevoked
 from flotilla.ids import new_id
 from flotilla.testing import eventually
 from flotilla.testing.plugin import StartService

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 from fastapi import Request, Response
-from flotilla.events.auth import OAuthClientCreated, OAuthClientSecretRotated
+from flotilla.events.security import OAuthClientCreated, OAuthClientSecretRotated
 from flotilla.http import ConflictError, NotFoundError, Page, PageQuery, Routes, Tx, Who, Work, set_etag
 from flotilla.http.pages import page
 from pydantic import BaseModel, Field, StringConstraints

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import Response
-from flotilla.events.auth import UserRecoveryCodeRenewed, UserStepUpPassed
+from flotilla.events.security import UserRecoveryCodeRenewed, UserStepUpPassed
 from flotilla.http import ConflictError, Routes, Tx, UnprocessableError, Who, Work
 from flotilla.http.work import RequestWork
 from flotilla.problems import UnauthorizedError

@@ -13,7 +13,7 @@ import structlog
 from flotilla.app import App
 from flotilla.bus.declare import Job, JobKind
 from flotilla.cause import Cause
-from flotilla.events.auth import MailFailed, MailSent
+from flotilla.events.security import MailFailed, MailSent
 from flotilla.ids import PLATFORM_ORG, new_id
 from flotilla.store.postgres import Transaction
 

@@ -8,7 +8,7 @@ here or there, would share an account with them.
 from typing import Final
 from uuid import UUID
 
-from flotilla.events.auth import UserIdentityLinked, UserIdentityUnlinked
+from flotilla.events.security import UserIdentityLinked, UserIdentityUnlinked
 from flotilla.http import ConflictError, ForbiddenError, NotFoundError
 from flotilla.http.work import RequestWork
 from flotilla.store.postgres import Transaction
