@@ -13,11 +13,14 @@ import pytest
 from aiohttp import web
 from flotilla.events.messaging import MessageSendRequested
 from flotilla.ids import new_id
+from flotilla.outside_http import OutsideHttp
 from flotilla.testing import Client, Harness, eventually
 from flotilla.testing.harness import Answer
 from flotilla.testing.plugin import StartService
 from flotilla.testing.ports import free_port
 from flotilla.testing.simulators.telegram import TelegramSimulator
+from flotilla_integrations.adapters.base import Surroundings
+from flotilla_integrations.settings import IntegrationsSettings
 from standardwebhooks import Webhook
 
 SEND_SECONDS = 0.7
@@ -25,6 +28,9 @@ CUT = 0
 """The connection is cut after the request was taken."""
 HANG = -1
 """The request is taken and never answered."""
+
+HOOK = "http://127.0.0.1:1/v1/hooks/x"
+SECRET = "our-secret-for-hooks"
 
 
 @pytest.fixture(scope="session")
@@ -226,3 +232,16 @@ def hook(integrations: Harness) -> Hook:
         return await integrations.anonymous().post(path, body=body, headers=headers)
 
     return post
+
+
+@pytest.fixture
+async def around(telegram: TelegramSimulator) -> AsyncIterator[Surroundings]:
+    """What an adapter is given, with a short patience."""
+    settings = IntegrationsSettings.model_construct(
+        environment="test",
+        telegram_address=telegram.address,
+        private_addresses_allowed=True,
+        send_seconds=0.4,
+    )
+    async with OutsideHttp.opened() as http:
+        yield Surroundings(new_id(), HOOK, SECRET, settings, vendor_http=http, customer_http=http)

@@ -2,7 +2,6 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,8 +9,7 @@ import msgspec
 import pytest
 from flotilla.bus.declare import RetryLater
 from flotilla.ids import new_id
-from flotilla.outside_http import OutsideHttp
-from flotilla.problems import BadRequestError, NotFoundError, UnauthorizedError, UnprocessableError
+from flotilla.problems import BadRequestError, UnauthorizedError, UnprocessableError
 from flotilla.security import webhooks as signing
 from flotilla.testing.simulators.telegram import Drop, Flood, Hang, TelegramSimulator
 from flotilla_integrations.adapters import ADAPTERS
@@ -28,24 +26,10 @@ from flotilla_integrations.adapters.base import (
     Surroundings,
     UnconfirmedError,
 )
-from flotilla_integrations.settings import IntegrationsSettings
 
-HOOK = "http://127.0.0.1:1/v1/hooks/x"
-SECRET = "our-secret-for-hooks"
+from services.integrations.tests.conftest import HOOK, SECRET
+
 CUT, HANG = 0, -1  # what a program of conftest's does with the next request
-
-
-@pytest.fixture
-async def around(telegram: TelegramSimulator) -> AsyncIterator[Surroundings]:
-    """What an adapter is given, with a short patience."""
-    settings = IntegrationsSettings.model_construct(
-        environment="test",
-        telegram_address=telegram.address,
-        private_addresses_allowed=True,
-        send_seconds=0.4,
-    )
-    async with OutsideHttp.opened() as http:
-        yield Surroundings(new_id(), HOOK, SECRET, settings, vendor_http=http, customer_http=http)
 
 
 def message(text: str = "Hello") -> SendMessage:
@@ -347,19 +331,3 @@ class TestGeneric(Conformance):
 def test_every_channel_has_its_suite() -> None:
     channels = {name for name, adapter in ADAPTERS.items() if adapter.kind == CHANNEL}
     assert {suite.connector for suite in Conformance.__subclasses__()} == channels
-
-
-@pytest.mark.parametrize("connector", sorted(ADAPTERS))
-async def test_every_connector_declares_itself(around: Surroundings, connector: str) -> None:
-    adapter = ADAPTERS[connector]
-    assert set(adapter.config_type.model_json_schema()["properties"]) == {"settings", "credentials"}
-    assert adapter.title
-    assert adapter.proven_with
-    for action in adapter.actions.values():
-        assert msgspec.json.schema(action.data)
-        assert msgspec.json.schema(action.result)
-    with pytest.raises(ValueError, match="no action"):
-        await adapter(around).execute("dance", None)
-    if not adapter.takes_hooks:
-        with pytest.raises(NotFoundError):
-            await adapter(around).webhook(request(b"", {}))
