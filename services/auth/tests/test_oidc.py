@@ -188,7 +188,7 @@ NOW = int(time.time())
         {"nonce": None},
         {"sub": ""},
     ],
-    ids=str,
+    ids=["iss", "aud", "auds", "azp", "expired", "early", "nonce", "no nonce", "no sub"],
 )
 async def test_a_token_for_somebody_else_is_refused(
     auth: Harness, issuer: IssuerSimulator, owner: Person, lie: dict[str, Any]
