@@ -18,6 +18,7 @@ import msgspec
 from flotilla.app import App
 from flotilla.bus.declare import Job, JobKind
 from flotilla.cause import Cause
+from flotilla.sagas.store import now as time_of
 from flotilla.store.files import Files
 from flotilla.store.postgres import Transaction
 
@@ -123,7 +124,7 @@ async def _finish(tx: Transaction, job: Job, made: dict[str, Any] | None) -> Non
     if task.step == "remove":
         await store.save(tx, replace(request, state="expired", archive=None))
     elif made is not None and request.state == "collecting":
-        now = await tx.fetchval("SELECT now()")
+        now = await time_of(tx)
         expires_at = now + LIFETIME
         archive = {**made, "expires_at": expires_at.isoformat()}
         over = await store.save(tx, replace(request, state="done", archive=archive, ended_at=now))
@@ -136,7 +137,7 @@ async def _finish(tx: Transaction, job: Job, made: dict[str, Any] | None) -> Non
 async def _give_up(tx: Transaction, job: Job, error: Exception) -> None:
     held = await store.lock(tx, [(job.org, job.payload.request_id)])
     if held and held[0].state == "collecting":
-        now = await tx.fetchval("SELECT now()")
+        now = await time_of(tx)
         await store.save(tx, replace(held[0], state="failed", reason=type(error).__name__, ended_at=now))
 
 

@@ -1,12 +1,9 @@
 """Feature flags: an organization's own, told to all services, and on for the same people each time."""
 
-from uuid import UUID
-
-from flotilla.cause import Cause
+from flotilla.cli.flags import say
 from flotilla.events.privacy import FeatureFlagChanged
 from flotilla.ids import PLATFORM_ORG, new_id
 from flotilla.testing import Harness, eventually
-from flotilla_auth.feature_flags import Setting
 from flotilla_auth.testing import People, Person
 
 QUICK = "quick-replies"
@@ -66,7 +63,7 @@ async def _seen(person: Person) -> dict[str, bool]:
 
 async def test_an_organization_has_its_own_word_before_the_platforms(auth: Harness, owner: Person) -> None:
     key = f"beta-{new_id().hex[-8:]}"
-    await _operator_says(auth, PLATFORM_ORG, Setting(key, "any", True, 100, "for all"))
+    await say(auth.instance, PLATFORM_ORG, key, "any", enabled=True)
 
     async def on() -> bool:
         return (await _seen(owner)).get(key) is True
@@ -82,13 +79,13 @@ async def test_an_organization_has_its_own_word_before_the_platforms(auth: Harne
 
 async def test_an_operator_changes_and_deletes_the_platforms_flag(auth: Harness, owner: Person) -> None:
     key = f"beta-{new_id().hex[-8:]}"
-    await _operator_says(auth, PLATFORM_ORG, Setting(key, "any", True, 100, ""))
+    await say(auth.instance, PLATFORM_ORG, key, "any", enabled=True)
     await auth.spy.expect(FeatureFlagChanged, lambda event: event.data.key == key and event.data.enabled)
-    await _operator_says(auth, PLATFORM_ORG, Setting(key, "any", False, 10, ""))
+    await say(auth.instance, PLATFORM_ORG, key, "any", enabled=False, percentage=10)
     await auth.spy.expect(
         FeatureFlagChanged, lambda event: event.data.key == key and event.data.percentage == 10
     )
-    await _operator_says(auth, PLATFORM_ORG, Setting(key, "any", False, 10, "", deleted=True))
+    await say(auth.instance, PLATFORM_ORG, key, "any", enabled=False, deleted=True)
     await auth.spy.expect(
         FeatureFlagChanged, lambda event: event.data.key == key and event.data.state == "deleted"
     )
@@ -97,9 +94,3 @@ async def test_an_operator_changes_and_deletes_the_platforms_flag(auth: Harness,
         return key not in await _seen(owner)
 
     await eventually(unknown)
-
-
-async def _operator_says(auth: Harness, org: UUID, setting: Setting) -> None:
-    async with auth.app.db.transaction(org, cause=Cause.fresh("operator:test")) as tx:
-        now = await tx.fetchval("SELECT now()")
-        tx.set_timer("feature_flag", str(new_id()), now, setting, org=org)

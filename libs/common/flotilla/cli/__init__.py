@@ -2,7 +2,20 @@
 
 import typer
 
-from flotilla.cli import archive, contracts, fleet, logs, orgs, parked, replay, sagas, schema, seed, terms
+from flotilla.cli import (
+    archive,
+    contracts,
+    flags,
+    fleet,
+    logs,
+    orgs,
+    parked,
+    replay,
+    sagas,
+    schema,
+    seed,
+    terms,
+)
 
 app = typer.Typer(
     help="Flotilla: the fleet on this machine, and what its operators need.",
@@ -17,6 +30,7 @@ app.command()(logs.logs)
 app.command()(schema.migrate)
 app.command()(seed.seed)
 app.add_typer(archive.app, name="archive")
+app.add_typer(flags.app, name="flags")
 app.add_typer(parked.app, name="parked")
 app.add_typer(replay.app, name="replay")
 app.add_typer(sagas.app, name="sagas")

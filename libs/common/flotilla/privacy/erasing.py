@@ -155,7 +155,7 @@ async def finish(tx: Transaction, job: Job, _: None) -> None:
     if row is None or row["state"] == "done":
         return
     about = msgspec.convert(row["subject"], About)
-    counts = Counter(row["erased"])
+    counts: Counter[str] = Counter(row["erased"])
     if not about.is_whole:
         counts.update(await _forget_rows(tx, job.org, about.person))
     ended = await tx.fetchrow(END, row["request_id"], "done", dict(counts), None, tx.app.new_id())
@@ -167,7 +167,7 @@ async def finish(tx: Transaction, job: Job, _: None) -> None:
 async def _forget_rows(tx: Transaction, org: UUID, person: Person) -> Counter[str]:
     privacy = declared(tx.app)
     found = await rows.find(tx, privacy.rows, org, person)
-    counts = Counter(await privacy.within(tx, org, person) if privacy.within else {})
+    counts: Counter[str] = Counter(await privacy.within(tx, org, person) if privacy.within else {})
     counts.update(await rows.forget(tx, privacy.rows, org, person, found))
     counts.update(await bus_tables.forget(tx, org, person, found, KIND))
     return counts

@@ -104,7 +104,7 @@ async def give_up(tx: Transaction, job: Job, error: Exception) -> None:
         _tell(tx, ended, job.cause)
 
 
-async def _things(app: App, org: UUID, about: About) -> AsyncIterator[tuple[str, Sequence[Any]]]:
+async def _things(app: App, org: UUID, about: About) -> AsyncIterator[tuple[str, list[Any]]]:
     privacy = declared(app)
     if about.is_whole:
         async for table, page in read_all(app, org):
@@ -117,7 +117,7 @@ async def _things(app: App, org: UUID, about: About) -> AsyncIterator[tuple[str,
             yield collection, page
 
 
-async def _of_person(app: App, org: UUID, person: Person) -> AsyncIterator[tuple[str, Sequence[Any]]]:
+async def _of_person(app: App, org: UUID, person: Person) -> AsyncIterator[tuple[str, list[Any]]]:
     declared_rows = declared(app).rows
     async with app.db.transaction(org) as tx:
         found = await rows.find(tx, declared_rows, org, person)
