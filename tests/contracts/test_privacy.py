@@ -3,6 +3,7 @@
 import asyncpg
 import pytest
 from flotilla.privacy import Privacy
+from flotilla.privacy.whole import tables_of
 from flotilla.service import Service, present
 from flotilla.testing.isolation import isolated
 
@@ -15,6 +16,10 @@ WHERE c.relnamespace = $1::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.re
   AND NOT a.attisdropped AND t.typname IN ('text', 'varchar', 'jsonb', 'json', '_text')
   AND EXISTS (SELECT FROM pg_attribute o WHERE o.attrelid = c.oid AND o.attname = 'organization_id')
   AND coalesce(obj_description(c.oid, 'pg_class'), '') NOT LIKE 'exempt:%'"""
+GUARDED = """
+SELECT c.relname AS name FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+WHERE c.relnamespace = $1::regnamespace AND NOT t.tgisinternal AND t.tgtype & 8 > 0 AND t.tgtype & 2 > 0"""
+"""Tables that refuse a DELETE."""
 COLUMNS = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = $1"
 
 
@@ -26,9 +31,14 @@ async def test_every_table_with_words_is_accounted_for(service: Service, worker:
         connection = await asyncpg.connect(instance.admin_dsn())
         try:
             wordy = {row["name"] for row in await connection.fetch(WORDS, service.name)} - BUS_MADE
+            guarded = {row["name"] for row in await connection.fetch(GUARDED, service.name)}
+            in_order = await tables_of(connection, service.name)
             columns = {tuple(row) for row in await connection.fetch(COLUMNS, service.name)}
         finally:
             await connection.close()
+    assert sorted(guarded & set(in_order) - privacy.kept.keys()) == [], (
+        "it cannot be deleted: say that it is kept"
+    )
     declared = {rows.table for rows in privacy.rows}
     unsaid = sorted(wordy - declared - privacy.harmless.keys())
     assert unsaid == [], f"{unsaid}: say whose they are, or why nobody's"

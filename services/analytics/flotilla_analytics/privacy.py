@@ -10,7 +10,7 @@ from flotilla.privacy.declare import Counts
 
 from flotilla_analytics.erasure import erase_person
 from flotilla_analytics.resources import Resources
-from flotilla_analytics.store.persons import read_things
+from flotilla_analytics.store.persons import destroy_all_keys, read_things
 
 OF_THINGS: Final = tuple(
     type_
@@ -18,6 +18,11 @@ OF_THINGS: Final = tuple(
     if len(contract.person) > 1 and "conversation_id" in contract.data.__struct_fields__
 )
 """Types that may be sealed under the key of a thing though they name a conversation."""
+
+
+_CHAINED: Final = (
+    "a chain of hashes proves that nothing was changed; what is personal in it cannot be read any more"
+)
 
 
 async def _destroy_keys(app: App, org: UUID, person: Person) -> Counts:
@@ -30,11 +35,14 @@ async def _destroy_keys(app: App, org: UUID, person: Person) -> Counts:
     return {"person_keys": len(erased)} if erased else {}
 
 
-async def _remove_reports(app: App, org: UUID) -> Counts:
-    """The files of its reports."""
+async def _forget_organization(app: App, org: UUID) -> Counts:
+    """All its keys, what search has, and the files of its reports."""
     own: Resources = app.own
-    removed = await own.files.delete(org, "sales-reports")
-    return {"sales-reports": removed} if removed else {}
+    async with app.db.transaction(org) as tx:
+        keys = await destroy_all_keys(tx, org)
+    await own.search.delete_organization(org)
+    counts = {"person_keys": keys, "sales-reports": await own.files.delete(org, "sales-reports")}
+    return {name: count for name, count in counts.items() if count}
 
 
 privacy: Final = Privacy(
@@ -54,7 +62,7 @@ privacy: Final = Privacy(
         ),
     ),
     outside=_destroy_keys,
-    outside_of_organization=_remove_reports,
+    outside_of_organization=_forget_organization,
     harmless={
         "conversation_facts": "numbers, states and times, by ids",
         "deal_facts": "numbers, states and times, by ids",
@@ -76,5 +84,12 @@ privacy: Final = Privacy(
         "person_aliases": "ids",
         "archive": "what is personal is sealed under keys of persons, which are destroyed",
         "search_documents": "removed with the keys",
+    },
+    kept={
+        "archive": _CHAINED,
+        "ledger": _CHAINED,
+        "unsealed": _CHAINED,
+        "person_keys": "destroyed, so that none is made anew",
+        "person_aliases": "whose keys are destroyed",
     },
 )

@@ -46,6 +46,10 @@ class Search(Protocol):
         """Forget every document that holds personal data of these people; done when this returns."""
         ...
 
+    async def delete_organization(self, org: UUID) -> None:
+        """Forget every document of an organization; done when this returns."""
+        ...
+
     async def search(
         self, org: UUID, query: str, kinds: Collection[Kind], limit: int, after: Key | None = None
     ) -> list[Hit]:

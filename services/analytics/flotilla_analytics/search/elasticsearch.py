@@ -88,6 +88,15 @@ class ElasticsearchSearch:
             index=indices, query={"bool": {"filter": conditions}}, refresh=True, conflicts="proceed"
         )
 
+    async def delete_organization(self, org: UUID) -> None:
+        """Of all kinds; refreshed before and after."""
+        forbid_in_transaction("Elasticsearch")
+        await self._make_indices()
+        indices = self._indices(Kind)
+        await self._client.indices.refresh(index=indices)
+        own = {"term": {"organization_id": str(org)}}
+        await self._client.delete_by_query(index=indices, query=own, refresh=True, conflicts="proceed")
+
     async def search(
         self, org: UUID, query: str, kinds: Collection[Kind], limit: int, after: Key | None = None
     ) -> list[Hit]:

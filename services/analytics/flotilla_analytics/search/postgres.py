@@ -25,6 +25,7 @@ DELETE FROM search_documents USING unnest($1::uuid[], $2::text[], $3::uuid[]) AS
 WHERE (search_documents.organization_id, search_documents.kind, search_documents.id)
     = (gone.organization_id, gone.kind, gone.id)"""
 
+DELETE_ORGANIZATION: Final = "DELETE FROM search_documents WHERE organization_id = $1"
 DELETE_PERSON: Final = "DELETE FROM search_documents WHERE organization_id = $1 AND person = ANY($2)"
 
 SEARCH: Final = "SELECT * FROM find_documents($1, $2, $3, $4, $5, $6)"
@@ -61,6 +62,11 @@ class PostgresSearch:
         """By the index on the person."""
         async with self._db.transaction(org) as tx:
             await tx.execute(DELETE_PERSON, org, people)
+
+    async def delete_organization(self, org: UUID) -> None:
+        """Of all kinds."""
+        async with self._db.transaction(org) as tx:
+            await tx.execute(DELETE_ORGANIZATION, org)
 
     async def search(
         self, org: UUID, query: str, kinds: Collection[Kind], limit: int, after: Key | None = None

@@ -61,6 +61,9 @@ ON CONFLICT (organization_id, person) DO UPDATE
 SET wrapped_key = NULL, destroyed_at = coalesce(person_keys.destroyed_at, now())
 RETURNING person"""
 
+DESTROY_ALL: Final = """
+UPDATE person_keys SET wrapped_key = NULL, destroyed_at = now() WHERE organization_id = $1 AND destroyed_at IS NULL"""
+
 # Sealed under the key of a thing (a task, a deal) because no person was named; but the conversation was.
 READ_THINGS: Final = """
 SELECT DISTINCT person FROM archive
@@ -139,6 +142,11 @@ async def destroy_keys(tx: Transaction, org: UUID, person: str) -> list[str]:
     contact = await tx.fetchval(READ_CONTACT, org, person) or person
     await tx.execute(LOCK_CONTACTS, [org], [contact])
     return [row["person"] for row in await tx.fetch(DESTROY_KEYS, org, contact)]
+
+
+async def destroy_all_keys(tx: Transaction, org: UUID) -> int:
+    """Destroy the keys of everybody of an organization, and its own: how many there were."""
+    return int((await tx.execute(DESTROY_ALL, org)).split()[-1])
 
 
 def _columns(people: Sequence[Person]) -> tuple[list[UUID], list[str]]:
