@@ -23,8 +23,8 @@ from flotilla.bus.envelope import Outgoing, Received, encode
 from flotilla.cause import Cause, current_cause
 from flotilla.events.base import Event, contract_of
 from flotilla.outside import mark_transaction, unmark_transaction
-from flotilla.store import listening
 from flotilla.store.flush import ARRIVED, DELETE_JOBS, INSERT_OUTBOX, UPSERT_JOBS
+from flotilla.store.listening import Listener
 from flotilla.store.pool import drop, is_lost, losses_named, open_pool
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ class Database:
 
     def __init__(self, pool: "asyncpg.Pool", dsn: str) -> None:
         self.pool = pool
-        self._dsn = dsn
+        self._listener = Listener(dsn)
         self.app: App
 
     @classmethod
@@ -303,7 +303,7 @@ class Database:
         `lost()` is called each time the connection had to be made anew: whatever was said meanwhile was
         not heard, so a cache must be read again. Needs a direct connection, not a transaction pooler.
         """
-        await listening.listen(self._dsn, f"{self.app.settings.service}.{channel}", heard, lost)
+        await self._listener.listen(f"{self.app.settings.service}.{channel}", heard, lost)
 
     @asynccontextmanager
     async def _connection(self) -> "AsyncIterator[asyncpg.pool.PoolConnectionProxy]":
