@@ -3,17 +3,20 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from flotilla.app import App
 from flotilla.outside_http import OutsideHttp
 
 from flotilla_auth.breaches import Breaches
 from flotilla_auth.mail.smtp import Smtp
+from flotilla_auth.oidc.github import GitHub
 from flotilla_auth.oidc.issuer import Issuer
 from flotilla_auth.passwords import EmailHashes, Passwords
 from flotilla_auth.settings import AuthSettings
 from flotilla_auth.signing import AccessTokens, read_keys, rotate
+
+KINDS: Final = {"oidc": Issuer, "github": GitHub}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Own:
     settings: AuthSettings
     smtp: Smtp
     http: OutsideHttp
-    issuers: dict[str, Issuer]
+    issuers: dict[str, Issuer | GitHub]
     """By their providers' names."""
 
 
@@ -44,7 +47,7 @@ async def open_resources(app: App) -> AsyncIterator[Own]:
             settings=settings,
             smtp=Smtp(settings),
             http=http,
-            issuers={each.name: Issuer(each, http) for each in settings.oidc_providers},
+            issuers={each.name: KINDS[each.kind](each, http) for each in settings.oidc_providers},
         )
         try:
             await rotate(app)

@@ -16,6 +16,7 @@ from flotilla.http import ConflictError, NotFoundError
 from flotilla.problems import UnauthorizedError
 
 from flotilla_auth.domain.opaque import digest, new_flow_token
+from flotilla_auth.oidc.github import GitHub
 from flotilla_auth.oidc.issuer import Claims, Issuer
 from flotilla_auth.resources import own
 from flotilla_auth.store import oidc_flows
@@ -63,7 +64,7 @@ async def end(app: App, token: str, state: str, code: str, user_id: UUID | None)
     return flow, claims
 
 
-def issuer_of(app: App, provider: str) -> Issuer:
+def issuer_of(app: App, provider: str) -> Issuer | GitHub:
     """By its name; a 404 problem where there is none."""
     issuer = own(app).issuers.get(provider)
     if issuer is None:

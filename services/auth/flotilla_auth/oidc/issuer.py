@@ -15,12 +15,12 @@ from urllib.parse import quote, urlencode
 import msgspec
 import structlog
 from flotilla.http import UnavailableError
-from flotilla.outside_http import OutsideError, OutsideHttp, OutsideResponse
-from flotilla.problems import UnauthorizedError
+from flotilla.outside_http import OutsideHttp, OutsideResponse
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from flotilla_auth.oidc.asking import ask, refused
 from flotilla_auth.oidc.providers import Provider
 
 ALGORITHMS: Final = ["RS256", "PS256", "ES256"]
@@ -28,8 +28,6 @@ ALGORITHMS: Final = ["RS256", "PS256", "ES256"]
 LEEWAY_SECONDS: Final = 60
 KEEP_SECONDS: Final = 3600
 ASK_AGAIN_SECONDS: Final = 60
-SECONDS: Final = 5.0
-_REFUSAL: Final = "This sign-in could not be checked: begin again."
 
 log = structlog.get_logger()
 
@@ -110,12 +108,11 @@ class Issuer:
             },
         )
         if answer.status != 200:
-            log.warning("oidc.refused", provider=self.provider.name, status=answer.status)
-            raise UnauthorizedError(_REFUSAL)
+            raise refused(self.provider.name, f"status {answer.status}")
         try:
             token = msgspec.json.decode(answer.body, type=_TokenAnswer).id_token
         except msgspec.DecodeError:
-            raise UnauthorizedError(_REFUSAL) from None
+            raise refused(self.provider.name, "no ID token") from None
         return await self.check(token, nonce)
 
     async def check(self, token: str, nonce: str) -> Claims:
@@ -125,12 +122,10 @@ class Issuer:
             signed = jws.deserialize_compact(token, await self._keys_with(kid), algorithms=ALGORITHMS)
             claims = msgspec.json.decode(signed.payload, type=Claims)
         except (JoseError, ValueError, TypeError, msgspec.DecodeError) as error:
-            log.warning("oidc.token_invalid", provider=self.provider.name, error=type(error).__name__)
-            raise UnauthorizedError(_REFUSAL) from None
+            raise refused(self.provider.name, type(error).__name__) from None
         wrong = self._objection(claims, nonce, time.time())
         if wrong is not None:
-            log.warning("oidc.token_wrong", provider=self.provider.name, wrong=wrong)
-            raise UnauthorizedError(_REFUSAL)
+            raise refused(self.provider.name, wrong)
         return claims
 
     async def metadata(self) -> Metadata:
@@ -177,14 +172,7 @@ class Issuer:
             return self._keys[1]
 
     async def _ask(self, method: str, url: str, **options: Any) -> OutsideResponse:
-        try:
-            return await self.http.request(method, url, limit=SECONDS, repeatable=method == "GET", **options)
-        except OutsideError as error:
-            log.warning("oidc.away", provider=self.provider.name, error=type(error).__name__)
-            raise UnavailableError(
-                "This way to sign in does not answer: try again, or use another.",
-                headers={"Retry-After": "10"},
-            ) from None
+        return await ask(self.http, self.provider.name, method, url, **options)
 
     def _decoded(self, answer: OutsideResponse, type_: Any) -> Any:
         try:

@@ -4,12 +4,14 @@ FLOTILLA_OIDC_PROVIDERS='[{"name": "google", "client_id": "…", "client_secret"
                           {"name": "acme", "issuer": "https://id.acme.example", "client_id": "…", …}]'
 """
 
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+GITHUB: Final = "https://github.com"
 PRESETS: Final = {
+    "github": GITHUB,
     "google": "https://accounts.google.com",
     "microsoft": "https://login.microsoftonline.com/{tenant}/v2.0",
 }
@@ -24,6 +26,8 @@ class Provider(BaseModel):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
     title: str = ""
     """What people are shown; by default the name."""
+    kind: Literal["oidc", "github"] = "oidc"
+    """`github` for a server of GitHub's, which is no OpenID issuer; the name `github` implies it."""
     issuer: str = ""
     tenant: str = ""
     """Microsoft's: the directory's id."""
@@ -42,4 +46,6 @@ class Provider(BaseModel):
         if where.scheme != "https" and where.hostname not in ("127.0.0.1", "localhost"):
             raise ValueError(f"{self.name} needs an `issuer` that begins with https://")
         object.__setattr__(self, "issuer", found)
+        if found == GITHUB:
+            object.__setattr__(self, "kind", "github")
         return self
