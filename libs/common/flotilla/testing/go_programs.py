@@ -1,5 +1,6 @@
 """Servers that tests run against and that are published as Go programs: built once, kept with the project's tools."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -23,5 +24,9 @@ def built(name: str, module: str, program: str | None = None) -> Path:
     if go is None:
         pytest.skip(f"{name} is built with Go, and there is none here")
     folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run([go, "install", module], check=True, env={**os.environ, "GOBIN": str(folder)})  # noqa: S603
+    with (folder / "lock").open("w") as lock:  # two test workers build it once
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.is_file():
+            environment = {**os.environ, "GOBIN": str(folder)}
+            subprocess.run([go, "install", module], check=True, env=environment)  # noqa: S603
     return path
