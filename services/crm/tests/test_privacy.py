@@ -4,7 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from flotilla.bus import parked
+from flotilla.bus.envelope import decode, encode, receive
+from flotilla.bus.inbox import ForgottenEventError
 from flotilla.cause import Cause
+from flotilla.events.base import contract_of
 from flotilla.events.crm import ContactCreated, ContactDeleted
 from flotilla.events.integrations import SenderProfile
 from flotilla.events.messaging import MessageReceived
@@ -155,6 +159,24 @@ async def test_an_organization_is_erased_as_a_whole_and_no_other(crm: Harness, o
     assert (await crm.client(theirs).get(f"/v1/contacts/{kept}")).status == 200
 
 
+async def test_the_buss_own_tables_say_nothing_of_them_either(crm: Harness, org: UUID) -> None:
+    contact, other = await _contact(crm, org), await _contact(crm, org)
+    for each in (contact, other):
+        wanted = {"text": f"{NAME} likes tea", "contact_id": str(each)}
+        await crm.client(org).post("/v1/notes", wanted, headers={"Idempotency-Key": str(each)})
+        event = _event(MessageReceived, _message(new_id(), datetime.now(UTC), contact_id=each), org)
+        await parked.park(crm.app.db, "people", "meet_senders", event, ForgottenEventError("too old"))
+
+    await _asked(crm, _wish(ErasureRequested, [contact], []), org)
+
+    done = await crm.spy.expect(ErasureCompleted, lambda event: event.org == org)
+    assert (done.data.erased["parked_events"], done.data.erased["idempotency_keys"]) == (1, 1)
+    rows = await crm.app.db.fetch("SELECT body FROM parked_events WHERE organization_id = $1", org)
+    assert sorted(NAME.encode() in row["body"] for row in rows) == [False, True]
+    rows = await crm.app.db.fetch("SELECT key, body FROM idempotency_keys WHERE scope LIKE $1", f"{org}:%")
+    assert {row["key"]: row["body"] == b"{}" for row in rows} == {str(contact): True, str(other): False}
+
+
 async def test_who_is_not_asked_does_nothing(crm: Harness, org: UUID) -> None:
     contact = await _contact(crm, org)
     await _asked(crm, _wish(ErasureRequested, [contact], [], services=["kyb"]), org)
@@ -163,7 +185,12 @@ async def test_who_is_not_asked_does_nothing(crm: Harness, org: UUID) -> None:
     assert (await crm.client(org).get(f"/v1/contacts/{contact}")).status == 200
 
 
-def _message(identity: UUID, sent_at: datetime) -> MessageReceived:
+def _event(type_: type[Any], data: Any, org: UUID) -> Any:
+    body = encode(data, org=org, sequence=1, cause=Cause.fresh(), region="eu").body
+    return receive(decode(body), contract_of(type_))
+
+
+def _message(identity: UUID, sent_at: datetime, contact_id: UUID | None = None) -> MessageReceived:
     return MessageReceived(
         message_id=new_id(),
         conversation_id=new_id(),
@@ -171,7 +198,7 @@ def _message(identity: UUID, sent_at: datetime) -> MessageReceived:
         account_id=new_id(),
         channel="telegram",
         identity_id=identity,
-        contact_id=None,
+        contact_id=contact_id,
         assignee_id=None,
         sender=SenderProfile(address="4711", name=NAME),
         text="Hello",
