@@ -13,7 +13,10 @@ import argparse
 import asyncio
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,19 +24,22 @@ import aiohttp
 import asyncpg
 import msgspec
 import uvloop
-from flotilla.fleet import Fleet
+from flotilla.fleet import READY_SECONDS, Fleet, answers
 from flotilla.instance import Instance
 from flotilla.native.vhost import delete_vhost
 from flotilla.testing.isolation import drop_database
 from flotilla.testing.people import Office, Person
+from flotilla.testing.ports import free_ports
 from flotilla.testing.simulators.telegram import TelegramSimulator
 
 from bench.fleet import generator, profile
 from bench.fleet.report import show
-from bench.fleet.spent import pids, spent
+from bench.fleet.spent import Spent, pids, spent
 
 GENERATOR: Final = "(generator)"
 VENDOR: Final = "(telegram, simulated)"
+BESIDE: Final = frozenset({GENERATOR, VENDOR})
+REPLICATED: Final = ("messaging", "crm", "ai")
 PROFILES: Final = Path(__file__).parent / "profiles"
 BUSIEST: Final = ("ai", "messaging", "integrations", "websocket", "analytics", "crm", "gateway")
 FOUNDED_AT_ONCE: Final = 4
@@ -56,8 +62,17 @@ async def counted(fleet: Fleet) -> dict[str, int]:
         await connection.close()
 
 
-async def measure(fleet: Fleet, options: argparse.Namespace) -> None:
-    """Found, load, settle, count, print."""
+@dataclass(frozen=True)
+class Day:
+    """What came of it."""
+
+    tally: generator.Tally
+    counts: Mapping[str, int]
+    used: Spent
+
+
+async def measure(fleet: Fleet, options: argparse.Namespace, replicas: Mapping[str, int]) -> Day:
+    """Found, load, settle, count."""
     async with AsyncExitStack() as stack:
         telegram = await stack.enter_async_context(TelegramSimulator.running())
         timeout = aiohttp.ClientTimeout(total=60)
@@ -66,7 +81,7 @@ async def measure(fleet: Fleet, options: argparse.Namespace) -> None:
         child = await started(planned(fleet, telegram, offices, options))
         stack.callback(_ended, child)
         others = {GENERATOR: child.pid, VENDOR: os.getpid()}
-        before = await spent(fleet, others)
+        before = await spent(fleet, others, replicas)
         tasks = []
         if options.profile:
             chosen = {
@@ -74,9 +89,20 @@ async def measure(fleet: Fleet, options: argparse.Namespace) -> None:
             }
             tasks.append(asyncio.create_task(profile.record(chosen, options.seconds, PROFILES)))
         tally = await run(child)
-        used = (await spent(fleet, others)).since(before)
+        used = (await spent(fleet, others, replicas)).since(before)
         await asyncio.gather(*tasks)
-        show(tally, await counted(fleet), used, {GENERATOR, VENDOR})
+        return Day(tally, await counted(fleet), used)
+
+
+async def replicated(fleet: Fleet, replicas: Mapping[str, int]) -> None:
+    """More processes of services (`ai-2`), each on its port; they take batches, and no requests come their way."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    for name, port in replicas.items():
+        service = name.partition("-")[0]
+        environment = fleet.instance.with_isolation(service_ports={service: port}).environment(service)
+        command = [sys.executable, "-m", "flotilla.run", service]
+        fleet.processes.start(name, command, inherited | environment, cwd=fleet.instance.root)
+        await fleet.processes.wait_ready(name, partial(answers, port, "/readyz"), READY_SECONDS)
 
 
 async def founded(nobody: Person, telegram: TelegramSimulator, number: int) -> list[Office]:
@@ -145,20 +171,30 @@ def _ended(child: asyncio.subprocess.Process) -> None:
 
 
 async def main(options: argparse.Namespace) -> None:
-    """On a fleet of its own, gone afterwards."""
+    """Measure and print."""
     if options.profile:
         profile.program()
+    done = await measured(options)
+    show(done.tally, done.counts, done.used, BESIDE)
+
+
+async def measured(options: argparse.Namespace) -> Day:
+    """On a fleet of its own, gone afterwards."""
     name = f"t_{os.getpid()}_day"
     limits = {"FLOTILLA_LIMIT_SIGN_IN": "100000/60", "FLOTILLA_LIMIT_SESSION": "1000000/60"}
     instance = Instance.load("test").with_isolation(
         database=name, vhost=name, documents_prefix=name, redis_index=253, overrides=limits
     )
     fleet = Fleet(instance)
+    names = [f"{service}-{each}" for service in REPLICATED for each in range(2, options.replicas + 1)]
+    replicas = dict(zip(names, free_ports(len(names)), strict=True))
     try:
         await fleet.migrate()
         await fleet.start_services()
-        await measure(fleet, options)
+        await replicated(fleet, replicas)
+        return await measure(fleet, options, replicas)
     finally:
+        await asyncio.gather(*(fleet.processes.stop(name) for name in replicas))
         await fleet.stop_services()
         await delete_vhost(instance)
         await drop_database(instance)
@@ -173,5 +209,6 @@ if __name__ == "__main__":
     parser.add_argument("--orgs", type=int, default=10)
     parser.add_argument("--sockets", type=int, default=50)
     parser.add_argument("--conversation", type=int, default=20, help="messages a conversation")
+    parser.add_argument("--replicas", type=int, default=1, help="of messaging, crm and ai")
     parser.add_argument("--profile", action="store_true", help="have py-spy look at the busiest processes")
     uvloop.run(main(parser.parse_args()))

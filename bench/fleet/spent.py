@@ -9,6 +9,7 @@ from typing import Final
 
 import aiohttp
 from flotilla.fleet import Fleet
+from flotilla.instance import HOST
 from prometheus_client.parser import text_string_to_metric_families
 
 TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -39,14 +40,28 @@ class Spent:
         return Spent(cpu, asked)
 
 
-async def spent(fleet: Fleet, others: Mapping[str, int]) -> Spent:
-    """Up to now; `others` are processes that are no part of the fleet, by name."""
-    asked = {}
+async def spent(fleet: Fleet, others: Mapping[str, int], replicas: Mapping[str, int]) -> Spent:
+    """Up to now; `others` are processes that are no part of the fleet, by name. What `replicas` (`ai-2`, by their
+    ports) spend is their service's.
+    """
+    asked: dict[str, dict[str, float]] = {}
+    ports = {name: fleet.instance.service_ports[name] for name in fleet.instance.services}
     async with aiohttp.ClientSession() as session:
-        for name in fleet.instance.services:
-            async with session.get(f"{fleet.instance.service_url(name)}/metrics") as answer:
-                asked[name] = _counted(await answer.text())
-    return Spent(cpu_by_process(pids(fleet) | dict(others)), asked)
+        for name, port in (ports | dict(replicas)).items():
+            async with session.get(f"http://{HOST}:{port}/metrics") as answer:
+                counts = asked.setdefault(_service(name), dict.fromkeys(COUNTED, 0.0))
+                for metric, value in _counted(await answer.text()).items():
+                    counts[metric] += value
+    roots = pids(fleet) | dict(others)
+    roots |= {name: record.pid for name in replicas if (record := fleet.processes.record(name))}
+    cpu: dict[str, float] = defaultdict(float)
+    for name, seconds in cpu_by_process(roots).items():
+        cpu[_service(name)] += seconds
+    return Spent(cpu, asked)
+
+
+def _service(name: str) -> str:
+    return name.partition("-")[0]
 
 
 def _counted(text: str) -> dict[str, float]:

@@ -1,0 +1,1 @@
+"""What grows, and what it costs then."""
