@@ -46,7 +46,8 @@ HEAD: Final = """
 INSERT INTO analytics.blocks (position_from, position_to, previous_hash, content, hash)
 SELECT $1::bigint + 1, $2::bigint, '\\x00', '\\x00', sha256('\\x00')"""
 CURSORS: Final = """
-INSERT INTO analytics.cursors (name, position) SELECT name, $1::bigint FROM unnest(ARRAY['metrics', 'sales', 'search']) AS name
+INSERT INTO analytics.cursors (name, position)
+SELECT name, $1::bigint FROM unnest(ARRAY['metrics', 'sales', 'search']) AS name
 ON CONFLICT (name) DO UPDATE SET position = excluded.position"""
 
 
