@@ -53,7 +53,7 @@ ON CONFLICT (name) DO UPDATE SET position = excluded.position"""
 
 async def grow(sizes: Sequence[int]) -> None:
     """Filled by statements in the archive's own form; measured through its own writers and routes."""
-    rows: list[list[str]] = []
+    title = f"An archive grows ({ORGANIZATIONS} organizations, batches of {BATCH})"
     async with Meter.of("analytics") as meter:
         await meter.execute("SET search_path = analytics, analytics_bus, extensions, public")
         orgs = [new_id() for _ in range(ORGANIZATIONS)]
@@ -61,9 +61,9 @@ async def grow(sizes: Sequence[int]) -> None:
         for size in sizes:
             filled = await _fill(meter, orgs, filled, size)
             await meter.settle_statistics()
-            rows += [[f"{size:,}", *cells] for cells in await _measured(meter, orgs)]
+            rows = [[f"{size:,}", *cells] for cells in await _measured(meter, orgs)]
+            show(title, ("events", "what"), rows)  # at once: the next size may take long to fill
             filled = await _head(meter)
-    show(f"An archive grows ({ORGANIZATIONS} organizations, batches of {BATCH})", ("events", "what"), rows)
 
 
 async def _fill(meter: Meter, orgs: Sequence[UUID], filled: int, size: int) -> int:
