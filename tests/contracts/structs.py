@@ -32,6 +32,8 @@ def instances(hint: Any) -> st.SearchStrategy[Any]:
         return st.one_of([instances(part) for part in arguments])
     if origin is list:
         return st.lists(instances(arguments[0]), max_size=3)
+    if origin is tuple and arguments[1:] == (...,):
+        return st.lists(instances(arguments[0]), max_size=3).map(tuple)
     if origin is dict:
         return st.dictionaries(instances(arguments[0]), instances(arguments[1]), max_size=3)
     raise TypeError(f"no instances of {hint}: add its kind to {__name__}")

@@ -111,7 +111,14 @@ ESSENTIAL: Final = frozenset({"profile:read", "profile:write"})
 """Of every role: people see and change what they are."""
 
 NOT_FOR_OWN_ROLES: Final = frozenset(
-    {"api_keys:write", "invitations:write", "organization:write", "privacy:write", "roles:write", "users:write"}
+    {
+        "api_keys:write",
+        "invitations:write",
+        "organization:write",
+        "privacy:write",
+        "roles:write",
+        "users:write",
+    }
 )
 """Who may what is for owners and administrators to say: else a role could give itself more."""
 

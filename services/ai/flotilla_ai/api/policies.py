@@ -16,7 +16,7 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
-from flotilla.http.bodies import Shown, Written
+from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
 from flotilla.store.postgres import Row, Transaction
 from pydantic import AfterValidator, Field, StringConstraints
@@ -72,7 +72,7 @@ class PolicyIn(Written):
     enabled: bool = True
 
 
-class PolicyPatch(Written):
+class PolicyPatch(Patch):
     """What shall be different; a field that is left out stays."""
 
     name: Name = ""

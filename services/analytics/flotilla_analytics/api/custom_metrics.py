@@ -18,7 +18,7 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
-from flotilla.http.bodies import Shown, Written
+from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
 from flotilla.store.postgres import Row, Transaction
 from pydantic import AwareDatetime, BaseModel, Field
@@ -47,7 +47,7 @@ class MetricIn(Written):
     aggregation: Literal["sum", "average", "count"] = "sum"
 
 
-class MetricPatch(Written):
+class MetricPatch(Patch):
     """What shall be called otherwise."""
 
     title: Line = ""

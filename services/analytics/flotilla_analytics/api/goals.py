@@ -17,7 +17,7 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
-from flotilla.http.bodies import Shown, Written
+from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
 from flotilla.store.postgres import Row, Transaction
 from pydantic import AwareDatetime, BaseModel, Field
@@ -46,7 +46,7 @@ class GoalIn(Written):
     owner_id: UUID | None = None
 
 
-class GoalPatch(Written):
+class GoalPatch(Patch):
     """What shall be different."""
 
     name: Line = ""

@@ -17,6 +17,7 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
+from flotilla.http.bodies import Patch
 from flotilla.http.pages import page
 from pydantic import Field
 
@@ -45,7 +46,7 @@ class NewFlag(Body):
     description: Description = ""
 
 
-class FlagChange(Body):
+class FlagChange(Patch):
     """What shall be different; a field that is left out stays."""
 
     enabled: bool = True

@@ -5,10 +5,11 @@ from dataclasses import replace
 from fastapi import Request, Response
 from flotilla.events.auth import UserUpdated
 from flotilla.http import NotFoundError, Routes, Tx, Who, check_if_match, set_etag
+from flotilla.http.bodies import Patch
 from flotilla.store.postgres import Transaction
 
 from flotilla_auth import events
-from flotilla_auth.api.fields import Body, Locale, Name
+from flotilla_auth.api.fields import Locale, Name
 from flotilla_auth.api.views import OrganizationView, UserView
 from flotilla_auth.domain.entities import User
 from flotilla_auth.domain.own_roles import permissions_of
@@ -26,7 +27,7 @@ class MeView(UserView):
     """Whether they have shown that mail to their address reaches them."""
 
 
-class MeChange(Body):
+class MeChange(Patch):
     """What people may change of themselves; what is left out stays."""
 
     name: Name | None = None

@@ -5,11 +5,12 @@ from dataclasses import replace
 from fastapi import Request, Response
 from flotilla.events.auth import OrganizationUpdated
 from flotilla.http import ConflictError, Routes, Tx, Who, Work, check_if_match, set_etag
+from flotilla.http.bodies import Patch
 from flotilla.http.routes import check_recent
 from flotilla.security.principal import Principal
 
 from flotilla_auth import events, onboarding, sessions
-from flotilla_auth.api.fields import Body, Currency, Locale, Name, TimeZone
+from flotilla_auth.api.fields import Currency, Locale, Name, TimeZone
 from flotilla_auth.api.views import OrganizationView
 from flotilla_auth.domain.entities import Organization
 from flotilla_auth.store import organizations
@@ -17,7 +18,7 @@ from flotilla_auth.store import organizations
 routes = Routes("/v1/organization", tag="organization")
 
 
-class OrganizationChange(Body):
+class OrganizationChange(Patch):
     """What is left out stays."""
 
     name: Name | None = None

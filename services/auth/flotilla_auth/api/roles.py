@@ -16,6 +16,7 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
+from flotilla.http.bodies import Patch
 from flotilla.http.pages import page
 from flotilla.security.permissions import ALL, ROLES
 from pydantic import BaseModel, Field
@@ -44,7 +45,7 @@ class NewRole(Body):
     permissions: Permissions
 
 
-class RoleChange(Body):
+class RoleChange(Patch):
     """What shall be different; `permissions` are all that it has then."""
 
     name: Name = ""

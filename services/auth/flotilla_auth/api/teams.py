@@ -9,6 +9,7 @@ import msgspec
 from fastapi import Request, Response
 from flotilla.events.auth import TeamCreated, TeamMemberAdded, TeamUpdated, WorkingHours
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who, check_if_match, set_etag
+from flotilla.http.bodies import Patch
 from flotilla.http.pages import page
 from flotilla.problems import ConflictError, ForbiddenError, UnprocessableError
 from flotilla.security.principal import Principal
@@ -55,7 +56,7 @@ class NewTeam(Body):
     hours: Annotated[list[Window], Field(max_length=50)] = Field(default_factory=list)
 
 
-class TeamChange(Body):
+class TeamChange(Patch):
     """What shall be different; a field that is left out stays."""
 
     name: Name = ""

@@ -18,13 +18,14 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
+from flotilla.http.bodies import Patch
 from flotilla.http.pages import page
 from flotilla.security.principal import Principal
 from flotilla.store.postgres import Transaction
 from pydantic import Field, model_validator
 
 from flotilla_auth import events, sessions, teams
-from flotilla_auth.api.fields import Body, Role
+from flotilla_auth.api.fields import Role
 from flotilla_auth.api.views import UserView
 from flotilla_auth.domain import roles
 from flotilla_auth.domain.entities import User
@@ -35,7 +36,7 @@ from flotilla_auth.store import roles as role_store
 routes = Routes("/v1/users", tag="users")
 
 
-class UserChange(Body):
+class UserChange(Patch):
     """What is left out stays."""
 
     role: Role | None = Field(default=None, description="A built-in one.")

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from flotilla.http.bodies import Patch
 from flotilla.store.postgres import Row
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -53,7 +54,7 @@ class RuleIn(Written):
     schedule: Schedule = None
 
 
-class RulePatch(Written):
+class RulePatch(Patch):
     """What shall differ."""
 
     name: Name = ""
@@ -61,7 +62,7 @@ class RulePatch(Written):
     position: Position = 0
     trigger: Annotated[str, Field(max_length=100)] = ""
     condition: Annotated[dict[str, Any] | None, Field(description=CONDITION)] = None
-    actions: Annotated[list[dict[str, Any]], Field(description=ACTIONS)] = []
+    actions: Annotated[list[dict[str, Any]], Field(description=ACTIONS)] = Field(default_factory=list)
     schedule: Schedule = None
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from flotilla.http.bodies import Patch
 from flotilla.store.postgres import Row
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -68,11 +69,11 @@ class SequenceIn(Written):
     leaves_with_segment: LeavesWithSegment = False
 
 
-class SequencePatch(Written):
+class SequencePatch(Patch):
     """What the next version shall say differently."""
 
     name: Name = ""
-    steps: Steps = []
+    steps: Steps = Field(default_factory=list)
     stop_on_reply: StopOnReply = True
     segment_id: SegmentId = None
     leaves_with_segment: LeavesWithSegment = False

@@ -15,7 +15,7 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
-from flotilla.http.bodies import Shown, Written
+from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
@@ -40,7 +40,7 @@ class CompanyIn(Written):
     custom_fields: CustomFields = Field(default_factory=dict)
 
 
-class CompanyPatch(Written):
+class CompanyPatch(Patch):
     """What shall be different; a field that is left out stays. `custom_fields` is a JSON merge patch."""
 
     name: Name = ""

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Query, Request, Response
 from flotilla.http import Page, PageQuery, Routes, Tx, Who, check_if_match, set_etag
-from flotilla.http.bodies import Shown, Written
+from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
@@ -46,7 +46,7 @@ class ContactIn(Written):
     custom_fields: CustomFields = Field(default_factory=dict)
 
 
-class ContactPatch(Written):
+class ContactPatch(Patch):
     """What shall be different; a field that is left out stays. `custom_fields` is a JSON merge patch."""
 
     name: Name | None = None

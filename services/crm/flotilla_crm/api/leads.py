@@ -16,7 +16,7 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
-from flotilla.http.bodies import Shown, Written
+from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
 from pydantic import AwareDatetime, Field
 
@@ -32,7 +32,7 @@ Status = Literal["new", "working", "unqualified", "converted"]
 Source = Annotated[str, Field(pattern=r"^[a-z0-9]+([_-][a-z0-9]+)*$", max_length=50, examples=["trade-fair"])]
 
 
-class LeadPatch(Written):
+class LeadPatch(Patch):
     """What shall be different; a field that is left out stays. /convert says that they bought."""
 
     owner_id: UUID | None = None

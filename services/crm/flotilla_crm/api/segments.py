@@ -17,7 +17,7 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
-from flotilla.http.bodies import Shown, Written
+from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
@@ -45,7 +45,7 @@ class SegmentIn(Written):
     condition: ConditionIn
 
 
-class SegmentPatch(Written):
+class SegmentPatch(Patch):
     """What shall differ."""
 
     name: Name = ""

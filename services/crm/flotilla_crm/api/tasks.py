@@ -16,7 +16,7 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
-from flotilla.http.bodies import Shown, Written
+from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
 from pydantic import AwareDatetime
 
@@ -41,7 +41,7 @@ class TaskIn(Written):
     conversation_id: UUID | None = None
 
 
-class TaskPatch(Written):
+class TaskPatch(Patch):
     """What shall be different; a field that is left out stays."""
 
     title: Title = ""

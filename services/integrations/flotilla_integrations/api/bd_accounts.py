@@ -19,7 +19,7 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
-from flotilla.http.bodies import Shown, Written
+from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
 from pydantic import Field
 
@@ -49,7 +49,7 @@ class BdAccountIn(Written):
     warm_up_days: WarmUp = 0
 
 
-class BdAccountPatch(Written):
+class BdAccountPatch(Patch):
     """What to change; another length of the warm-up begins it anew."""
 
     daily_limit: Limit | None = None

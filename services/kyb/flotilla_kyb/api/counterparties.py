@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Query, Request, Response
 from flotilla.http import ConflictError, Page, PageQuery, Routes, Tx, Who, check_if_match, set_etag
-from flotilla.http.bodies import Shown, Written
+from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime
@@ -30,7 +30,7 @@ class CounterpartyIn(Written):
     monitoring: Monitored = "none"
 
 
-class CounterpartyPatch(Written):
+class CounterpartyPatch(Patch):
     """What shall be different; a field that is left out stays."""
 
     name: Text = ""

@@ -9,7 +9,7 @@ import msgspec
 from fastapi import Request, Response
 from flotilla.events.messaging import Hours
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who, check_if_match, set_etag
-from flotilla.http.bodies import Shown, Written
+from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -64,7 +64,7 @@ class Window(Written):
         return self
 
 
-class InboxPatch(Written):
+class InboxPatch(Patch):
     """What shall be different; a field that is left out stays."""
 
     name: Name = ""

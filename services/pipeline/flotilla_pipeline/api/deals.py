@@ -19,7 +19,7 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
-from flotilla.http.bodies import Shown, Written
+from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime
@@ -59,7 +59,7 @@ class DealIn(Written):
     expected_close_on: date | None = None
 
 
-class DealPatch(Written):
+class DealPatch(Patch):
     """What shall be different; a field that is left out stays."""
 
     title: Line = ""

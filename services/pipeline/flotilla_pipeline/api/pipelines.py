@@ -16,7 +16,7 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
-from flotilla.http.bodies import Shown, Written
+from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
 from flotilla.store.postgres import Transaction
 from pydantic import Field, model_validator
@@ -51,7 +51,7 @@ class StageIn(Written):
         return self
 
 
-class StagePatch(Written):
+class StagePatch(Patch):
     """What shall be different; a field that is left out stays."""
 
     name: Line = ""
@@ -83,7 +83,7 @@ class PipelineIn(Written):
     stages: Annotated[list[StageIn], Field(min_length=1, max_length=MAX_STAGES)]
 
 
-class PipelinePatch(Written):
+class PipelinePatch(Patch):
     """What shall be different; `is_default` can only be given, it passes from one pipeline to another."""
 
     name: Line = ""
