@@ -6,6 +6,7 @@ from typing import Any
 import pyotp
 from flotilla.events.auth import SessionEnded, UserLoggedIn
 from flotilla.events.security import (
+    UserRecoveryCodeRenewed,
     UserRecoveryCodeUsed,
     UserSecondFactorAdded,
     UserSecondFactorFailed,
@@ -127,6 +128,8 @@ async def test_renewed_recovery_codes_replace_the_old(auth: Harness, people: Peo
     token = await pending(people, owner)
     assert (await second(auth, token, recovery_code=phone.recovery_codes[0])).status == 401
     assert (await second(auth, token, recovery_code=fresh[0])).status == 200
+    told = await auth.spy.expect(UserRecoveryCodeRenewed, lambda event: event.org == owner.org)
+    assert told.data.user_id == owner.client.user_id
 
 
 async def test_a_removed_factor_is_not_asked_for(auth: Harness, people: People, owner: Person) -> None:

@@ -1,5 +1,7 @@
 """Crm forgets people: who they are is told, what it knows goes, and what comes late does not bring it back."""
 
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -17,13 +19,17 @@ from flotilla.events.privacy import (
     ContactResolveFailed,
     ContactResolveRequested,
     ErasureCompleted,
+    ErasureFailed,
     ErasureRequested,
     ExportCompleted,
+    ExportFailed,
     ExportRequested,
 )
 from flotilla.ids import new_id
+from flotilla.service import load
 from flotilla.store.files import Files
 from flotilla.testing import Harness, eventually
+from flotilla.testing.plugin import StartService
 
 NAME = "Wilhelmina Quirrelby"
 
@@ -206,3 +212,42 @@ def _message(identity: UUID, sent_at: datetime, contact_id: UUID | None = None) 
         ai_enabled=True,
         first=True,
     )
+
+
+class _BrokenError(Exception):
+    """What a store of ours may say."""
+
+
+async def _breaks(*_: object) -> dict[str, int]:
+    raise _BrokenError(NAME)
+
+
+async def _breaks_in_the_middle(*_: object) -> AsyncIterator[tuple[str, list[Any]]]:
+    yield "pages", []
+    raise _BrokenError(NAME)
+
+
+async def test_what_does_not_work_is_told_without_the_values_it_did_not_work_with(
+    start_service: StartService, org: UUID
+) -> None:
+    whole = load("crm")
+    assert whole.privacy is not None
+    privacy = replace(whole.privacy, outside=_breaks, documents=_breaks_in_the_middle)
+    async with start_service(replace(whole, privacy=privacy), erasure_settle_seconds=0) as broken:
+        contact = await _contact(broken, org)
+        erasure = _wish(ErasureRequested, [contact], [])
+        export = _wish(ExportRequested, [contact], [])
+        for wish in (erasure, export):
+            await _asked(broken, wish, org)
+
+        async def told() -> bool:
+            await broken.app.db.execute("UPDATE jobs SET due_at = now() WHERE leased_until IS NULL")
+            broken.app.jobs_wake.set()
+            return bool(broken.spy.of(ErasureFailed, org) and broken.spy.of(ExportFailed, org))
+
+        await eventually(told, seconds=40, what="both have failed")
+        for facts, wish in ((ErasureFailed, erasure), (ExportFailed, export)):
+            (fact,) = broken.spy.of(facts, org)
+            told_of: Any = fact.data
+            assert (told_of.request_id, told_of.service) == (wish.request_id, "crm")
+            assert told_of.reason == "_BrokenError"

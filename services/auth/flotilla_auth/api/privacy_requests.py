@@ -117,7 +117,7 @@ class ReportKeyView(View):
     x: str
 
 
-@erasures.post("", permission="privacy:write", status_code=202)
+@erasures.post("", permission="privacy:write", recent=True, status_code=202)
 async def erase(body: NewRequest, tx: Tx, who: Who, work: Work) -> NewErasureView:
     """Have all services forget a person or the organization, for good; 409 where that is under way."""
     begun = await _begin(tx, who, work, body, ERASURE)
@@ -126,7 +126,7 @@ async def erase(body: NewRequest, tx: Tx, who: Who, work: Work) -> NewErasureVie
     return NewErasureView(**shown, report_link=link)
 
 
-@exports.post("", permission="privacy:write", status_code=202)
+@exports.post("", permission="privacy:write", recent=True, status_code=202)
 async def export(body: NewRequest, tx: Tx, who: Who, work: Work) -> RequestView:
     """Have all services bring together what they know; 409 where that is under way."""
     return RequestView.model_validate(await _begin(tx, who, work, body, EXPORT))
@@ -167,7 +167,7 @@ async def read_report(erasure_id: UUID, token: Token, app: CurrentApp) -> PlainT
     return PlainTextResponse(request.report, media_type="application/jose")
 
 
-@exports.post("/{export_id}/link", permission="privacy:write", status_code=201)
+@exports.post("/{export_id}/link", permission="privacy:write", recent=True, status_code=201)
 async def link_export(export_id: UUID, tx: Tx, who: Who) -> LinkView:
     """A link to the archive, good for an hour; 409 where there is none, not yet or no more."""
     request = _there(await store.read(tx, who.org, export_id), EXPORT)
