@@ -72,6 +72,8 @@ def _asked() -> ErasureRequested:
 def test_personal_fields_are_null_also_in_what_changed_and_on_the_wire() -> None:
     event = _received(_contact(new_id()))
     without = without_personal(event)
+    assert isinstance(without.data, ContactCreated)
+    assert isinstance(event.data, ContactCreated)
     assert (without.data.name, without.data.email) == (None, None)
     assert without.data.contact_id == event.data.contact_id
     assert without.data.changed == {"name": [None, None]}
@@ -88,10 +90,13 @@ def test_projections_are_given_the_rest_and_reactions_nothing_but_answers() -> N
     contact = new_id()
     event, other = _received(_contact(contact)), _received(_contact(new_id()))
     forgotten = _tombstones(ORG, contact)
-    [first, second] = forgotten.spare(keep, [event, other])
-    assert (first.data.name, second.data.name) == (None, "Wilhelmina")
+    first, second = (each.data for each in forgotten.spare(keep, [event, other]))
+    assert isinstance(first, ContactCreated)
+    assert isinstance(second, ContactCreated)
+    assert (first.name, second.name) == (None, "Wilhelmina")
     assert forgotten.spare(react, [event, other]) == [other]
     [answer] = forgotten.spare(react, [_received(_contact(contact), request_id=new_id())])
+    assert isinstance(answer.data, ContactCreated)
     assert answer.data.name is None
     elsewhere = _received(_contact(contact), org=new_id())
     assert forgotten.spare(react, [elsewhere]) == [elsewhere]
