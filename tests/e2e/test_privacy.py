@@ -12,8 +12,8 @@ from flotilla.service import FLEET
 from flotilla.testing import eventually
 from flotilla.testing.people import Office, Person
 
-from tests.e2e.conftest import NewOffice
 from tests.e2e.arranged import EUROS
+from tests.e2e.conftest import NewOffice
 from tests.e2e.everywhere import places
 from tests.e2e.filled import first, stages_of
 
