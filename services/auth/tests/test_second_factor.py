@@ -65,7 +65,8 @@ async def test_a_code_is_taken_once(auth: Harness, people: People, owner: Person
         answer.status
         for answer in await asyncio.gather(*(second(auth, token, code=code) for token in tokens))
     ]
-    assert sorted(statuses) == [200, 401, 401]
+    assert statuses.count(200) == 1
+    assert set(statuses) <= {200, 401, 429}, "one that comes while another is being looked at may be put off"
 
 
 async def test_the_code_that_confirmed_is_taken_too(auth: Harness, people: People, owner: Person) -> None:

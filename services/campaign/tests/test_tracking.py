@@ -166,7 +166,7 @@ async def test_no_link_can_be_made_up_or_led_elsewhere(
     asked = await wish()
     click = path(re.findall(r"https?://[^\s,()]+", asked.data.text or "")[0])
     token = click.rsplit("/", 1)[1]
-    changed = token[:-1] + ("A" if token[-1] != "A" else "B")
+    changed = ("A" if token[0] != "A" else "B") + token[1:]
     links = campaign.app.own.links
     nowhere = Token(Kind.CLICK, org, asked.data.request_id, 9)
     another = Token(Kind.CLICK, new_id(), asked.data.request_id, 0)

@@ -87,7 +87,8 @@ async def test_many_messages_of_many_new_people_in_two_replicas(
                 people
             )
     assert len(crm.spy.of(ContactCreated, org)) == len(crm.spy.of(ContactIdentified, org)) == len(people)
-    assert await crm.app.db.fetchval("SELECT count(*) FROM parked_events") == 0
+    parked = "SELECT count(*) FROM parked_events WHERE organization_id = $1"
+    assert await crm.app.db.fetchval(parked, org) == 0
 
 
 async def test_two_channels_of_one_phone_number_are_one_contact(
