@@ -1,6 +1,8 @@
 """Runs the tests in stages, the cheap ones first, on the `test` instance's servers.
 
-A stage that fails ends the run. Servers that this run started are stopped at its end; those that were up stay
+A stage that fails ends the run. Where only a few tests failed they are run once more, alone: one that passes then
+failed for what else the machine was doing, and is counted as `rerun` in the last line, so that nobody overlooks it; one
+that is broken fails again. Servers that this run started are stopped at its end; those that were up stay
 up. The last line sums up all stages in pytest's own form.
 
     python tests/stages.py [option ...] [path ...]      only these paths, in one stage, with these options of pytest
@@ -12,7 +14,7 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -29,7 +31,10 @@ STAGES: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     ("services", ("services",), IN_PARALLEL),
     ("end to end", ("tests/e2e", "tests/chaos", "tests/replay"), ()),
 )
+FAILED: Final = 1
 NO_TESTS: Final = 5
+FEW: Final = 6
+"""As many may be the machine's fault; more are ours."""
 
 
 def main(only: list[str]) -> int:
@@ -50,14 +55,30 @@ def main(only: list[str]) -> int:
 
 def _run(name: str, paths: list[str], options: tuple[str, ...], counts: Counter[str]) -> int:
     print(f"— {name}: {' '.join(paths)}", flush=True)
-    summary = ROOT / ".flotilla" / "test" / "reports" / f"{name.replace(' ', '-')}.xml"
-    command = [sys.executable, "-m", "pytest", "-q", "-x", f"--junitxml={summary}", *options, *paths]
-    code = subprocess.run(command, cwd=ROOT, check=False).returncode
+    code, found = _pytest(name, (*options, *paths))
+    if code == FAILED and found["failed"] <= FEW:
+        print(f"— {found['failed']} failed in company; once more, alone", flush=True)
+        alone = (*(option for option in options if option not in IN_PARALLEL), *paths)
+        code, again = _pytest(name, ("--last-failed", "--last-failed-no-failures=none", *alone))
+        found = found + again - Counter(failed=found["failed"]) + Counter(rerun=again["passed"])
     if code == 0:
-        for suite in ElementTree.parse(summary).getroot().iter("testsuite"):
-            counts["skipped"] += int(suite.get("skipped", 0))
-            counts["passed"] += int(suite.get("tests", 0)) - int(suite.get("skipped", 0))
+        counts.update(found)
     return code
+
+
+def _pytest(name: str, arguments: Sequence[str]) -> tuple[int, Counter[str]]:
+    """One run of pytest: its exit status, and how many tests passed, failed, were skipped."""
+    summary = ROOT / ".flotilla" / "test" / "reports" / f"{name.replace(' ', '-')}.xml"
+    most = f"--maxfail={FEW + 1}"
+    command = [sys.executable, "-m", "pytest", "-q", most, f"--junitxml={summary}", *arguments]
+    code = subprocess.run(command, cwd=ROOT, check=False).returncode
+    found: Counter[str] = Counter()
+    if code in (0, FAILED):
+        for suite in ElementTree.parse(summary).getroot().iter("testsuite"):
+            skipped, tests = int(suite.get("skipped", 0)), int(suite.get("tests", 0))
+            failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+            found += Counter(skipped=skipped, failed=failed, passed=tests - skipped - failed)
+    return code, found
 
 
 @contextmanager
@@ -81,7 +102,7 @@ async def _ready(fleet: Fleet) -> None:
 
 
 def _closing_line(counts: Counter[str], seconds: float) -> str:
-    parts = [f"{count} {outcome}" for outcome in ("passed", "skipped") if (count := counts[outcome])]
+    parts = [f"{count} {outcome}" for outcome in ("passed", "skipped", "rerun") if (count := counts[outcome])]
     return f" {', '.join(parts)} in {seconds:.2f}s ".center(80, "=")
 
 
