@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 COLUMNS: Final = (
     "organization_id, id, type, source, subject, time, sequence, region, correlation_id, causation_id,"
@@ -75,27 +76,14 @@ async def read_folded(
 async def read_page(
     tx: Transaction, org: UUID, wanted: Filter, after: tuple[datetime, UUID] | None, limit: int
 ) -> list[Row]:
-    """Events newest first, at most `limit`, those older than `after`.
-
-    The statement is put together from fixed parts: with every filter in one, the planner could use no index.
-    """
-    conditions, values = ["organization_id = $1"], [org, limit]
-    parts: tuple[tuple[str, object], ...] = (
-        ("type = ${}", wanted.type),
-        ("subject = ${}", wanted.subject),
-        ("actor = ${}", wanted.actor),
-        ("time >= ${}", wanted.time_from),
-        ("time < ${}", wanted.time_to),
-    )
-    for condition, value in parts:
-        if value is not None:
-            values.append(value)
-            conditions.append(condition.format(len(values)))
+    """Events newest first, at most `limit`, those older than `after`."""
+    where = Where(org).equal({"type": wanted.type, "subject": wanted.subject, "actor": wanted.actor})
+    if wanted.time_from is not None:
+        where.also("time >= {}", wanted.time_from)
+    if wanted.time_to is not None:
+        where.also("time < {}", wanted.time_to)
     if after is not None:
-        values.extend(after)
-        conditions.append(f"(time, id) < (${len(values) - 1}, ${len(values)})")
-    where = " AND ".join(conditions)
-    return await tx.fetch(
-        f"SELECT {COLUMNS} FROM archive WHERE {where} ORDER BY time DESC, id DESC LIMIT $2",  # noqa: S608
-        *values,
-    )
+        where.also("(time, id) < ({}, {})", *after)
+    limited = where.argument(limit)
+    sql = f"SELECT {COLUMNS} FROM archive WHERE {where} ORDER BY time DESC, id DESC LIMIT {limited}"  # noqa: S608
+    return await tx.fetch(sql, *where.arguments)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_billing.domain.invoices import Invoice, InvoiceState, Party
 from flotilla_billing.domain.lines import restored, stored
@@ -122,14 +123,10 @@ async def newest(
     tx: Transaction, org: UUID, filters: Mapping[str, Any], before: UUID, limit: int
 ) -> list[Invoice]:
     """Invoices that fit, the newest first. `filters`: column → value."""
-    args: list[Any] = [org, before, limit]
-    where = ["organization_id = $1", "id < $2"]
-    for column, value in filters.items():
-        if value is not None:
-            args.append(value)
-            where.append(f"{column} = ${len(args)}")
-    sql = f"SELECT {COLUMNS} FROM invoices WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT $3"  # noqa: S608
-    return [invoice_of(row) for row in await tx.fetch(sql, *args)]
+    where = Where(org).equal(filters).also("id < {}", before)
+    limited = where.argument(limit)
+    sql = f"SELECT {COLUMNS} FROM invoices WHERE {where} ORDER BY id DESC LIMIT {limited}"  # noqa: S608
+    return [invoice_of(row) for row in await tx.fetch(sql, *where.arguments)]
 
 
 async def claim(tx: Transaction, requests: Sequence[Request]) -> dict[tuple[UUID, UUID], Request]:

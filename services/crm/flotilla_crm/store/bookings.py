@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_crm.domain.bookings import DEFAULT_TITLE, Booking, BookingState
 
@@ -110,20 +111,14 @@ async def listing(
     limit: int,
 ) -> list[Booking]:
     """Bookings from `begin` on, the earliest first. `filters`: column → value."""
-    args: list[Any] = [org, limit]
-    where = ["organization_id = $1"]
-    for column, value in filters.items():
-        if value is not None:
-            args.append(value)
-            where.append(f"{column} = ${len(args)}")
+    where = Where(org).equal(filters)
     if begin is not None:
-        args.append(begin)
-        where.append(f"starts_at >= ${len(args)}")
+        where.also("starts_at >= {}", begin)
     if after is not None:
-        args += after
-        where.append(f"(starts_at, id) > (${len(args) - 1}, ${len(args)})")
-    sql = f"SELECT {COLUMNS} FROM bookings WHERE {' AND '.join(where)} ORDER BY starts_at, id LIMIT $2"  # noqa: S608
-    return [_booking(row) for row in await tx.fetch(sql, *args)]
+        where.also("(starts_at, id) > ({}, {})", *after)
+    limited = where.argument(limit)
+    sql = f"SELECT {COLUMNS} FROM bookings WHERE {where} ORDER BY starts_at, id LIMIT {limited}"  # noqa: S608
+    return [_booking(row) for row in await tx.fetch(sql, *where.arguments)]
 
 
 async def contacts(tx: Transaction, wanted: Sequence[Key]) -> dict[Key, Row]:

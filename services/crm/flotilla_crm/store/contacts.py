@@ -1,10 +1,11 @@
 """Contacts and companies."""
 
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from uuid import UUID
 
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_crm.domain.contacts import ASSIGNABLE_ROLES, Company, Contact
 from flotilla_crm.domain.normal import folded
@@ -125,22 +126,17 @@ async def list_contacts(
     tx: Transaction, org: UUID, filters: Filters, before: UUID, limit: int
 ) -> list[Contact]:
     """Contacts older than `before`, the newest first."""
-    args: list[Any] = [org, before, limit]
-    where = ["c.organization_id = $1", "c.id < $2"]
-    source = "contacts c"
-    for column, value in (("c.owner_id", filters.owner_id), ("c.company_id", filters.company_id)):
-        if value is not None:
-            args.append(value)
-            where.append(f"{column} = ${len(args)}")
-    order = "c.id"
+    where = Where(org, table="c").equal({"owner_id": filters.owner_id, "company_id": filters.company_id})
+    where.also("c.id < {}", before)
+    source, order = "contacts c", "c.id"
     if filters.tag is not None:
-        args.append(filters.tag)
         source = "contact_tags t JOIN contacts c ON c.organization_id = t.organization_id AND c.id = t.id"
-        where += ["t.organization_id = $1", "t.id < $2", f"t.tag = ${len(args)}"]
+        where.also("t.organization_id = {} AND t.id < {} AND t.tag = {}", org, before, filters.tag)
         order = "t.id"
     columns = ", ".join(f"c.{column}" for column in CONTACT_COLUMNS.split(", "))
-    sql = f"SELECT {columns} FROM {source} WHERE {' AND '.join(where)} ORDER BY {order} DESC LIMIT $3"  # noqa: S608
-    return [_made(Contact, row) for row in await tx.fetch(sql, *args)]
+    limited = where.argument(limit)
+    sql = f"SELECT {columns} FROM {source} WHERE {where} ORDER BY {order} DESC LIMIT {limited}"  # noqa: S608
+    return [_made(Contact, row) for row in await tx.fetch(sql, *where.arguments)]
 
 
 async def search_contacts(
@@ -203,14 +199,10 @@ async def list_companies(
     tx: Transaction, org: UUID, owner_id: UUID | None, domain: str | None, before: UUID, limit: int
 ) -> list[Company]:
     """Companies older than `before`, the newest first."""
-    args: list[Any] = [org, before, limit]
-    where = ["organization_id = $1", "id < $2"]
-    for column, value in (("owner_id", owner_id), ("domain", domain)):
-        if value is not None:
-            args.append(value)
-            where.append(f"{column} = ${len(args)}")
-    sql = f"SELECT {COMPANY_COLUMNS} FROM companies WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT $3"  # noqa: S608
-    return [_made(Company, row) for row in await tx.fetch(sql, *args)]
+    where = Where(org).equal({"owner_id": owner_id, "domain": domain}).also("id < {}", before)
+    limited = where.argument(limit)
+    sql = f"SELECT {COMPANY_COLUMNS} FROM companies WHERE {where} ORDER BY id DESC LIMIT {limited}"  # noqa: S608
+    return [_made(Company, row) for row in await tx.fetch(sql, *where.arguments)]
 
 
 async def company_with_domain(tx: Transaction, org: UUID, domain: str) -> UUID | None:

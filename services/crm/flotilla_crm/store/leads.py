@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 from flotilla.events.leads import ScoreReason
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_crm.domain.leads import Lead, LeadStatus
 from flotilla_crm.domain.scoring import Facts, read_answers
@@ -149,20 +150,14 @@ async def listing(
     tx: Transaction, org: UUID, filters: Mapping[str, Any], after: tuple[int, UUID] | None, limit: int
 ) -> list[Lead]:
     """The highest score first. `filters`: column → value."""
-    args: list[Any] = [org, limit]
-    where = ["l.organization_id = $1"]
-    for column, value in filters.items():
-        if value is not None:
-            args.append(value)
-            where.append(f"l.{column} = ${len(args)}")
+    where = Where(org, table="l").equal(filters)
     if after is not None:
-        args += after
-        where.append(f"(l.score, l.id) < (${len(args) - 1}, ${len(args)})")
+        where.also("(l.score, l.id) < ({}, {})", *after)
     sql = (
-        f"SELECT {COLUMNS} FROM leads l {_CONTACT} WHERE {' AND '.join(where)}"  # noqa: S608
-        " ORDER BY l.score DESC, l.id DESC LIMIT $2"
+        f"SELECT {COLUMNS} FROM leads l {_CONTACT} WHERE {where}"  # noqa: S608
+        f" ORDER BY l.score DESC, l.id DESC LIMIT {where.argument(limit)}"
     )
-    return [lead_of(row) for row in await tx.fetch(sql, *args)]
+    return [lead_of(row) for row in await tx.fetch(sql, *where.arguments)]
 
 
 async def hold_with_facts(tx: Transaction, keys: Sequence[Key]) -> list[Rated]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_crm.domain.tasks import Note, Task
 
@@ -96,17 +97,12 @@ async def list_tasks(
     tx: Transaction, org: UUID, filters: Mapping[str, Any], after: tuple[datetime, UUID] | None, limit: int
 ) -> list[Task]:
     """Tasks that fit, the soonest due first, those without a time last. `filters`: column → value."""
-    args: list[Any] = [org, limit]
-    where = ["organization_id = $1"]
-    for column, value in filters.items():
-        if value is not None:
-            args.append(value)
-            where.append(f"{column} = ${len(args)}")
+    where = Where(org).equal(filters)
     if after is not None:
-        args += after
-        where.append(f"(due_order, id) > (${len(args) - 1}, ${len(args)})")
-    sql = f"SELECT {TASK_COLUMNS} FROM tasks WHERE {' AND '.join(where)} ORDER BY due_order, id LIMIT $2"  # noqa: S608
-    return [_task(row) for row in await tx.fetch(sql, *args)]
+        where.also("(due_order, id) > ({}, {})", *after)
+    limited = where.argument(limit)
+    sql = f"SELECT {TASK_COLUMNS} FROM tasks WHERE {where} ORDER BY due_order, id LIMIT {limited}"  # noqa: S608
+    return [_task(row) for row in await tx.fetch(sql, *where.arguments)]
 
 
 async def add_note(tx: Transaction, org: UUID, note: Note) -> Note:
@@ -128,14 +124,9 @@ async def list_notes(
     tx: Transaction, org: UUID, contact_id: UUID | None, company_id: UUID | None, before: UUID, limit: int
 ) -> list[Note]:
     """Notes older than `before`, the newest first."""
-    args: list[Any] = [org, before, limit]
-    where = ["organization_id = $1", "id < $2"]
-    for column, value in (("contact_id", contact_id), ("company_id", company_id)):
-        if value is not None:
-            args.append(value)
-            where.append(f"{column} = ${len(args)}")
-    sql = f"SELECT {NOTE_COLUMNS} FROM notes WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT $3"  # noqa: S608
-    return [Note(**dict(row)) for row in await tx.fetch(sql, *args)]
+    where = Where(org).equal({"contact_id": contact_id, "company_id": company_id}).also("id < {}", before)
+    sql = f"SELECT {NOTE_COLUMNS} FROM notes WHERE {where} ORDER BY id DESC LIMIT {where.argument(limit)}"  # noqa: S608
+    return [Note(**dict(row)) for row in await tx.fetch(sql, *where.arguments)]
 
 
 def _task(row: Row | None) -> Task:

@@ -5,6 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 ALERT_COLUMNS: Final = (
     "id, sequence, counterparty_id, check_id, type, severity, detail, state, raised_at, acknowledged_at,"
@@ -38,11 +39,7 @@ async def list_alerts(
     tx: Transaction, org: UUID, filters: Mapping[str, Any], before: UUID, limit: int
 ) -> list[Row]:
     """Those that fit and are older than `before`, the newest first. `filters`: column → value."""
-    args: list[Any] = [org, before, limit]
-    where = ["organization_id = $1", "id < $2"]
-    for column, value in filters.items():
-        if value is not None:
-            args.append(value)
-            where.append(f"{column} = ${len(args)}")
-    sql = f"SELECT {ALERT_COLUMNS} FROM alerts WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT $3"  # noqa: S608
-    return await tx.fetch(sql, *args)
+    where = Where(org).equal(filters).also("id < {}", before)
+    limited = where.argument(limit)
+    sql = f"SELECT {ALERT_COLUMNS} FROM alerts WHERE {where} ORDER BY id DESC LIMIT {limited}"  # noqa: S608
+    return await tx.fetch(sql, *where.arguments)

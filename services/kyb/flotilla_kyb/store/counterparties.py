@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_kyb.domain.counterparty import Counterparty, Standing
 
@@ -90,14 +91,10 @@ async def list_counterparties(
     tx: Transaction, org: UUID, filters: Mapping[str, Any], before: UUID, limit: int
 ) -> list[Counterparty]:
     """Those that fit and are older than `before`, the newest first. `filters`: column → value."""
-    args: list[Any] = [org, before, limit]
-    where = ["organization_id = $1", "id < $2"]
-    for column, value in filters.items():
-        if value is not None:
-            args.append(value)
-            where.append(f"{column} = ${len(args)}")
-    sql = f"SELECT {COLUMNS} FROM counterparties WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT $3"  # noqa: S608
-    return [_counterparty(row) for row in await tx.fetch(sql, *args)]
+    where = Where(org).equal(filters).also("id < {}", before)
+    limited = where.argument(limit)
+    sql = f"SELECT {COLUMNS} FROM counterparties WHERE {where} ORDER BY id DESC LIMIT {limited}"  # noqa: S608
+    return [_counterparty(row) for row in await tx.fetch(sql, *where.arguments)]
 
 
 async def with_number(

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from flotilla.events.base import Money
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_pipeline.domain.deals import Deal
 from flotilla_pipeline.domain.stages import Stage
@@ -138,17 +139,12 @@ async def list_deals(
     tx: Transaction, org: UUID, filters: Mapping[str, Any], after: UUID | None, limit: int
 ) -> list[Deal]:
     """Deals that fit, the newest first. `filters`: column → value."""
-    args: list[Any] = [org, limit]
-    where = ["organization_id = $1"]
-    for column, value in filters.items():
-        if value is not None:
-            args.append(value)
-            where.append(f"{column} = ${len(args)}")
+    where = Where(org).equal(filters)
     if after is not None:
-        args.append(after)
-        where.append(f"id < ${len(args)}")
-    sql = f"SELECT {COLUMNS} FROM deals WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT $2"  # noqa: S608
-    return [deal_of(row) for row in await tx.fetch(sql, *args)]
+        where.also("id < {}", after)
+    limited = where.argument(limit)
+    sql = f"SELECT {COLUMNS} FROM deals WHERE {where} ORDER BY id DESC LIMIT {limited}"  # noqa: S608
+    return [deal_of(row) for row in await tx.fetch(sql, *where.arguments)]
 
 
 async def add_move(
