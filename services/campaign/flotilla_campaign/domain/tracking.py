@@ -1,13 +1,9 @@
 """Links that know which message they stand in: signed, so that nobody can make one, or lead it elsewhere.
 
-A token is `kind | organization | message | place of the link | MAC`, base64url. It holds no address: where a link
-leads stands in the row of its message.
+A token is `kind | organization | message | place of the link | MAC`, base64url (flotilla.security.signed). It holds no
+address: where a link leads stands in the row of its message.
 """
 
-import base64
-import binascii
-import hashlib
-import hmac
 import re
 import struct
 from collections.abc import Callable
@@ -16,8 +12,8 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-MAC_BYTES: Final = 16
-"""HMAC-SHA-256, cut to 128 bits (RFC 2104 section 5 allows half)."""
+from flotilla.security import signed
+
 MOST_LINKS: Final = 100
 _BODY: Final = struct.Struct("!c16s16sB")
 URL: Final = re.compile(r"https?://[^\s<>\"'\x00-\x1f]{1,2000}", re.IGNORECASE)
@@ -55,7 +51,7 @@ class Links:
     def address(self, token: Token) -> str:
         """Where the link leads."""
         body = _BODY.pack(token.kind.encode(), token.org.bytes, token.message_id.bytes, token.link)
-        written = base64.urlsafe_b64encode(body + self._mac(body)).rstrip(b"=").decode()
+        written = signed.write(self.key, body)
         return f"{self.base}/v1/track/{token.kind}/{written}" + (".gif" if token.kind is Kind.OPEN else "")
 
     def unsubscribe(self, org: UUID, message_id: UUID) -> str:
@@ -64,20 +60,13 @@ class Links:
 
     def read(self, written: str, kind: Kind) -> Token | None:
         """The token; none where it was not made here, or for something else."""
-        try:
-            raw = base64.b64decode(written + "=" * (-len(written) % 4), b"-_", validate=True)
-        except (ValueError, binascii.Error):
-            return None
-        body, mac = raw[: _BODY.size], raw[_BODY.size :]
-        if len(body) < _BODY.size or not hmac.compare_digest(mac, self._mac(body)):
+        body = signed.read(self.key, written, _BODY.size)
+        if body is None:
             return None
         found, org, message_id, link = _BODY.unpack(body)
         if found.decode() != kind:
             return None
         return Token(kind, UUID(bytes=org), UUID(bytes=message_id), link)
-
-    def _mac(self, body: bytes) -> bytes:
-        return hmac.digest(self.key, body, hashlib.sha256)[:MAC_BYTES]
 
 
 def with_links(text: str, address: Callable[[int], str], spare: str) -> tuple[str, list[str]]:
