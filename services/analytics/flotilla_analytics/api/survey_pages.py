@@ -4,6 +4,8 @@ import html
 from dataclasses import dataclass
 from typing import Final
 
+from flotilla.http.languages import spoken
+
 from flotilla_analytics.domain.scores import SCALES
 from flotilla_analytics.domain.surveys import Send
 
@@ -106,9 +108,5 @@ def _page(language: str, title: str, inside: str) -> str:
 
 
 def _words(accept_language: str) -> tuple[str, Words]:
-    """The first language of RFC 9110 section 12.5.4's list that is known; programs list them by their weight."""
-    for part in accept_language.split(","):
-        language = part.split(";")[0].strip().lower().split("-")[0]
-        if language in WORDS:
-            return language, WORDS[language]
-    return "en", WORDS["en"]
+    language = spoken(accept_language, WORDS)
+    return language, WORDS[language]
