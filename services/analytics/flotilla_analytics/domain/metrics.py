@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from flotilla.events import ai, messaging
 from flotilla.events.base import Event, contract_of
 
+from flotilla_analytics.domain.facts import Fact
 from flotilla_analytics.domain.histogram import COUNT, bucket_of
 
 
@@ -45,16 +46,6 @@ class Cell(NamedTuple):
     part: str
     """`inbound` or `outbound`; `generated`, `approved`, `edited`, `rejected` or `failed`."""
     bucket: int
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """An archived event, as the fold sees it."""
-
-    org: UUID
-    sequence: int
-    data: Any
-    """The contract's struct."""
 
 
 class Reply(NamedTuple):

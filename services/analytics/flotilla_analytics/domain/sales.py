@@ -9,27 +9,19 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 from flotilla.events import leads, pipeline
 from flotilla.events.base import CONTRACTS
 from flotilla.events.crm import LeadCreated
 
+from flotilla_analytics.domain.facts import Fact
 from flotilla_analytics.domain.histogram import COUNT, bucket_of
 from flotilla_analytics.domain.sales_facts import NONE, Cell, Deal, Key, Lead, SalesMetric, Stage, day_of
 
 FIRST_SOURCE: Final = "conversation"
 """Of a lead that has just come to be: `lead.created` is told of conversations only."""
-
-
-class Fact(NamedTuple):
-    """An archived event, as the fold sees it."""
-
-    org: UUID
-    sequence: int
-    data: Any
-    """The contract's struct."""
 
 
 @dataclass

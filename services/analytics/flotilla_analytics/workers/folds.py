@@ -1,15 +1,21 @@
 """Folding over positions: read on from the cursor, and do what is there exactly once or repeatably."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+import msgspec
+import structlog
 from flotilla.app import App
-from flotilla.store.postgres import Database
+from flotilla.events.base import CONTRACTS
+from flotilla.store.postgres import Database, Row
 
+from flotilla_analytics.domain.facts import Fact
 from flotilla_analytics.store import ledger
+
+log = structlog.get_logger()
 
 BATCH: Final = 1_000
 TURN_SECONDS: Final = 10
@@ -41,6 +47,20 @@ async def next_stretch(db: Database, name: str, limit: int = BATCH) -> Stretch |
     after = await ledger.read_cursor(db, name)
     entries = await ledger.read_after(db, after, limit)
     return Stretch(name, after, entries) if entries else None
+
+
+def facts_of(fold: str, rows: Sequence[Row]) -> list[Fact]:
+    """Archived events as their contracts have them; what breaks its contract counts nowhere, and is logged."""
+    return [fact for row in rows if (fact := _fact(fold, row)) is not None]
+
+
+def _fact(fold: str, row: Row) -> Fact | None:
+    try:
+        data = msgspec.convert(row["data"], CONTRACTS[row["type"]].data)
+    except msgspec.ValidationError as error:  # its words may repeat what is personal
+        log.warning(f"{fold}.skipped", event_id=str(row["id"]), type=row["type"], error=type(error).__name__)
+        return None
+    return Fact(row["organization_id"], row["sequence"], data)
 
 
 async def catch_up(app: App, step: Callable[[], Awaitable[bool]]) -> None:
