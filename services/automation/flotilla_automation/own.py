@@ -4,19 +4,16 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
-import structlog
 from flotilla.app import App
-from flotilla.bus.bindings import LaneBindings
+from flotilla.bus.bindings import Following, LaneBindings
 from flotilla.outside_http import OutsideHttp
 from flotilla.public_addresses import PublicResolver
 
 from flotilla_automation.settings import AutomationSettings
 from flotilla_automation.store import wanted
-
-log = structlog.get_logger()
 
 LANE: Final = "events"
 
@@ -26,12 +23,11 @@ class Bound:
     """Keeps the lane bound to what rules want.
 
     Who enables a rule binds before it commits, so that no event is missed after. All processes hear of the commit
-    and bind again, which costs nothing and mends what an unbinding at the same moment undid.
+    and bind again.
     """
 
     app: App
     lane: LaneBindings
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def bind(self, types: Iterable[str]) -> None:
         """Have these types come; BROKER_ERRORS where the broker is away."""
@@ -42,7 +38,7 @@ class Bound:
     async def settle(self) -> None:
         """Bind all that is wanted; unbind what nobody has wanted for a while."""
         await wanted.forget_retired(self.app.db)
-        await self.bind(await wanted.wanted(self.app.db))
+        await self.bind_wanted()
         settings = self.app.settings
         assert isinstance(settings, AutomationSettings)
         left = await wanted.take_unwanted(self.app.db, settings.unbind_after_seconds)
@@ -50,19 +46,9 @@ class Bound:
         # Somebody may have bound one between the two statements; they noted it before they did.
         await self.lane.bind(await wanted.still_bound(self.app.db, left))
 
-    def heard(self, _: str = "") -> None:
-        """A rule was enabled or disabled somewhere."""
-        self._changed.set()
-
-    async def follow(self) -> None:
-        """Bind what was committed elsewhere, until cancelled."""
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            try:
-                await self.bind(await wanted.wanted(self.app.db))
-            except Exception as error:  # whatever it is, the worker's next turn does it
-                log.warning("bindings.behind", error=repr(error))
+    async def bind_wanted(self) -> None:
+        """Bind what rules want now."""
+        await self.bind(await wanted.wanted(self.app.db))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +73,11 @@ async def opened(app: App) -> AsyncIterator[Own]:
     options = {} if app.settings.trusts_private_addresses else {"resolver": PublicResolver()}
     lane = LaneBindings(app.settings.amqp_url.get_secret_value(), app.service.name, LANE)
     bound = Bound(app, lane)
+    following = Following(LANE, bound.bind_wanted)
     async with OutsideHttp.opened(**options) as http:
         tasks = [
-            asyncio.create_task(app.db.listen(wanted.CHANGED, bound.heard, bound.heard)),
-            asyncio.create_task(bound.follow()),
+            asyncio.create_task(app.db.listen(wanted.CHANGED, following.heard, following.heard)),
+            asyncio.create_task(following.run()),
         ]
         try:
             yield Own(http, bound)

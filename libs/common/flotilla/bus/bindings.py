@@ -6,13 +6,16 @@ wants, and binds them again at its start: a broker that was set up anew knows of
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
+import structlog
 from aio_pika.abc import AbstractConnection
 
 from flotilla.bus.connection import close, connect
 from flotilla.bus.topology import EXCHANGE, queue_name
 from flotilla.outside import forbid_in_transaction
+
+log = structlog.get_logger()
 
 
 class LaneBindings:
@@ -52,3 +55,27 @@ class LaneBindings:
                     await (queue.bind(EXCHANGE, type_) if bind else queue.unbind(EXCHANGE, type_))
             finally:
                 await channel.close()
+
+
+class Following:
+    """Has a process bind again what another of its service committed: binding twice costs nothing, and mends what an
+    unbinding at the same moment undid. `bind` does it, and is called until cancelled."""
+
+    def __init__(self, lane: str, bind: Callable[[], Awaitable[None]]) -> None:
+        self._lane = lane
+        self._bind = bind
+        self._changed = asyncio.Event()
+
+    def heard(self, _: str = "") -> None:
+        """What is wanted has changed somewhere; the payload of a NOTIFY does not matter."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Bind after each change."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            try:
+                await self._bind()
+            except Exception as error:  # whatever it is, the worker's next turn does it
+                log.warning("bindings.behind", lane=self._lane, error=repr(error))

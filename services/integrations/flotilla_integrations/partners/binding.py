@@ -1,18 +1,14 @@
 """Keeping the partners' lane bound to the types that subscriptions want."""
 
-import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
-import structlog
 from flotilla.app import App
 from flotilla.bus.bindings import LaneBindings
 
 from flotilla_integrations.partners.offer import expand
 from flotilla_integrations.partners.store import wants
-
-log = structlog.get_logger()
 
 LANE: Final = "partners"
 UNBIND_AFTER_SECONDS: Final = 60.0
@@ -24,12 +20,11 @@ class Bound:
     """Keeps the lane bound.
 
     Who makes a subscription binds before it commits, so that no event is missed after. All processes hear of the
-    commit and bind again, which costs nothing and mends what an unbinding at the same moment undid.
+    commit and bind again.
     """
 
     app: App
     lane: LaneBindings
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def bind(self, types: Iterable[str]) -> None:
         """Have these types come; BROKER_ERRORS where the broker is away."""
@@ -46,19 +41,9 @@ class Bound:
         # Somebody may have bound one between the two statements; they noted it before they did.
         await self.lane.bind(await wants.still_bound(self.app.db, left))
 
-    def heard(self, _: str = "") -> None:
-        """A subscription was made or changed somewhere."""
-        self._changed.set()
-
-    async def follow(self) -> None:
-        """Bind what was committed elsewhere, until cancelled."""
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            try:
-                await self.bind(await self._wanted())
-            except Exception as error:  # whatever it is, the worker's next turn does it
-                log.warning("partners.bindings_behind", error=repr(error))
+    async def bind_wanted(self) -> None:
+        """Bind what subscriptions want now."""
+        await self.bind(await self._wanted())
 
     async def _wanted(self) -> frozenset[str]:
         """Expanded anew each time: a new release may have more types of an entity."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import yarl
 from flotilla.app import App
-from flotilla.bus.bindings import LaneBindings
+from flotilla.bus.bindings import Following, LaneBindings
 from flotilla.outside_http import OutsideHttp
 from flotilla.settings import Settings
 
@@ -45,10 +45,11 @@ async def opened(app: App, http: OutsideHttp) -> AsyncIterator[Partners]:
     broker = RabbitBroker(http, yarl.URL(settings.partners_admin_url.get_secret_value()), yarl.URL(amqp_url))
     lane = LaneBindings(amqp_url, app.service.name, LANE)
     bound = Bound(app, lane)
+    following = Following(LANE, bound.bind_wanted)
     async with OutsideHttp.opened(**UNLIMITED, **connector_options(settings)) as outside:
         tasks = [
-            asyncio.create_task(app.db.listen(wants.CHANGED, bound.heard, bound.heard)),
-            asyncio.create_task(bound.follow()),
+            asyncio.create_task(app.db.listen(wants.CHANGED, following.heard, following.heard)),
+            asyncio.create_task(following.run()),
         ]
         try:
             yield Partners(outside, broker, bound)
