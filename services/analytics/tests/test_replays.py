@@ -136,6 +136,7 @@ async def test_who_cannot_answer_is_answered_for(analytics: Harness, crm: Harnes
         await analytics.publish(wish, org=PLATFORM_ORG)
         replay = await ended(analytics, PLATFORM_ORG, wish.replay_id)
         assert (replay["state"], replay["reason"]) == ("failed", reason)
+        await analytics.spy.expect(ReplayFailed, lambda e, id_=wish.replay_id: e.data.replay_id == id_)
         answers = [e for e in analytics.spy.of(ReplayFailed) if e.data.replay_id == wish.replay_id]
         assert len(answers) == 1
 
@@ -151,6 +152,8 @@ async def test_only_one_answer_to_a_wish_told_twice(
     again = platform("crm")
     await analytics.publish(again, org=PLATFORM_ORG)
     await ended(analytics, PLATFORM_ORG, again.replay_id)
+    for id_ in (wish.replay_id, again.replay_id):
+        await analytics.spy.expect(ReplayFinished, lambda e, id_=id_: e.data.replay_id == id_)
     answers = [e for e in analytics.spy.of(ReplayFinished) if e.data.replay_id == wish.replay_id]
     assert len(answers) == 1
     assert not [e for e in analytics.spy.of(ReplayFailed) if e.data.replay_id == wish.replay_id]
