@@ -1,6 +1,6 @@
 """A replay as an operator and an organization see it: from the wish to the answer, over the real archive."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from flotilla.testing import Harness, eventually, synthetic
 from flotilla.testing.harness import running
 from flotilla.testing.isolation import isolated
 from flotilla.testing.plugin import StartService
+from flotilla.testing.spy import Received
 
 from services.analytics.tests.conftest import Events
 
@@ -65,6 +66,10 @@ async def told(analytics: Harness, crm: Harness, org: UUID, count: int, events: 
 
 def renamed(before: CompanyCreated, name: str) -> CompanyUpdated:
     return CompanyUpdated(**msgspec.structs.asdict(before) | {"name": name})
+
+
+def answers_to(replay_id: UUID) -> Callable[[Received[Any]], bool]:
+    return lambda answer: answer.data.replay_id == replay_id
 
 
 async def ended(analytics: Harness, org: UUID, replay_id: UUID) -> dict[str, Any]:
@@ -136,7 +141,7 @@ async def test_who_cannot_answer_is_answered_for(analytics: Harness, crm: Harnes
         await analytics.publish(wish, org=PLATFORM_ORG)
         replay = await ended(analytics, PLATFORM_ORG, wish.replay_id)
         assert (replay["state"], replay["reason"]) == ("failed", reason)
-        await analytics.spy.expect(ReplayFailed, lambda e, id_=wish.replay_id: e.data.replay_id == id_)
+        await analytics.spy.expect(ReplayFailed, answers_to(wish.replay_id))
         answers = [e for e in analytics.spy.of(ReplayFailed) if e.data.replay_id == wish.replay_id]
         assert len(answers) == 1
 
@@ -153,7 +158,7 @@ async def test_only_one_answer_to_a_wish_told_twice(
     await analytics.publish(again, org=PLATFORM_ORG)
     await ended(analytics, PLATFORM_ORG, again.replay_id)
     for id_ in (wish.replay_id, again.replay_id):
-        await analytics.spy.expect(ReplayFinished, lambda e, id_=id_: e.data.replay_id == id_)
+        await analytics.spy.expect(ReplayFinished, answers_to(id_))
     answers = [e for e in analytics.spy.of(ReplayFinished) if e.data.replay_id == wish.replay_id]
     assert len(answers) == 1
     assert not [e for e in analytics.spy.of(ReplayFailed) if e.data.replay_id == wish.replay_id]
