@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from flotilla.bus.envelope import Received
 from flotilla.bus.topology import declare_all
 from flotilla.events.analytics import ReplayFailed, ReplayFinished, ReplayRequested
 from flotilla.events.crm import CompanyCreated, CompanyUpdated
@@ -14,7 +15,6 @@ from flotilla.testing import Harness, eventually, synthetic
 from flotilla.testing.harness import running
 from flotilla.testing.isolation import isolated
 from flotilla.testing.plugin import StartService
-from flotilla.testing.spy import Received
 
 from services.analytics.tests.conftest import Events
 
