@@ -5,7 +5,7 @@ from textwrap import indent
 
 import pytest
 
-from checks import anatomy, calls, dependencies, imports, sql, transactions
+from checks import anatomy, calls, dependencies, documents, imports, sql, transactions
 from checks.tests.conftest import Tree
 
 Findings = Callable[[object], list[str]]
@@ -221,3 +221,15 @@ def test_calls_that_are_allowed(tree: Tree, findings: Findings) -> None:
         """,
     )
     assert findings(calls.check) == []
+
+
+def test_a_document_that_names_a_test_that_is_not_there(tree: Tree, findings: Findings) -> None:
+    tree.write("services/kyb/tests/test_it.py", "async def test_that_it_holds() -> None: ...\n")
+    tree.write("docs/kyb.md", "`kyb/tests/test_it.py`, `test_it.py::test_that_it_holds`\n")
+    assert findings(documents.check) == []
+    tree.write("docs/kyb.md", "`test_gone.py`,\n`kyb/tests/test_it.py::test_gone`, `crm/tests/test_it.py`\n")
+    assert [found.split(": ", 1)[1] for found in findings(documents.check)] == [
+        "names test_gone.py, which is no test here",
+        "names crm/tests/test_it.py, which is no test here",
+        "names test_gone, which kyb/tests/test_it.py does not have",
+    ]
