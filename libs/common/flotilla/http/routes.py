@@ -9,7 +9,12 @@
 rate-limit class that the gateway applies: `session` (people), `sign_in`, `hook`, `open`. `feature` names
 what of the organization's plan a route takes (flotilla.features): the gateway answers 402 or 403 where that is
 used up or not to be had. Routes that read, end or undo take none. `recent` is for what is sensitive: only who
-proved a few minutes ago who they are may do it, else 401 `step-up-required` (POST /v1/step-up).
+proved a few minutes ago who they are may do it, else 401 `step-up-required` (POST /v1/step-up). `sent` declares the
+body of a route that reads it itself: media types, each with its schema (see bodies.raw_body).
+
+A permission about records with owners (`SCOPED`) may be held for less than all. A route says by `reach` what it is
+then: `rows`, the database shows and changes what is in reach (flotilla.security.reach); `free`, it shows nothing that
+is anybody's; or, where nothing is said, `all`: only who has the permission for all may call it, else 403.
 """
 
 import asyncio
@@ -29,8 +34,9 @@ from flotilla.http.errors import unexpected
 from flotilla.http.work import Replay, RequestWork
 from flotilla.ids import new_id
 from flotilla.problems import ForbiddenError, Problem, StepUpRequiredError, UnauthorizedError
-from flotilla.security.permissions import KNOWN, PUBLIC
+from flotilla.security.permissions import ALL, KNOWN, PUBLIC, SCOPED
 from flotilla.security.principal import ANONYMOUS, HEADER, Principal
+from flotilla.security.reach import current_reach, reach_of
 from flotilla.telemetry import metrics
 from flotilla.telemetry.traces import request_traceparent
 
@@ -38,6 +44,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 RECENT_SECONDS: Final = 600
 LIMITS: Final = ("session", "sign_in", "hook", "open")
+REACHES: Final = ("rows", "free", "all")
 
 
 class Route(APIRoute):
@@ -48,12 +55,16 @@ class Route(APIRoute):
         endpoint = super().get_route_handler()
         permission: str = (self.openapi_extra or {})["x-permission"]
         recent = bool((self.openapi_extra or {}).get("x-step-up"))
+        for_all = (self.openapi_extra or {}).get("x-reach") == "all"
 
         async def handle(request: Request) -> Response:
             app: App = request.app.state.app
             who = authenticate(app, request, permission)
             if recent:
                 check_recent(who)
+            if for_all:
+                check_for_all(who, permission)
+            current_reach.set(reach_of(who, permission))
             cause = _cause(request, who)
             work = request.state.work = RequestWork(app, request, who, cause)
             current_cause.set(cause)
@@ -67,7 +78,10 @@ class Route(APIRoute):
                 await work.roll_back(error)
                 raise
             except Exception as error:
-                return unexpected(request, await work.roll_back(error))
+                named = await work.roll_back(error)
+                if isinstance(named, Problem):
+                    raise named from error
+                return unexpected(request, named)
             return response
 
         return self._measured(handle)
@@ -113,9 +127,23 @@ class Routes(APIRouter):
             if feature not in FEATURES:
                 raise ValueError(f"{method} {self.prefix}{path}: no plan allows {feature!r}")
             extra["x-feature"] = feature
+        if (sent := options.pop("sent", None)) is not None:
+            extra["requestBody"] = {"required": True, "content": sent}
         if options.pop("recent", False):
             extra["x-step-up"] = True
-        return self.api_route(path, methods=[method], openapi_extra=extra, **options)
+        reach = options.pop("reach", None)
+        if permission in SCOPED:
+            extra["x-reach"] = reach or "all"
+        if reach is not None and (reach not in REACHES or permission not in SCOPED):
+            raise ValueError(f"{method} {self.prefix}{path}: {permission!r} has no reach {reach!r}")
+
+        def declare(endpoint: F) -> F:
+            # What answers nothing has no body; FastAPI would send the word "null".
+            if endpoint.__annotations__.get("return", endpoint) is None:
+                options.setdefault("response_class", Response)
+            return self.api_route(path, methods=[method], openapi_extra=extra, **options)(endpoint)
+
+        return declare
 
     def get(self, path: str, *, permission: str, limit: str = "session", **options: Any) -> Callable[[F], F]:  # type: ignore[override]
         """Read."""
@@ -155,6 +183,14 @@ def authenticate(app: App, request: Request, permission: str) -> Principal:
             f"It takes the permission `{permission}`; ask an administrator of your organization."
         )
     return who
+
+
+def check_for_all(who: Principal, permission: str) -> None:
+    """A 403 problem where they have the permission for some people's records only."""
+    if (scope := who.scope(permission)) != ALL:
+        raise ForbiddenError(
+            f"It takes the permission `{permission}` for all records; you have it for `{scope}`."
+        )
 
 
 def check_recent(who: Principal) -> None:

@@ -1,5 +1,6 @@
-"""Who may do what (AUTH-6), in one table: a role's permissions, `<resource>:<action>`."""
+"""Who may do what (AUTH-6), in one table: a role's permissions, `<resource>:<action>`, and for which records."""
 
+from collections.abc import Mapping
 from typing import Final
 
 PUBLIC: Final = "public"
@@ -39,6 +40,7 @@ _WORK: Final = _READ | {
     "bookings:write",
     "clients:assign",
     "companies:write",
+    "contacts:delete",
     "contacts:write",
     "conversations:write",
     "counterparties:write",
@@ -124,15 +126,85 @@ NOT_FOR_OWN_ROLES: Final = frozenset(
 
 ALL: Final = "all"
 TEAM: Final = "team"
-SCOPES: Final = (TEAM, ALL)
+OWN: Final = "own"
+SCOPES: Final = (OWN, TEAM, ALL)
+"""From the narrowest: a person's own records; those of their teams' people too, and nobody's; all there are."""
+
+OWNED: Final = ("bookings", "companies", "contacts", "conversations", "deals", "leads", "notes", "tasks")
+"""Records that have an owner: a booking's is its host, a task's or a conversation's who has it, a note's its author."""
+
+SCOPED: Final[dict[str, str]] = {
+    **{f"{resource}:{action}": resource for resource in OWNED for action in ("read", "write")},
+    "contacts:delete": "contacts",
+    "messages:send": "conversations",
+}
+"""Permission to the records that it is about: a role may have it for `own`, `team` or `all`."""
+
 TEAM_SCOPED: Final = frozenset({"clients:assign", "teams:write"})
-"""Permissions that a role may have for a person's own teams alone; the others are for all of an organization."""
+"""Permissions about teams: for a person's own, or for all."""
+
+NARROWED: Final[dict[str, dict[str, str]]] = {"team_member": {"contacts:delete": OWN}}
+"""What built-in roles have for less than all."""
+
+SHOWS: Final[dict[str, tuple[str, ...]]] = {
+    "analytics:read": ("conversations", "deals", "leads"),
+    "analytics:write": ("conversations", "deals", "leads"),
+    "archive:read": OWNED,
+    "campaigns:read": ("contacts",),
+    "campaigns:write": ("contacts",),
+    "drafts:decide": ("conversations",),
+    "drafts:read": ("conversations",),
+    "journeys:read": OWNED,
+    "partners:read": OWNED,
+    "partners:write": OWNED,
+    "qualifications:read": ("conversations", "leads"),
+    "qualifications:write": ("conversations", "leads"),
+    "quality:read": ("conversations",),
+    "quality:write": ("conversations",),
+    "replays:write": OWNED,
+    "rules:read": ("contacts", "conversations", "deals", "leads", "tasks"),
+    "rules:write": ("contacts", "conversations", "deals", "leads", "tasks"),
+    "surveys:read": ("conversations",),
+    "surveys:send": ("conversations",),
+}
+"""Permission to records of everybody that it lets people see elsewhere than at their own routes: no role has it that
+reads these for less than all."""
 
 ORG_WIDE_ROLES: Final = frozenset({"owner", "admin"})
 """See every event of their organization, whatever its audience."""
 
 KNOWN: Final = frozenset().union(*ROLES.values()) | {PUBLIC}
 """Every permission there is; a route may declare no other."""
+
+
+def scopes_of(permission: str) -> tuple[str, ...]:
+    """What a role may have the permission for."""
+    if permission in SCOPED:
+        return SCOPES
+    return (TEAM, ALL) if permission in TEAM_SCOPED else (ALL,)
+
+
+def scope_of(role: str, grants: Mapping[str, str] | None, permission: str) -> str | None:
+    """For what somebody has a permission who has this role, or one of their organization's own; None: not at all."""
+    if grants is not None:
+        return grants.get(permission)
+    if permission not in ROLES.get(role, frozenset()):
+        return None
+    return NARROWED.get(role, {}).get(permission, ALL)
+
+
+def shown_beyond(grants: Mapping[str, str], permission: str) -> str | None:
+    """The permission, held for less than all, whose limits this one would get round; None where there is none."""
+    reads = (f"{resource}:read" for resource in SHOWS.get(permission, ()))
+    return next((read for read in reads if grants.get(read, ALL) != ALL), None)
+
+
+def is_less(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    """Whether who had these permissions loses one, or has one for less."""
+    return any(
+        SCOPES.index(now.get(name, OWN)) < SCOPES.index(scope) or name not in now
+        for name, scope in before.items()
+    )
 
 
 def base_of(permissions: frozenset[str]) -> str | None:

@@ -15,11 +15,13 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from flotilla.problems import UnauthorizedError
-from flotilla.security.permissions import ORG_WIDE_ROLES, ROLES, TEAM
+from flotilla.security.permissions import ORG_WIDE_ROLES, TEAM, scope_of
 
 HEADER: Final = "flotilla-principal"
 LIFETIME_SECONDS: Final = 60
 CACHE_SIZE: Final = 20_000
+MOST_COLLEAGUES: Final = 200
+"""As many as fit into a header; who has more sees the records of so many, and none of the others'."""
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +46,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     grants: dict[str, str] | None = None
     """Permission to scope, of people who have one of their organization's own roles: `role` is then only what it is
     taken for. None: all that `role` may."""
+    colleagues: tuple[UUID, ...] = ()
+    """Of people who have something for their `team`: who else is in a team of theirs, at most `MOST_COLLEAGUES`."""
 
     @property
     def orgs(self) -> tuple[UUID, ...]:
@@ -62,9 +66,13 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
     def may(self, permission: str) -> bool:
         """Whether its role has the permission, and its key carries it where there is one."""
-        granted = self.scopes is None or permission in self.scopes
-        role = ROLES.get(self.role, frozenset()) if self.grants is None else self.grants
-        return granted and permission in role
+        return self.scope(permission) is not None
+
+    def scope(self, permission: str) -> str | None:
+        """Whether it has the permission for its own records, its teams' or all; None where it does not have it."""
+        if self.scopes is not None and permission not in self.scopes:
+            return None
+        return scope_of(self.role, self.grants, permission)
 
     def authenticated_within(self, seconds: float) -> bool:
         """Whether a person proved who they are in the last `seconds`."""

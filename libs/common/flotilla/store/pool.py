@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import asyncpg
 import msgspec
 
+from flotilla.security.reach import Reach
 from flotilla.telemetry import metrics
 
 
@@ -74,3 +75,14 @@ def drop(connection: "asyncpg.pool.PoolConnectionProxy") -> None:
     """Break it off; the pool makes another."""
     if not is_lost(connection):
         connection.terminate()
+
+
+@contextmanager
+def refusals_named(reach: Reach | None) -> Iterator[None]:
+    """What the database refuses to a request of limited reach is a 403 problem; to others, a bug of ours."""
+    try:
+        yield
+    except asyncpg.InsufficientPrivilegeError as error:
+        if reach is None:
+            raise
+        raise reach.problem() from error

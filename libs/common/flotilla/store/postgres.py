@@ -23,9 +23,10 @@ from flotilla.bus.envelope import Outgoing, Received, encode
 from flotilla.cause import Cause, current_cause
 from flotilla.events.base import Event, contract_of
 from flotilla.outside import mark_transaction, unmark_transaction
+from flotilla.security.reach import Reach, current_reach
 from flotilla.store.flush import ARRIVED, DELETE_JOBS, INSERT_OUTBOX, UPSERT_JOBS
 from flotilla.store.listening import Listener
-from flotilla.store.pool import drop, is_lost, losses_named, open_pool
+from flotilla.store.pool import drop, is_lost, losses_named, open_pool, refusals_named
 
 if TYPE_CHECKING:
     from flotilla.app import App
@@ -254,14 +255,18 @@ class Database:
     async def transaction(
         self, orgs: Iterable[UUID] | UUID, *, cause: Cause | None = None
     ) -> AsyncIterator[Transaction]:
-        """A transaction that sees these organizations' rows; commits on leaving, rolls back on an error."""
+        """A transaction that sees these organizations' rows; commits on leaving, rolls back on an error.
+
+        Within a request it sees and changes what is in the reach of who asks.
+        """
         tenants = [orgs] if isinstance(orgs, UUID) else sorted(set(orgs))
+        reach = current_reach.get()
         async with self.pool.acquire(timeout=10) as connection:
             tx = Transaction(connection, self.app, cause or current_cause.get())
             token = mark_transaction()
             try:
-                with losses_named(connection):
-                    await _begin(connection, tenants)
+                with losses_named(connection), refusals_named(reach):
+                    await _begin(connection, tenants, reach)
                     try:
                         yield tx
                         await tx._flush()
@@ -312,9 +317,14 @@ class Database:
                 yield connection
 
 
-async def _begin(connection: "asyncpg.pool.PoolConnectionProxy", tenants: Sequence[UUID]) -> None:
+async def _begin(
+    connection: "asyncpg.pool.PoolConnectionProxy", tenants: Sequence[UUID], reach: Reach | None
+) -> None:
     orgs = ",".join(str(org) for org in tenants)
-    await connection.execute(f"BEGIN; SET LOCAL flotilla.orgs = '{orgs}'")
+    settings = (
+        "".join(f"; SET LOCAL {name} = '{value}'" for name, value in reach.settings.items()) if reach else ""
+    )
+    await connection.execute(f"BEGIN; SET LOCAL flotilla.orgs = '{orgs}'{settings}")
 
 
 async def _roll_back(connection: "asyncpg.pool.PoolConnectionProxy") -> None:
