@@ -1,4 +1,4 @@
-"""Calls that are always wrong: clocks without a zone, printing in services, sleeping or mocking in tests.
+"""Calls that are always wrong: clocks without a zone, shells, pickles, prints in services, sleeps and mocks in tests.
 
 Where the passing of time is itself what a test is about, `# sleep: <reason>` on the line says so.
 """
@@ -11,6 +11,14 @@ from checks.project import Finding, Project, Source, chain
 
 TITLE = "forbidden calls"
 ESCAPE = re.compile(r"#\s*sleep:\s*\S")
+DANGEROUS = {
+    ("os", "system"): "starts a shell; give a program its arguments as a list",
+    ("asyncio", "create_subprocess_shell"): "starts a shell; give a program its arguments as a list",
+    ("pickle", "load"): "runs whatever its bytes say; read JSON into a declared type",
+    ("pickle", "loads"): "runs whatever its bytes say; read JSON into a declared type",
+    ("eval",): "runs whatever the text says",
+    ("exec",): "runs whatever the text says",
+}
 PARTS = ("libs", "services", "checks", "tests", "bench")
 
 
@@ -34,6 +42,10 @@ def _wrong(source: Source, call: ast.Call, prints: bool, polling: set[ast.AST]) 
         return "datetime.now() has no zone; say datetime.now(UTC)"
     if names[-2:] in (["datetime", "utcnow"], ["datetime", "utcfromtimestamp"]):
         return f"datetime.{names[-1]}() has no zone; say datetime.now(UTC)"
+    if danger := DANGEROUS.get(tuple(names)):
+        return danger
+    if names[:1] == ["subprocess"] and any(word.arg == "shell" for word in call.keywords):
+        return DANGEROUS["os", "system"]
     if names == ["print"] and not prints:
         return "prints; a service logs with structlog"
     sleeps = names in (["asyncio", "sleep"], ["time", "sleep"])
