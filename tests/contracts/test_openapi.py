@@ -4,8 +4,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from fastapi import Request, Response
 from flotilla.events.contracts import here
-from flotilla.http import Page, PageQuery, Routes
+from flotilla.http import Page, PageQuery, Routes, check_if_match, set_etag
 from flotilla.http.openapi import RouteClashError, merged
 from flotilla.service import Service
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -14,35 +15,50 @@ from pydantic import BaseModel, create_model
 Document = dict[str, Any]
 
 
+def _check(request: Request) -> None:
+    check_if_match(request, 1)
+
+
+BERTH = {"id": "0199d4e2-7a1c-7c3e-9b1f-5d2a6c0e41f7", "quay": "quay"}
+
+
 class Berth(BaseModel):
     """Where a ship lies."""
 
+    id: UUID
     quay: str
 
 
-Ship = create_model("Ship", name=(str, ...), berth=(Berth, ...))
-OtherShip = create_model("Ship", name=(str, ...), tons=(int, ...))
+Ship = create_model("ShipOut", name=(str, ...), berth=(Berth, ...))
+OtherShip = create_model("ShipOut", name=(str, ...), tons=(int, ...))
 Convoy = create_model("Convoy", ships=(list[Ship], ...))
 OtherConvoy = create_model("Convoy", ships=(list[OtherShip], ...))
 
 
-def ships(prefix: str, ship: Any, convoy: Any) -> Routes:
+def ships(prefix: str, ship: Any, convoy: Any, kind: str = "ship") -> Routes:
+    """Routes of ships, each named after their kind."""
     routes = Routes(prefix, tag="ships")
 
-    @routes.get("", permission="contacts:read")
+    @routes.get("", permission="contacts:read", name=f"list_{kind}s")
     async def list_ships(query: PageQuery) -> Page[ship]:
         """By name."""
         raise NotImplementedError
 
-    @routes.get("/{ship_id}", permission="contacts:read")
-    async def read_ship(ship_id: UUID) -> ship:
+    @routes.get("/{ship_id}", permission="contacts:read", name=f"read_{kind}")
+    async def read_ship(ship_id: UUID, response: Response) -> ship:
+        set_etag(response, 1)
         raise NotImplementedError
 
-    @routes.post("", permission="contacts:write", status_code=201)
+    @routes.patch("/{ship_id}", permission="contacts:write", name=f"change_{kind}")
+    async def change_ship(ship_id: UUID, body: ship, request: Request) -> ship:
+        _check(request)
+        raise NotImplementedError
+
+    @routes.post("", permission="contacts:write", status_code=201, name=f"add_{kind}s")
     async def add_convoy(convoy: convoy) -> Berth:
         raise NotImplementedError
 
-    @routes.post("/hail", permission="public", limit="hook")
+    @routes.post("/hail", permission="public", limit="hook", name=f"hail_{kind}")
     async def hail() -> Berth:
         raise NotImplementedError
 
@@ -54,7 +70,7 @@ def document() -> Document:
     return merged(
         (
             Service(name="crm", routes=(ships("/v1/ships", Ship, Convoy),)),
-            Service(name="kyb", routes=(ships("/v1/wrecks", OtherShip, OtherConvoy),)),
+            Service(name="kyb", routes=(ships("/v1/wrecks", OtherShip, OtherConvoy, "wreck"),)),
         )
     )
 
@@ -65,10 +81,10 @@ def test_it_is_a_valid_document(document: Document) -> None:
 
 def test_each_operation_says_whose_it_is_and_what_it_takes(document: Document) -> None:
     listing = document["paths"]["/v1/ships"]["get"]
-    assert listing["operationId"] == "crm_list_ships"
+    assert (listing["operationId"], listing["summary"]) == ("list_ships", "List ships")
     assert (listing["x-service"], listing["x-permission"]) == ("crm", "contacts:read")
     assert listing["x-rate-limit"] == "session"
-    assert listing["security"] == [{"bearer": []}]
+    assert listing["security"] == [{"bearer": []}, {"api_key": []}]
     hail = document["paths"]["/v1/wrecks/hail"]["post"]
     assert (hail["x-service"], hail["x-rate-limit"], hail["security"]) == ("kyb", "hook", [])
 
@@ -90,11 +106,38 @@ def test_errors_are_problems_and_only_those_that_can_happen(document: Document) 
 
 def test_writes_can_be_repeated(document: Document) -> None:
     def names(path: str, method: str) -> list[str]:
-        return [parameter["name"] for parameter in document["paths"][path][method].get("parameters", ())]
+        parameters = document["paths"][path][method].get("parameters", ())
+        return [each.get("name") or each["$ref"].rpartition("/")[2] for each in parameters]
 
     assert names("/v1/ships", "post") == ["Idempotency-Key"]
     assert names("/v1/ships/{ship_id}", "get") == ["ship_id"]
     assert names("/v1/ships/hail", "post") == []
+    assert names("/v1/ships/{ship_id}", "patch") == ["ship_id", "If-Match", "Idempotency-Key"]
+
+
+def test_what_a_route_reads_and_sets_is_declared(document: Document) -> None:
+    ship = document["paths"]["/v1/ships/{ship_id}"]
+    assert "ETag" in ship["get"]["responses"]["200"]["headers"]
+    assert "ETag" not in ship["patch"]["responses"]["200"]["headers"]
+    assert "412" in ship["patch"]["responses"]
+    assert "412" not in document["paths"]["/v1/ships"]["post"]["responses"]
+
+
+def test_an_answer_leads_on(document: Document) -> None:
+    made = document["paths"]["/v1/ships"]["post"]["responses"]["201"]
+    assert made["links"]["read_ship"] == {
+        "operationId": "read_ship",
+        "parameters": {"ship_id": "$response.body#/id"},
+    }
+    assert {"read_ship", "change_ship"} <= made["links"].keys()
+
+
+def test_bodies_have_examples(document: Document) -> None:
+    made = document["paths"]["/v1/ships"]["post"]
+    sent = made["requestBody"]["content"]["application/json"]["examples"]["usual"]["$ref"]
+    examples = document["components"]["examples"]
+    assert examples[sent.rpartition("/")[2]]["value"] == {"ships": [{"name": "Iryna Koval", "berth": BERTH}]}
+    assert examples["Berth"]["value"] == BERTH
 
 
 def test_names_that_mean_two_things_are_prefixed_and_so_is_what_holds_them(document: Document) -> None:
@@ -104,8 +147,8 @@ def test_names_that_mean_two_things_are_prefixed_and_so_is_what_holds_them(docum
         "KybShip",
         "CrmConvoy",
         "KybConvoy",
-        "CrmPage_Ship_",
-        "KybPage_Ship_",
+        "CrmShipPage",
+        "KybShipPage",
     } <= schemas.keys()
     assert {"Berth", "ParkedEvent", "Problem"} <= schemas.keys()
     assert {"Ship", "Convoy"}.isdisjoint(schemas)
@@ -114,7 +157,7 @@ def test_names_that_mean_two_things_are_prefixed_and_so_is_what_holds_them(docum
 
 def test_services_in_another_order_give_the_same_document(document: Document) -> None:
     services = (
-        Service(name="kyb", routes=(ships("/v1/wrecks", OtherShip, OtherConvoy),)),
+        Service(name="kyb", routes=(ships("/v1/wrecks", OtherShip, OtherConvoy, "wreck"),)),
         Service(name="crm", routes=(ships("/v1/ships", Ship, Convoy),)),
     )
     assert merged(services) == document
@@ -125,7 +168,18 @@ def test_a_path_belongs_to_one_service() -> None:
         merged(
             (
                 Service(name="crm", routes=(ships("/v1/ships", Ship, Convoy),)),
-                Service(name="kyb", routes=(ships("/v1/ships", Ship, Convoy),)),
+                Service(name="kyb", routes=(ships("/v1/ships", Ship, Convoy, "wreck"),)),
+            )
+        )
+
+
+def test_a_name_belongs_to_one_route_of_the_fleet() -> None:
+    wrecks = ships("/v1/wrecks", OtherShip, OtherConvoy)
+    with pytest.raises(RouteClashError, match=r"two routes named list_ships.*rename one"):
+        merged(
+            (
+                Service(name="crm", routes=(ships("/v1/ships", Ship, Convoy),)),
+                Service(name="kyb", routes=(wrecks,)),
             )
         )
 

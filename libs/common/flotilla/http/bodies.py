@@ -4,6 +4,24 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+BYTES = {"type": "string", "format": "binary"}
+"""The schema of what is no text."""
+
+
+def file_answer(*kinds: str, description: str = "The file.") -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: it answers with a file of one of these media types."""
+    return {
+        200: {
+            "description": description,
+            "content": {kind.partition(";")[0]: {"schema": BYTES} for kind in kinds},
+        }
+    }
+
+
+def raw_body(kind: str = "application/octet-stream", schema: dict[str, Any] | None = None) -> dict[str, Any]:
+    """For a route's `sent`: a body of this media type that it reads by itself; bytes where no schema is given."""
+    return {kind: {"schema": schema or BYTES}}
+
 
 class Written(BaseModel):
     """A body: a field it does not know is a mistake, not a wish to be ignored."""

@@ -50,7 +50,7 @@ class SettingsOut(BaseModel):
 
 
 @configuration.get("/settings", permission="ai:configure")
-async def read_settings(tx: Tx, who: Who, response: Response) -> SettingsOut:
+async def read_ai_settings(tx: Tx, who: Who, response: Response) -> SettingsOut:
     """The organization's settings."""
     row = (await store.read(tx, [who.org])).get(who.org)
     set_etag(response, row["sequence"] if row else 0)
@@ -58,7 +58,7 @@ async def read_settings(tx: Tx, who: Who, response: Response) -> SettingsOut:
 
 
 @configuration.put("/settings", permission="ai:configure")
-async def change_settings(
+async def change_ai_settings(
     settings: SettingsIn, request: Request, response: Response, app: CurrentApp, tx: Tx, who: Who
 ) -> SettingsOut:
     """Set all of them."""

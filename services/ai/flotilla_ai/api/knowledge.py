@@ -92,7 +92,7 @@ class HitsOut(BaseModel):
 
 
 @knowledge.post("/sources", permission="knowledge:write", status_code=status.HTTP_201_CREATED)
-async def create_source(
+async def create_knowledge_source(
     source: SourceIn, app: CurrentApp, who: Who, work: Work, response: Response
 ) -> SourceOut:
     """Add a source; it can be searched and cited when this answers."""
@@ -115,7 +115,7 @@ async def create_source(
 
 
 @knowledge.get("/sources", permission="knowledge:read")
-async def list_sources(tx: Tx, who: Who, query: PageQuery) -> Page[SourceOut]:
+async def list_knowledge_sources(tx: Tx, who: Who, query: PageQuery) -> Page[SourceOut]:
     """Sources, the newest first."""
     after = query.after(UUID)
     rows = await store.list_sources(tx, who.org, after[0] if after else None, query.limit)
@@ -124,7 +124,7 @@ async def list_sources(tx: Tx, who: Who, query: PageQuery) -> Page[SourceOut]:
 
 
 @knowledge.get("/sources/{source_id}", permission="knowledge:read")
-async def read_source(source_id: UUID, tx: Tx, who: Who, response: Response) -> SourceTextOut:
+async def read_knowledge_source(source_id: UUID, tx: Tx, who: Who, response: Response) -> SourceTextOut:
     """One source with its text."""
     row = await store.read_source(tx, who.org, source_id)
     if row is None:
@@ -136,7 +136,7 @@ async def read_source(source_id: UUID, tx: Tx, who: Who, response: Response) -> 
 @knowledge.delete(
     "/sources/{source_id}", permission="knowledge:write", status_code=status.HTTP_204_NO_CONTENT
 )
-async def delete_source(source_id: UUID, request: Request, tx: Tx, who: Who) -> None:
+async def delete_knowledge_source(source_id: UUID, request: Request, tx: Tx, who: Who) -> None:
     """Remove a source; drafts that cited it keep their quotes."""
     sequence = await store.lock_source(tx, who.org, source_id)
     if sequence is None:

@@ -108,7 +108,7 @@ class ViolationOut(Shown):
 
 
 @policies.get("", permission="ai:configure")
-async def list_policies(tx: Tx, who: Who, query: PageQuery) -> Page[PolicyOut]:
+async def list_ai_policies(tx: Tx, who: Who, query: PageQuery) -> Page[PolicyOut]:
     """The oldest first."""
     after = query.after(UUID)
     rows = await store.listing(tx, who.org, after[0] if after else None, query.limit)
@@ -117,7 +117,7 @@ async def list_policies(tx: Tx, who: Who, query: PageQuery) -> Page[PolicyOut]:
 
 
 @policies.post("", permission="ai:configure", status_code=201)
-async def create_policy(body: PolicyIn, tx: Tx, who: Who, response: Response) -> PolicyOut:
+async def create_ai_policy(body: PolicyIn, tx: Tx, who: Who, response: Response) -> PolicyOut:
     """From the next draft on."""
     if await tx.fetchval(store.COUNT, who.org) >= store.MOST:
         raise ConflictError(f"An organization has at most {store.MOST} policies.")
@@ -128,13 +128,13 @@ async def create_policy(body: PolicyIn, tx: Tx, who: Who, response: Response) ->
 
 
 @policies.get("/{policy_id}", permission="ai:configure")
-async def read_policy(policy_id: UUID, tx: Tx, who: Who, response: Response) -> PolicyOut:
+async def read_ai_policy(policy_id: UUID, tx: Tx, who: Who, response: Response) -> PolicyOut:
     """One; its ETag guards changes."""
     return _shown(await _there(tx, who.org, policy_id), response)
 
 
 @policies.patch("/{policy_id}", permission="ai:configure")
-async def change_policy(
+async def change_ai_policy(
     policy_id: UUID, body: PolicyPatch, tx: Tx, who: Who, request: Request, response: Response
 ) -> PolicyOut:
     """From the next draft on."""
@@ -149,7 +149,7 @@ async def change_policy(
 
 
 @policies.delete("/{policy_id}", permission="ai:configure", status_code=204)
-async def delete_policy(policy_id: UUID, tx: Tx, who: Who, request: Request) -> None:
+async def delete_ai_policy(policy_id: UUID, tx: Tx, who: Who, request: Request) -> None:
     """It holds no more; what went against it stays in the log."""
     before = await _there(tx, who.org, policy_id, lock=True)
     check_if_match(request, before["sequence"])

@@ -155,7 +155,7 @@ async def record_points(metric_id: UUID, body: PointsIn, tx: Tx, who: Who) -> Po
 
 
 @routes.get("/{metric_id}/values", permission="analytics:read")
-async def read_values(metric_id: UUID, tx: Tx, who: Who, stretch: StretchQuery) -> list[ValueOut]:
+async def read_metric_values(metric_id: UUID, tx: Tx, who: Who, stretch: StretchQuery) -> list[ValueOut]:
     """Its points of each period together."""
     row = await _there(tx, who.org, metric_id)
     measure = custom(row["name"], row["title"], row["unit"], row["aggregation"])

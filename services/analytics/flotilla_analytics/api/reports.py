@@ -19,6 +19,7 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
+from flotilla.http.bodies import file_answer
 from flotilla.http.pages import page
 from flotilla.problems import GoneError
 from flotilla.store.postgres import Row, Transaction
@@ -75,8 +76,14 @@ async def list_reports(tx: Tx, who: Who, query: PageQuery) -> Page[ReportOut]:
     return page([_report(row) for row in rows], query.limit, key=lambda report: (report.id,))
 
 
-@routes.get("/files/{token}", permission="public", limit="open", response_class=Response)
-async def fetch_file(token: Annotated[str, Path(max_length=200)], app: CurrentApp) -> Response:
+@routes.get(
+    "/files/{token}",
+    permission="public",
+    limit="open",
+    response_class=Response,
+    responses=file_answer(*CONTENT_TYPES.values()),
+)
+async def fetch_report_file(token: Annotated[str, Path(max_length=200)], app: CurrentApp) -> Response:
     """The file of a link that `url` of a run gave."""
     own: Resources = app.own
     found = own.links.read(token, Kind.FILE)

@@ -7,7 +7,7 @@ from fastapi import Path, Request
 from fastapi.responses import HTMLResponse, Response
 from flotilla.cause import Cause
 from flotilla.http import ConflictError, CurrentApp, NotFoundError, Routes, UnprocessableError
-from flotilla.http.bodies import Shown, Written
+from flotilla.http.bodies import Shown, Written, raw_body
 from flotilla.problems import GoneError, Problem, TooLargeError
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field, ValidationError
@@ -78,7 +78,13 @@ async def show_survey(token: Bearer, request: Request, app: CurrentApp) -> Respo
     return HTMLResponse(asked(send, language), headers=HEADERS)
 
 
-@routes.post("/{token}/form", permission="public", limit="open", response_class=HTMLResponse)
+@routes.post(
+    "/{token}/form",
+    permission="public",
+    limit="open",
+    response_class=HTMLResponse,
+    sent=raw_body("application/x-www-form-urlencoded", AnswerIn.model_json_schema()),
+)
 async def submit_survey(token: Bearer, request: Request, app: CurrentApp) -> Response:
     """The page's button."""
     language = request.headers.get("accept-language", "")

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import Request, Response
 from flotilla.events.security import OAuthClientCreated, OAuthClientSecretRotated
 from flotilla.http import ConflictError, NotFoundError, Page, PageQuery, Routes, Tx, Who, Work, set_etag
+from flotilla.http.bodies import raw_body
 from flotilla.http.pages import page
 from pydantic import BaseModel, Field, StringConstraints
 
@@ -74,6 +75,19 @@ class TokenView(BaseModel):
     token_type: str = "Bearer"  # noqa: S105
     expires_in: int = int(ACCESS_LIFETIME.total_seconds())
     scope: str
+
+
+TOKEN_FORM: Final = {
+    "type": "object",
+    "properties": {
+        "grant_type": {"const": domain.GRANT},
+        "scope": {"type": "string", "description": "Some of the client's scopes, separated by spaces."},
+        "client_id": {"type": "string"},
+        "client_secret": {"type": "string"},
+    },
+    "required": ["grant_type"],
+}
+"""RFC 6749, section 4.4.2."""
 
 
 @routes.post(
@@ -158,7 +172,13 @@ async def revoke_oauth_client(client_id: UUID, tx: Tx, who: Who) -> None:
         raise NotFoundError("Your organization has no such client.")
 
 
-@routes.post("/oauth/token", permission="public", limit="sign_in", dependencies=[NoStore])
+@routes.post(
+    "/oauth/token",
+    permission="public",
+    limit="sign_in",
+    dependencies=[NoStore],
+    sent=raw_body("application/x-www-form-urlencoded", TOKEN_FORM),
+)
 async def issue_token(request: Request, work: Work) -> TokenView:
     """An access token for a client, good for a quarter of an hour (RFC 6749 section 4.4).
 

@@ -22,6 +22,7 @@ from flotilla.http import (
     Work,
     set_etag,
 )
+from flotilla.http.bodies import file_answer
 from flotilla.http.pages import page
 from flotilla.problems import UnprocessableError
 from flotilla.store.files import Files
@@ -118,7 +119,7 @@ class ReportKeyView(View):
 
 
 @erasures.post("", permission="privacy:write", recent=True, status_code=202)
-async def erase(body: NewRequest, tx: Tx, who: Who, work: Work) -> NewErasureView:
+async def request_erasure(body: NewRequest, tx: Tx, who: Who, work: Work) -> NewErasureView:
     """Have all services forget a person or the organization, for good; 409 where that is under way."""
     begun = await _begin(tx, who, work, body, ERASURE)
     link = await _link(tx, begun, f"/v1/erasures/{begun.id}/report", REPORT_LINK)
@@ -127,7 +128,7 @@ async def erase(body: NewRequest, tx: Tx, who: Who, work: Work) -> NewErasureVie
 
 
 @exports.post("", permission="privacy:write", recent=True, status_code=202)
-async def export(body: NewRequest, tx: Tx, who: Who, work: Work) -> RequestView:
+async def request_export(body: NewRequest, tx: Tx, who: Who, work: Work) -> RequestView:
     """Have all services bring together what they know; 409 where that is under way."""
     return RequestView.model_validate(await _begin(tx, who, work, body, EXPORT))
 
@@ -157,7 +158,7 @@ async def read_export(export_id: UUID, tx: Tx, who: Who, response: Response) -> 
 
 
 @erasures.get("/{erasure_id}/report", permission="public", limit="open", response_class=PlainTextResponse)
-async def read_report(erasure_id: UUID, token: Token, app: CurrentApp) -> PlainTextResponse:
+async def read_erasure_report(erasure_id: UUID, token: Token, app: CurrentApp) -> PlainTextResponse:
     """The signed report (JWS, compact) of an erasure that is over; its keys are GET /v1/report-keys."""
     org = await _follow(app, erasure_id, token)
     async with app.db.transaction(org) as tx:
@@ -176,8 +177,14 @@ async def link_export(export_id: UUID, tx: Tx, who: Who) -> LinkView:
     return await _link(tx, request, f"/v1/exports/{request.id}/archive", ARCHIVE_LINK)
 
 
-@exports.get("/{export_id}/archive", permission="public", limit="open", response_class=StreamingResponse)
-async def read_archive(export_id: UUID, token: Token, app: CurrentApp) -> StreamingResponse:
+@exports.get(
+    "/{export_id}/archive",
+    permission="public",
+    limit="open",
+    response_class=StreamingResponse,
+    responses=file_answer("application/zip"),
+)
+async def read_export_archive(export_id: UUID, token: Token, app: CurrentApp) -> StreamingResponse:
     """The archive (ZIP) that a link leads to."""
     org = await _follow(app, export_id, token)
     async with app.db.transaction(org) as tx:

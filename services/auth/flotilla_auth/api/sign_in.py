@@ -88,7 +88,7 @@ async def complete_enrolment(body: EnrolmentCode, work: Work, device: FromDevice
 
 
 @routes.post("/tokens/refresh", permission="public", limit="sign_in", dependencies=[NoStore])
-async def refresh(body: Refresh, work: Work) -> TokensView:
+async def refresh_tokens(body: Refresh, work: Work) -> TokensView:
     """Exchange a refresh token for new tokens; each is good once.
 
     401 where it is not good any more. One that was used before ends its session, whoever sends it.

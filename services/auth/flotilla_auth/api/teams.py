@@ -187,6 +187,7 @@ async def put_member(
     if not user.active:
         raise ConflictError("They have no access to your organization any more.")
     wanted, before = body.model_dump(), await store.read_member(tx, who.org, team_id, user_id)
+    check_if_match(request, before.sequence if before is not None else 0)
     if before is not None and all(getattr(before, name) == value for name, value in wanted.items()):
         set_etag(response, before.sequence)
         return MemberView.model_validate(before)

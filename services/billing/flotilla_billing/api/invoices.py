@@ -17,7 +17,7 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
-from flotilla.http.bodies import Written
+from flotilla.http.bodies import Written, file_answer
 from flotilla.http.pages import page
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
@@ -214,8 +214,13 @@ async def read_invoice(invoice_id: UUID, tx: Tx, who: Who, response: Response) -
     return shown(invoice)
 
 
-@routes.get("/{invoice_id}/pdf", permission="invoices:read", response_class=Response)
-async def read_pdf(invoice_id: UUID, app: CurrentApp, who: Who) -> Response:
+@routes.get(
+    "/{invoice_id}/pdf",
+    permission="invoices:read",
+    response_class=Response,
+    responses=file_answer("application/pdf"),
+)
+async def read_invoice_pdf(invoice_id: UUID, app: CurrentApp, who: Who) -> Response:
     """The invoice as a PDF, the same bytes every time; 404 for a draft."""
     async with app.db.transaction(who.orgs) as tx:
         invoice = await store.read(tx, who.org, invoice_id)

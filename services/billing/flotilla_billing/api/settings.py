@@ -37,7 +37,7 @@ class InvoiceSettingsOut(InvoiceSettings):
 
 
 @routes.get("", permission="invoices:read")
-async def read_settings(tx: Tx, who: Who, response: Response) -> InvoiceSettingsOut:
+async def read_invoice_settings(tx: Tx, who: Who, response: Response) -> InvoiceSettingsOut:
     """How invoices are issued."""
     row = await _row(tx, who.org)
     set_etag(response, row["sequence"])
@@ -45,7 +45,7 @@ async def read_settings(tx: Tx, who: Who, response: Response) -> InvoiceSettings
 
 
 @routes.put("", permission="billing:write")
-async def save_settings(
+async def save_invoice_settings(
     body: InvoiceSettings, tx: Tx, who: Who, request: Request, response: Response
 ) -> InvoiceSettingsOut:
     """Change how invoices are issued from now on."""

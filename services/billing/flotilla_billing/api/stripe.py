@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Request
 from flotilla.http import ConflictError, CurrentApp, NotFoundError, Routes, Tx, UnprocessableError, Who
-from flotilla.http.bodies import Shown, Written
+from flotilla.http.bodies import Shown, Written, raw_body
 from flotilla.problems import TooLargeError
 from flotilla.store.postgres import Row
 from prometheus_client import Counter
@@ -142,8 +142,10 @@ async def end_subscription(body: EndingIn, tx: Tx, who: Who) -> None:
         await change(tx, subscription, subscription.ended())
 
 
-@hooks.post("/{owner}", permission="public", limit="hook")
-async def receive_stripe(owner: UUID, request: Request, app: CurrentApp) -> HookAnswer:
+@hooks.post(
+    "/{owner}", permission="public", limit="hook", sent=raw_body("application/json", {"type": "object"})
+)
+async def receive_stripe_hook(owner: UUID, request: Request, app: CurrentApp) -> HookAnswer:
     """Take what Stripe tells of the account of `owner`; the platform's own is at the nil UUID.
 
     Answered after the commit; an event that comes again changes nothing.

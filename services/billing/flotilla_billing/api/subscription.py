@@ -4,8 +4,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from fastapi import Response
-from flotilla.http import ConflictError, NotFoundError, Routes, Tx, UnprocessableError, Who, set_etag
+from fastapi import Request, Response
+from flotilla.http import (
+    ConflictError,
+    NotFoundError,
+    Routes,
+    Tx,
+    UnprocessableError,
+    Who,
+    check_if_match,
+    set_etag,
+)
 from flotilla.http.bodies import Shown, Written
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime
@@ -120,12 +129,15 @@ async def read_subscription(tx: Tx, who: Who, response: Response) -> Subscriptio
 
 
 @routes.put("", permission="billing:write")
-async def change_plan(body: PlanIn, tx: Tx, who: Who, response: Response) -> SubscriptionOut:
+async def change_plan(
+    body: PlanIn, tx: Tx, who: Who, request: Request, response: Response
+) -> SubscriptionOut:
     """Change to another plan at once; one that is paid through Stripe is changed by a checkout."""
     if body.plan not in plans().plans:
         detail = f"There is no such plan; there are {', '.join(plans().plans)}."
         raise UnprocessableError(detail, errors=[{"pointer": "/plan", "detail": detail}])
     subscription = await there(tx, who.org, lock=True)
+    check_if_match(request, subscription.sequence)
     if subscription.provider != "local" or settings_of(tx).sells_through_stripe:
         raise ConflictError("Plans are paid through Stripe here: POST /v1/subscription/checkouts.")
     if subscription.state is SubscriptionState.PAST_DUE and plans().plans[body.plan].price.amount_minor > 0:

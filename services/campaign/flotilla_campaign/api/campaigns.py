@@ -119,7 +119,7 @@ async def pause_campaign(
 
 
 @routes.post("/{campaign_id}/people", permission="campaigns:write", status_code=204)
-async def add_people(campaign_id: UUID, wanted: PeopleIn, tx: Tx, who: Who) -> Response:
+async def add_campaign_people(campaign_id: UUID, wanted: PeopleIn, tx: Tx, who: Who) -> Response:
     """Put people on a draft's list; who is on it already is written anew."""
     campaign = _there(await store.read(tx, who.org, campaign_id, lock=True))
     if campaign.segment_id is not None:
@@ -132,7 +132,7 @@ async def add_people(campaign_id: UUID, wanted: PeopleIn, tx: Tx, who: Who) -> R
 
 
 @routes.get("/{campaign_id}/people", permission="campaigns:read")
-async def list_people(campaign_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[PersonOut]:
+async def list_campaign_people(campaign_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[PersonOut]:
     """Who is on its list, and what became of them; of a segment, from its start."""
     campaign = _there(await store.read(tx, who.org, campaign_id))
     key = query.after(UUID)
@@ -142,7 +142,7 @@ async def list_people(campaign_id: UUID, tx: Tx, who: Who, query: PageQuery) -> 
 
 
 @routes.get("/{campaign_id}/results", permission="campaigns:read")
-async def read_results(campaign_id: UUID, tx: Tx, who: Who) -> CampaignResults:
+async def read_campaign_results(campaign_id: UUID, tx: Tx, who: Who) -> CampaignResults:
     """What came of it: its people, and its messages by step and variant."""
     campaign = _there(await store.read(tx, who.org, campaign_id))
     rows = await results.of_campaign(tx, who.org, campaign_id)

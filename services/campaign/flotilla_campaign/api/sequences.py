@@ -87,7 +87,7 @@ async def delete_sequence(sequence_id: UUID, request: Request, tx: Tx, who: Who)
 
 
 @routes.post("/{sequence_id}/versions", permission="campaigns:write", status_code=201, feature="campaigns")
-async def publish_version(
+async def publish_sequence_version(
     sequence_id: UUID, request: Request, tx: Tx, who: Who, response: Response
 ) -> SequenceOut:
     """Publish the present steps as the next version; people are enrolled in it from here on."""

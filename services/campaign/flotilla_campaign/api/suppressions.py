@@ -23,7 +23,7 @@ async def list_suppressions(tx: Tx, who: Who, query: PageQuery) -> Page[Suppress
 
 
 @routes.post("", permission="campaigns:write", status_code=201)
-async def unsubscribe(wanted: SuppressionIn, tx: Tx, who: Who) -> SuppressionOut:
+async def suppress_address(wanted: SuppressionIn, tx: Tx, who: Who) -> SuppressionOut:
     """Enter that a person wants no more. What they are in stops; nothing is sent once this is answered.
 
     Repeating it changes nothing: the first entry stands.

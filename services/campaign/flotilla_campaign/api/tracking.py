@@ -10,6 +10,7 @@ from fastapi import Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from flotilla.cause import Cause
 from flotilla.http import CurrentApp, NotFoundError, Routes
+from flotilla.http.bodies import file_answer
 
 from flotilla_campaign import touching
 from flotilla_campaign.api.pages import asked, done
@@ -28,7 +29,13 @@ PRIVATE = {
 Written = Annotated[str, Path(max_length=200, description="As it stands in the message.")]
 
 
-@routes.get("/o/{token}", permission="public", limit="hook", response_class=Response)
+@routes.get(
+    "/o/{token}",
+    permission="public",
+    limit="hook",
+    response_class=Response,
+    responses=file_answer("image/gif", description="A picture of one point."),
+)
 async def track_open(token: Written, request: Request, app: CurrentApp) -> Response:
     """The picture of a message. The first time is told as `mail.opened`, the others are counted."""
     found = _read(app, token.removesuffix(".gif"), Kind.OPEN)

@@ -15,7 +15,7 @@ from flotilla.http import (
     Who,
     Work,
 )
-from flotilla.http.bodies import Shown, Written
+from flotilla.http.bodies import Shown, Written, raw_body
 from flotilla.http.pages import page
 from flotilla.problems import TooLargeError
 from flotilla.store.postgres import Transaction
@@ -136,8 +136,8 @@ async def delete_import(import_id: UUID, tx: Tx, who: Who) -> None:
     await store.delete(tx, who.org, import_id)
 
 
-@imports.put("/{import_id}/parts", permission="contacts:write")
-async def upload_part(
+@imports.put("/{import_id}/parts", permission="contacts:write", sent=raw_body())
+async def upload_import_part(
     import_id: UUID, number: Annotated[int, Query(ge=1, le=MAX_PARTS)], request: Request, work: Work
 ) -> PartsOut:
     """A part of the file as it is, cut anywhere: at most 1 MiB, 512 of them, numbered from 1.

@@ -103,7 +103,7 @@ class PurchaseOut(Shown):
 
 
 @offers.post("", permission="accounts:write", status_code=201)
-async def add_offer(wanted: OfferIn, who: Who, tx: Tx, response: Response) -> OfferOut:
+async def add_bd_offer(wanted: OfferIn, who: Who, tx: Tx, response: Response) -> OfferOut:
     """Offer an account to other organizations."""
     account = await store.one(tx, BdAccount, store.LOCK, who.org, wanted.bd_account_id)
     if account is None:
@@ -135,7 +135,7 @@ async def add_offer(wanted: OfferIn, who: Who, tx: Tx, response: Response) -> Of
 
 
 @offers.get("", permission="accounts:read")
-async def list_offers(
+async def list_bd_offers(
     who: Who,
     tx: Tx,
     query: PageQuery,
@@ -151,7 +151,7 @@ async def list_offers(
 
 
 @offers.get("/{offer_id}", permission="accounts:read")
-async def read_offer(offer_id: UUID, who: Who, tx: Tx) -> OfferOut:
+async def read_bd_offer(offer_id: UUID, who: Who, tx: Tx) -> OfferOut:
     """One that is on the market, or the organization's own."""
     offer = await store.one(tx, Offer, store.OFFER, offer_id)
     if offer is None or (offer.state != "open" and offer.seller_id != who.org):
@@ -160,7 +160,7 @@ async def read_offer(offer_id: UUID, who: Who, tx: Tx) -> OfferOut:
 
 
 @offers.delete("/{offer_id}", permission="accounts:write", status_code=204)
-async def withdraw_offer(offer_id: UUID, who: Who, tx: Tx) -> None:
+async def withdraw_bd_offer(offer_id: UUID, who: Who, tx: Tx) -> None:
     """Take one's own offer off the market."""
     if await store.one(tx, Offer, store.WITHDRAW, offer_id, who.org) is not None:
         return
@@ -172,7 +172,7 @@ async def withdraw_offer(offer_id: UUID, who: Who, tx: Tx) -> None:
 
 
 @offers.post("/{offer_id}/purchase", permission="billing:write", status_code=202)
-async def purchase_offer(
+async def purchase_bd_offer(
     offer_id: UUID, wanted: PurchaseIn, who: Who, tx: Tx, work: Work, response: Response
 ) -> PurchaseOut:
     """Buy or rent it: reserved at once, then paid, handed over and assigned; or given back, with the money."""
@@ -189,7 +189,7 @@ async def purchase_offer(
 
 
 @purchases.get("", permission="billing:read")
-async def list_purchases(who: Who, tx: Tx, query: PageQuery) -> Page[PurchaseOut]:
+async def list_bd_purchases(who: Who, tx: Tx, query: PageQuery) -> Page[PurchaseOut]:
     """What was bought and rented, the newest first."""
     (last,) = query.after(UUID) or (LAST_ID,)
     found = await store.many(tx, Purchase, store.PURCHASES, who.org, last, query.limit + 1)
@@ -197,7 +197,7 @@ async def list_purchases(who: Who, tx: Tx, query: PageQuery) -> Page[PurchaseOut
 
 
 @purchases.get("/{bd_purchase_id}", permission="billing:read")
-async def read_purchase(bd_purchase_id: UUID, who: Who, tx: Tx) -> PurchaseOut:
+async def read_bd_purchase(bd_purchase_id: UUID, who: Who, tx: Tx) -> PurchaseOut:
     """One of them."""
     found = await store.one(tx, Purchase, store.PURCHASE, who.org, bd_purchase_id)
     if found is None:

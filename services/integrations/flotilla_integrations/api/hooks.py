@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Request
 from flotilla.events.transient import ChannelTyping
 from flotilla.http import CurrentApp, NotFoundError, Routes, Work
+from flotilla.http.bodies import raw_body
 from flotilla.problems import GoneError, Problem, TooLargeError
 from prometheus_client import Counter
 
@@ -24,8 +25,8 @@ MAX_BYTES: Final = 256 * 1024
 HOOKS: Final = Counter("flotilla_hooks_total", "Webhooks, by what became of them", ["connector", "outcome"])
 
 
-@routes.post("/{connector}/{account_id}", permission="public", limit="hook")
-async def receive(
+@routes.post("/{connector}/{account_id}", permission="public", limit="hook", sent=raw_body("*/*"))
+async def receive_hook(
     connector: str, account_id: str, request: Request, app: CurrentApp, work: Work
 ) -> HookAnswer:
     """Take what the channel sent. The answer comes after the commit: what was answered 200 is not lost.

@@ -32,7 +32,7 @@ class AlertOut(Shown):
 
 
 @alerts.get("", permission="counterparties:read")
-async def list_alerts(
+async def list_counterparty_alerts(
     tx: Tx,
     who: Who,
     query: PageQuery,
@@ -48,13 +48,13 @@ async def list_alerts(
 
 
 @alerts.get("/{alert_id}", permission="counterparties:read")
-async def read_alert(alert_id: UUID, tx: Tx, who: Who) -> AlertOut:
+async def read_counterparty_alert(alert_id: UUID, tx: Tx, who: Who) -> AlertOut:
     """One alert."""
     return _shown(await tx.fetchrow(store.READ, who.org, alert_id))
 
 
 @alerts.post("/{alert_id}/acknowledge", permission="counterparties:write")
-async def acknowledge_alert(alert_id: UUID, tx: Tx, who: Who) -> AlertOut:
+async def acknowledge_counterparty_alert(alert_id: UUID, tx: Tx, who: Who) -> AlertOut:
     """Say that it has been seen to; saying it again changes nothing."""
     return _shown(await commands.acknowledge(tx, who, alert_id))
 

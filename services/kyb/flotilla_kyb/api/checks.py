@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Query, Response
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who
-from flotilla.http.bodies import Shown
+from flotilla.http.bodies import Shown, file_answer
 from flotilla.http.pages import page
 from flotilla.store.postgres import Row, Transaction
 from pydantic import AwareDatetime
@@ -94,7 +94,7 @@ class SnapshotOut(Shown):
 
 
 @checks.post("/checks", permission="counterparties:write", status_code=202, feature="kyb")
-async def check_now(counterparty_id: UUID, tx: Tx, who: Who, response: Response) -> CheckOut:
+async def check_counterparty(counterparty_id: UUID, tx: Tx, who: Who, response: Response) -> CheckOut:
     """Ask the registers now. Where a check is running already, that one is answered."""
     counterparty = await there(tx, who.org, counterparty_id, lock=True)
     check = await commands.check_now(tx, who, counterparty)
@@ -124,9 +124,9 @@ async def read_check(counterparty_id: UUID, check_id: UUID, tx: Tx, who: Who) ->
     "/checks/{check_id}/evidence",
     permission="counterparties:read",
     response_class=Response,
-    responses={200: {"content": {"application/json": {}, "text/csv": {}}}},
+    responses=file_answer("application/json", "text/csv"),
 )
-async def read_evidence(
+async def read_check_evidence(
     counterparty_id: UUID,
     check_id: UUID,
     tx: Tx,

@@ -24,7 +24,7 @@ class RegisterOut(Shown):
 
 
 @sources.get("", permission="counterparties:read")
-async def list_sources(tx: Tx, who: Who) -> list[RegisterOut]:
+async def list_counterparty_sources(tx: Tx, who: Who) -> list[RegisterOut]:
     """Which registers do not answer, and which do again; one that never failed is not among them."""
     rows = await tx.fetch(store.SOURCES, who.org)
     return [RegisterOut(**{**row, "scope": row["scope"] or None}) for row in rows]

@@ -24,7 +24,7 @@ from flotilla.http import (
     Who,
     Work,
 )
-from flotilla.http.bodies import Shown, Written
+from flotilla.http.bodies import Shown, Written, file_answer, raw_body
 from flotilla.http.pages import page
 from flotilla.problems import GoneError, TooLargeError
 from flotilla.security.sealing import UnsealError
@@ -135,7 +135,9 @@ async def begin_attachment(
     return AttachmentOut.model_validate(begun)
 
 
-@routes.put("/{attachment_id}/parts", permission="conversations:write", status_code=204)
+@routes.put(
+    "/{attachment_id}/parts", permission="conversations:write", reach="rows", status_code=204, sent=raw_body()
+)
 async def upload_attachment_part(
     attachment_id: UUID,
     number: Annotated[int, Query(ge=1, le=MAX_PARTS)],
@@ -191,7 +193,7 @@ async def read_attachment(attachment_id: UUID, tx: Tx, who: Who) -> LinkedOut:
     permission="public",
     limit="open",
     response_class=Response,
-    responses={200: {"description": "The file.", "content": {"application/octet-stream": {}}}},
+    responses=file_answer("*/*"),
 )
 async def fetch_attachment(
     attachment_id: UUID, app: CurrentApp, token: Annotated[str, Query(max_length=1000)]

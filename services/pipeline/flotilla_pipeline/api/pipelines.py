@@ -182,6 +182,7 @@ async def create_stage(pipeline_id: UUID, body: StageIn, tx: Tx, who: Who, respo
     tx.emit(new.created(), org=who.org, sequence=1, audience=AUDIENCE)
     await watch(tx, who.org, new)
     set_etag(response, new.sequence)
+    response.headers["Location"] = f"/v1/pipelines/{pipeline_id}"
     return StageOut.model_validate(new)
 
 

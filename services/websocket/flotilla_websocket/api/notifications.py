@@ -97,20 +97,20 @@ async def list_notifications(
 
 
 @routes.get("/unread-count", permission="profile:read")
-async def count_unread(tx: Tx, who: Who) -> UnreadOut:
+async def count_unread_notifications(tx: Tx, who: Who) -> UnreadOut:
     """How many the caller has not read."""
     return UnreadOut(unread=await store.unread(tx, who.org, who.user_id))
 
 
 @routes.post("/read", permission="profile:write")
-async def read_all(body: ReadIn, tx: Tx, who: Who) -> ReadOut:
+async def mark_all_notifications_read(body: ReadIn, tx: Tx, who: Who) -> ReadOut:
     """The caller has seen everything, up to a moment."""
     read = await _read(tx, who, None, body.until or datetime.now(UTC), READ_AT_ONCE)
     return ReadOut(read=len(read), unread=await store.unread(tx, who.org, who.user_id))
 
 
 @routes.post("/{notification_id}/read", permission="profile:write")
-async def read_one(notification_id: UUID, tx: Tx, who: Who) -> NotificationOut:
+async def mark_notification_read(notification_id: UUID, tx: Tx, who: Who) -> NotificationOut:
     """The caller has read it; said twice, the first time stays."""
     row = await store.one(tx, who.org, who.user_id, notification_id)
     if row is None:
@@ -121,14 +121,14 @@ async def read_one(notification_id: UUID, tx: Tx, who: Who) -> NotificationOut:
 
 
 @preferences.get("", permission="profile:read")
-async def read_preferences(tx: Tx, who: Who, response: Response) -> PreferencesBody:
+async def read_notification_preferences(tx: Tx, who: Who, response: Response) -> PreferencesBody:
     """What the caller chose; its ETag guards changes."""
     choices, version = await store.preferences(tx, who.org, who.user_id)
     return _preferences(choices, version, response)
 
 
 @preferences.put("", permission="profile:write")
-async def choose_preferences(
+async def choose_notification_preferences(
     body: PreferencesBody, tx: Tx, who: Who, request: Request, response: Response
 ) -> PreferencesBody:
     """Choose anew what to be told of, and how; what was chosen before is forgotten."""

@@ -12,7 +12,7 @@ offer_routes = Routes("/v1/partner-events", tag="partners")
 
 
 @offer_routes.get("", permission="partners:read")
-async def list_offered() -> list[OfferOut]:
+async def list_partner_events() -> list[OfferOut]:
     """Types of events that partners may have, each as contracts/events/<type>.json says."""
     return [
         OfferOut(

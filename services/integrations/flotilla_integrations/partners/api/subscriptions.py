@@ -49,7 +49,9 @@ CHECKED: Final = ("kind", "types", "filters", "personal_data", "url")
 
 
 @routes.post("", permission="partners:write", status_code=201)
-async def subscribe(wanted: SubscriptionIn, work: Work, response: Response) -> SubscriptionMade:
+async def create_partner_subscription(
+    wanted: SubscriptionIn, work: Work, response: Response
+) -> SubscriptionMade:
     """Subscribe a partner's program. It is told of every event from before this is answered.
 
     The secret is in this answer, and never again.
@@ -65,7 +67,7 @@ async def subscribe(wanted: SubscriptionIn, work: Work, response: Response) -> S
 
 
 @routes.get("", permission="partners:read")
-async def list_subscriptions(tx: Tx, who: Who, query: PageQuery) -> Page[SubscriptionOut]:
+async def list_partner_subscriptions(tx: Tx, who: Who, query: PageQuery) -> Page[SubscriptionOut]:
     """The organization's subscriptions, newest first."""
     (last,) = query.after(UUID) or (LAST_ID,)
     rows = await tx.fetch(subscriptions.LIST, who.org, last, query.limit + 1)
@@ -76,20 +78,22 @@ async def list_subscriptions(tx: Tx, who: Who, query: PageQuery) -> Page[Subscri
 
 
 @routes.get("/window", permission="partners:read")
-async def read_window(tx: Tx, who: Who) -> WindowOut:
+async def read_partner_window(tx: Tx, who: Who) -> WindowOut:
     """Which positions can be delivered again: a week of what somebody subscribed to."""
     extent = await window.extent(tx, who.org)
     return WindowOut(oldest_position=extent.oldest, last_position=extent.last)
 
 
 @routes.get("/{subscription_id}", permission="partners:read")
-async def read_subscription(subscription_id: UUID, tx: Tx, who: Who, response: Response) -> SubscriptionOut:
+async def read_partner_subscription(
+    subscription_id: UUID, tx: Tx, who: Who, response: Response
+) -> SubscriptionOut:
     """One subscription; its ETag guards changes."""
     return await showing.shown(tx, await showing.read(tx, who.org, subscription_id), response)
 
 
 @routes.patch("/{subscription_id}", permission="partners:write")
-async def change_subscription(
+async def change_partner_subscription(
     subscription_id: UUID, change: SubscriptionPatch, work: Work, request: Request, response: Response
 ) -> SubscriptionOut:
     """Change it; what failed before is tried again at once."""
@@ -103,14 +107,14 @@ async def change_subscription(
 
 
 @routes.delete("/{subscription_id}", permission="partners:write", status_code=204)
-async def unsubscribe(subscription_id: UUID, work: Work, request: Request) -> None:
+async def delete_partner_subscription(subscription_id: UUID, work: Work, request: Request) -> None:
     """Remove it: nothing more is delivered, and its queue and secrets go."""
     tx, before = await _held(work, subscription_id, request)
     await commands.delete(tx, before)
 
 
 @routes.post("/{subscription_id}/pause", permission="partners:write")
-async def pause_subscription(
+async def pause_partner_subscription(
     subscription_id: UUID, work: Work, request: Request, response: Response
 ) -> SubscriptionOut:
     """Deliver nothing until it is resumed; what happens is kept for a week."""
@@ -119,7 +123,7 @@ async def pause_subscription(
 
 
 @routes.post("/{subscription_id}/resume", permission="partners:write")
-async def resume_subscription(
+async def resume_partner_subscription(
     subscription_id: UUID, work: Work, request: Request, response: Response
 ) -> SubscriptionOut:
     """Go on where it was paused. One that was disabled goes on too; what happened since then can't be had."""
@@ -129,7 +133,7 @@ async def resume_subscription(
 
 
 @routes.post("/{subscription_id}/rotate-secret", permission="partners:write")
-async def rotate_secret(
+async def rotate_partner_secret(
     subscription_id: UUID, work: Work, request: Request, response: Response
 ) -> SubscriptionMade:
     """A new secret, in this answer and never again. Webhooks carry a signature by the old one too for 24 hours; the
@@ -140,7 +144,7 @@ async def rotate_secret(
 
 
 @routes.post("/{subscription_id}/test", permission="partners:write", status_code=202)
-async def send_test(subscription_id: UUID, work: Work) -> DeliveryOut:
+async def send_test_event(subscription_id: UUID, work: Work) -> DeliveryOut:
     """Deliver an event that tells of this subscription, to it alone; its position is none."""
     tx = await work.begin()
     to = _active(await showing.lock(tx, work.who.org, subscription_id))
@@ -149,7 +153,7 @@ async def send_test(subscription_id: UUID, work: Work) -> DeliveryOut:
 
 
 @routes.post("/{subscription_id}/replay", permission="partners:write", status_code=202)
-async def replay(subscription_id: UUID, wanted: ReplayIn, work: Work) -> ReplayOut:
+async def replay_to_partner(subscription_id: UUID, wanted: ReplayIn, work: Work) -> ReplayOut:
     """Deliver again, under the same ids, what it wants from a position or a moment on."""
     tx = await work.begin()
     to = await showing.lock(tx, work.who.org, subscription_id)
