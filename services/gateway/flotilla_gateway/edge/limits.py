@@ -19,6 +19,8 @@ class EdgeLimits:
     """For a whole body, not counting while the gateway itself does not read."""
     stall_seconds: float = 60.0
     """How long a caller may take none of its response."""
+    idle_seconds: float = 75.0
+    """How long a connection is kept for the next request."""
     discarded_bytes: int = 8 * 1024 * 1024
     """How much of a body that was answered early is read and thrown away before the connection is cut."""
     connections: int = 16_000
@@ -32,23 +34,27 @@ class Late(Enum):
     BODY = auto()
     READER = auto()
     """The caller reads nothing of its response."""
+    IDLE = auto()
+    """The next request."""
 
 
 class Patience:
     """The deadlines of one connection; times are the loop's."""
 
-    __slots__ = ("_body_until", "_head_until", "_limits", "_stalled_since", "_unsent")
+    __slots__ = ("_body_until", "_head_until", "_idle_until", "_limits", "_stalled_since", "_unsent")
 
     def __init__(self, limits: EdgeLimits, now: float) -> None:
         self._limits = limits
         self._head_until = now + limits.head_seconds
         self._body_until = NEVER
+        self._idle_until = NEVER
         self._unsent = 0
         self._stalled_since = now
 
     def head_begins(self, now: float) -> None:
         """The first byte of a request came."""
         self._head_until = min(self._head_until, now + self._limits.head_seconds)
+        self._idle_until = NEVER
 
     def head_ends(self, now: float) -> None:
         """Its head is complete; a body may follow."""
@@ -58,6 +64,10 @@ class Patience:
     def body_ends(self) -> None:
         """The whole request is here; the connection may idle."""
         self._body_until = NEVER
+
+    def idles(self, now: float) -> None:
+        """Everything is answered."""
+        self._idle_until = now + self._limits.idle_seconds
 
     def late(self, now: float, *, reading: bool, unsent: int) -> Late | None:
         """What is late, if anything; `reading`: the gateway takes what comes, `unsent`: bytes not taken from it."""
@@ -71,4 +81,4 @@ class Patience:
             self._unsent, self._stalled_since = unsent, now
         elif now - self._stalled_since > self._limits.stall_seconds:
             return Late.READER
-        return None
+        return Late.IDLE if now > self._idle_until else None
