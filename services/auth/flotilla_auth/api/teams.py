@@ -171,7 +171,7 @@ async def list_members(team_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Pag
 
 @routes.put("/{team_id}/members/{user_id}", permission="teams:write")
 async def put_member(
-    team_id: UUID, user_id: UUID, body: Membership, tx: Tx, who: Who, response: Response
+    team_id: UUID, user_id: UUID, body: Membership, tx: Tx, who: Who, request: Request, response: Response
 ) -> MemberView:
     """Add somebody, or change how they belong to the team; their skills are some of the team's."""
     await check_own(tx, who, team_id, "teams:write")
