@@ -112,6 +112,7 @@ class Harness:
         grants: dict[str, str] | None = None,
         authenticated_seconds_ago: int = 0,
         factors: int = 1,
+        colleagues: tuple[UUID, ...] = (),
     ) -> Client:
         """A person of an organization, signed in with a role; with `grants`, with one of its own."""
         who = Principal(
@@ -123,6 +124,7 @@ class Harness:
             authenticated_at=int(time.time()) - authenticated_seconds_ago,
             factors=factors,
             grants=grants,
+            colleagues=colleagues,
         )
         return Client(self.base_url, self.session, org, who.user_id, {HEADER: self._signer.sign(who)})
 

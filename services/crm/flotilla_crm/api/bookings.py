@@ -21,6 +21,8 @@ from flotilla.http import (
 from flotilla.http.bodies import Shown, Written
 from flotilla.http.pages import page
 from flotilla.problems import Problem
+from flotilla.security.principal import Principal
+from flotilla.security.reach import check_mine
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
 
@@ -89,7 +91,7 @@ class BookingOut(Shown):
     created_at: AwareDatetime
 
 
-@bookings.get("/slots", permission="bookings:read")
+@bookings.get("/slots", permission="bookings:read", reach="free")
 async def list_booking_slots(
     tx: Tx,
     who: Who,
@@ -114,7 +116,7 @@ async def list_booking_slots(
     return page(shown, query.limit, key=lambda slot: (slot.starts_at, slot.ends_at))
 
 
-@bookings.get("", permission="bookings:read")
+@bookings.get("", permission="bookings:read", reach="rows")
 async def list_bookings(
     tx: Tx,
     who: Who,
@@ -130,7 +132,7 @@ async def list_bookings(
     return page([_shown(each) for each in found], query.limit, key=lambda each: (each.starts_at, each.id))
 
 
-@bookings.post("", permission="bookings:write", status_code=201)
+@bookings.post("", permission="bookings:write", reach="rows", status_code=201)
 async def create_booking(body: BookingIn, tx: Tx, who: Who, work: Work, response: Response) -> BookingOut:
     """Hold the slot at once and have it confirmed; where somebody was faster, the problem names `free_slots`."""
     wanted = commands.Wanted(
@@ -149,18 +151,18 @@ async def create_booking(body: BookingIn, tx: Tx, who: Who, work: Work, response
     return await _read(tx, who.org, result.id, response)
 
 
-@bookings.get("/{booking_id}", permission="bookings:read")
+@bookings.get("/{booking_id}", permission="bookings:read", reach="rows")
 async def read_booking(booking_id: UUID, tx: Tx, who: Who, response: Response) -> BookingOut:
     """One booking."""
     return await _read(tx, who.org, booking_id, response)
 
 
-@bookings.post("/{booking_id}/reschedule", permission="bookings:write")
+@bookings.post("/{booking_id}/reschedule", permission="bookings:write", reach="rows")
 async def reschedule_booking(
     booking_id: UUID, body: MoveIn, tx: Tx, who: Who, work: Work, request: Request, response: Response
 ) -> BookingOut:
     """Move a confirmed booking. Both times are held until the new one is sure; if that fails, it stays."""
-    booking = await _in_turn(tx, who.org, booking_id)
+    booking = await _in_turn(tx, who, booking_id)
     check_if_match(request, booking.sequence)
     result = await commands.reschedule(
         tx, who.org, booking, body.host_ids or [booking.host_id], body.starts_at, work.cause
@@ -170,7 +172,7 @@ async def reschedule_booking(
     return await _read(tx, who.org, booking_id, response)
 
 
-@bookings.post("/{booking_id}/cancel", permission="bookings:write")
+@bookings.post("/{booking_id}/cancel", permission="bookings:write", reach="rows")
 async def cancel_booking(
     booking_id: UUID,
     tx: Tx,
@@ -181,18 +183,20 @@ async def cancel_booking(
     body: CancelIn | None = None,
 ) -> BookingOut:
     """Free the slot; cancelling it again changes nothing."""
-    booking = await _in_turn(tx, who.org, booking_id)
+    booking = await _in_turn(tx, who, booking_id)
     check_if_match(request, booking.sequence)
     if booking.live:
         await commands.cancel(tx, who.org, booking, (body or CancelIn()).reason, work.cause)
     return await _read(tx, who.org, booking_id, response)
 
 
-async def _in_turn(tx: Transaction, org: UUID, booking_id: UUID) -> Booking:
-    """The booking, held with its sagas, in the order in which answers hold them."""
+async def _in_turn(tx: Transaction, who: Principal, booking_id: UUID) -> Booking:
+    """The booking, which they may change, held with its sagas, in the order in which answers hold them."""
     await store.take_turn(tx, booking_id)
-    await booking_saga.hold(tx, org, booking_id)
-    return _there(await store.read(tx, org, booking_id, lock=True))
+    await booking_saga.hold(tx, who.org, booking_id)
+    booking = _there(await store.read(tx, who.org, booking_id, lock=True))
+    check_mine(who, "bookings:write", booking.host_id)
+    return booking
 
 
 async def _read(tx: Transaction, org: UUID, booking_id: UUID, response: Response) -> BookingOut:

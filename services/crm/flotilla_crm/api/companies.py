@@ -1,8 +1,9 @@
 """/v1/companies."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
+import asyncpg
 from fastapi import Query, Request, Response
 from flotilla.http import (
     ConflictError,
@@ -17,6 +18,7 @@ from flotilla.http import (
 )
 from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
+from flotilla.security.reach import check_mine, owner_of_new
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
 
@@ -28,6 +30,8 @@ from flotilla_crm.store import contacts as store
 from flotilla_crm.store import timeline
 
 companies = Routes("/v1/companies", tag="companies")
+TAKEN: Final = "Another company has this domain."
+"""Also where whoever asks may not see which."""
 
 
 class CompanyIn(Written):
@@ -63,7 +67,7 @@ class CompanyOut(Shown):
     updated_at: AwareDatetime
 
 
-@companies.get("", permission="companies:read")
+@companies.get("", permission="companies:read", reach="rows")
 async def list_companies(
     tx: Tx,
     who: Who,
@@ -78,18 +82,22 @@ async def list_companies(
     return page(shown, query.limit, key=lambda company: (company.id,))
 
 
-@companies.post("", permission="companies:write", status_code=201)
+@companies.post("", permission="companies:write", reach="rows", status_code=201)
 async def create_company(body: CompanyIn, tx: Tx, who: Who, response: Response) -> CompanyOut:
     """Make a company; no two have the same domain."""
     await check_known(tx, who.org, {"owner_id": body.owner_id})
     await _check_domain_free(tx, who.org, body.domain)
-    company = await commands.create_company(tx, who, body.model_dump())
+    owner_id = owner_of_new(who, "companies:write", body.owner_id)
+    try:
+        company = await commands.create_company(tx, who, {**body.model_dump(), "owner_id": owner_id})
+    except asyncpg.UniqueViolationError:
+        raise ConflictError(TAKEN) from None
     set_etag(response, company.sequence)
     response.headers["Location"] = f"/v1/companies/{company.id}"
     return CompanyOut.model_validate(company)
 
 
-@companies.get("/{company_id}", permission="companies:read")
+@companies.get("/{company_id}", permission="companies:read", reach="rows")
 async def read_company(company_id: UUID, tx: Tx, who: Who, response: Response) -> CompanyOut:
     """One company."""
     company = _there(await store.read_company(tx, who.org, company_id))
@@ -97,24 +105,28 @@ async def read_company(company_id: UUID, tx: Tx, who: Who, response: Response) -
     return CompanyOut.model_validate(company)
 
 
-@companies.patch("/{company_id}", permission="companies:write")
+@companies.patch("/{company_id}", permission="companies:write", reach="rows")
 async def change_company(
     company_id: UUID, body: CompanyPatch, tx: Tx, who: Who, request: Request, response: Response
 ) -> CompanyOut:
     """Change some fields; with If-Match, only the state that was read."""
     company = _there(await store.read_company(tx, who.org, company_id, lock=True))
+    check_mine(who, "companies:write", company.owner_id)
     check_if_match(request, company.sequence)
     wanted = body.model_dump(include=body.model_fields_set)
     if wanted.get("owner_id") != company.owner_id:
         await check_known(tx, who.org, {"owner_id": wanted.get("owner_id")})
     if wanted.get("domain") != company.domain:
         await _check_domain_free(tx, who.org, wanted.get("domain"))
-    company = await commands.change_company(tx, who, company, wanted)
+    try:
+        company = await commands.change_company(tx, who, company, wanted)
+    except asyncpg.UniqueViolationError:
+        raise ConflictError(TAKEN) from None
     set_etag(response, company.sequence)
     return CompanyOut.model_validate(company)
 
 
-@companies.get("/{company_id}/timeline", permission="companies:read")
+@companies.get("/{company_id}/timeline", permission="companies:read", reach="rows")
 async def read_company_timeline(company_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[EntryOut]:
     """What happened with this company and its people while they belonged to it, the latest first."""
     _there(await store.read_company(tx, who.org, company_id))
@@ -125,7 +137,7 @@ async def _check_domain_free(tx: Transaction, org: UUID, domain: str | None) -> 
     taken = domain and await store.company_with_domain(tx, org, domain)
     if taken:
         raise ConflictError(
-            "Another company has this domain.",
+            TAKEN,
             errors=[{"pointer": "/domain", "detail": f"It belongs to /v1/companies/{taken}."}],
         )
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from flotilla.http import Page, PageQuery, Routes, Tx, Who
 from flotilla.http.bodies import Shown, Written
 from flotilla.http.pages import page
+from flotilla.security.reach import check_mine
 from pydantic import AwareDatetime, Field
 
 from flotilla_crm import consents as commands
@@ -59,7 +60,7 @@ class ConsentsOut(Shown):
     items: list[ConsentOut]
 
 
-@consents.get("", permission="contacts:read")
+@consents.get("", permission="contacts:read", reach="rows")
 async def list_consents(contact_id: UUID, tx: Tx, who: Who) -> ConsentsOut:
     """How everything stands; what is not listed, nobody has said anything about."""
     await there(tx, who.org, contact_id)
@@ -67,18 +68,19 @@ async def list_consents(contact_id: UUID, tx: Tx, who: Who) -> ConsentsOut:
     return ConsentsOut(items=[ConsentOut.model_validate(each) for each in found])
 
 
-@consents.post("", permission="contacts:write", status_code=201)
+@consents.post("", permission="contacts:write", reach="rows", status_code=201)
 async def record_consent(contact_id: UUID, body: ConsentIn, tx: Tx, who: Who) -> ConsentOut:
     """Record what a person said: how it stands now. What is older than what stands is kept, and changes nothing.
 
     Marketing that is withdrawn, on whatever channel, stops sequences at once.
     """
-    await there(tx, who.org, contact_id, lock=True)
+    contact = await there(tx, who.org, contact_id, lock=True)
+    check_mine(who, "contacts:write", contact.owner_id)
     said = {**body.model_dump(), "said_at": body.said_at or datetime.now(UTC)}
     return ConsentOut.model_validate(await commands.say(tx, who, contact_id, said))
 
 
-@records.get("", permission="contacts:read")
+@records.get("", permission="contacts:read", reach="rows")
 async def list_consent_records(contact_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[RecordOut]:
     """Everything that was ever said, the latest recorded first."""
     await there(tx, who.org, contact_id)

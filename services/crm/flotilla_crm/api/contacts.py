@@ -7,6 +7,7 @@ from fastapi import Query, Request, Response
 from flotilla.http import Page, PageQuery, Routes, Tx, Who, check_if_match, set_etag
 from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
+from flotilla.security.reach import check_mine, owner_of_new
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
 
@@ -93,7 +94,7 @@ class ContactDetailOut(ContactOut):
     identities: list[IdentityOut]
 
 
-@contacts.get("", permission="contacts:read")
+@contacts.get("", permission="contacts:read", reach="rows")
 async def list_contacts(
     tx: Tx,
     who: Who,
@@ -116,17 +117,18 @@ async def list_contacts(
     return page(shown, query.limit, key=lambda contact: (ranks[contact.id], contact.id))
 
 
-@contacts.post("", permission="contacts:write", status_code=201)
+@contacts.post("", permission="contacts:write", reach="rows", status_code=201)
 async def create_contact(body: ContactIn, tx: Tx, who: Who, response: Response) -> ContactOut:
     """Make a contact by hand or by a program."""
     await check_known(tx, who.org, {"owner_id": body.owner_id, "company_id": body.company_id})
-    contact = await commands.create_contact(tx, who, body.model_dump())
+    owner_id = owner_of_new(who, "contacts:write", body.owner_id)
+    contact = await commands.create_contact(tx, who, {**body.model_dump(), "owner_id": owner_id})
     set_etag(response, contact.sequence)
     response.headers["Location"] = f"/v1/contacts/{contact.id}"
     return _out(contact)
 
 
-@contacts.get("/{contact_id}", permission="contacts:read")
+@contacts.get("/{contact_id}", permission="contacts:read", reach="rows")
 async def read_contact(contact_id: UUID, tx: Tx, who: Who, response: Response) -> ContactDetailOut:
     """One contact."""
     contact = await there(tx, who.org, contact_id)
@@ -136,12 +138,13 @@ async def read_contact(contact_id: UUID, tx: Tx, who: Who, response: Response) -
     return ContactDetailOut(**_out(contact).model_dump(), identities=identities)
 
 
-@contacts.patch("/{contact_id}", permission="contacts:write")
+@contacts.patch("/{contact_id}", permission="contacts:write", reach="rows")
 async def change_contact(
     contact_id: UUID, body: ContactPatch, tx: Tx, who: Who, request: Request, response: Response
 ) -> ContactOut:
     """Change some fields; with If-Match, only the state that was read."""
     contact = await there(tx, who.org, contact_id, lock=True)
+    check_mine(who, "contacts:write", contact.owner_id)
     check_if_match(request, contact.sequence)
     wanted = body.model_dump(include=body.model_fields_set)
     new = {field: wanted[field] for field in ("owner_id", "company_id") if field in wanted}
@@ -153,18 +156,19 @@ async def change_contact(
     return _out(contact)
 
 
-@contacts.delete("/{contact_id}", permission="contacts:write", status_code=204)
+@contacts.delete("/{contact_id}", permission="contacts:delete", reach="rows", status_code=204)
 async def delete_contact(contact_id: UUID, tx: Tx, who: Who, request: Request) -> None:
     """Remove a contact for good, with its notes and timeline; tasks stay, about nobody.
 
     Its channel identities are nobody's then: when one writes again, that makes a new contact.
     """
     contact = await there(tx, who.org, contact_id, lock=True)
+    check_mine(who, "contacts:delete", contact.owner_id)
     check_if_match(request, contact.sequence)
     await merging.delete(tx, who, contact)
 
 
-@contacts.get("/{contact_id}/timeline", permission="contacts:read")
+@contacts.get("/{contact_id}/timeline", permission="contacts:read", reach="rows")
 async def read_contact_timeline(contact_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[EntryOut]:
     """What happened with this person, the latest first."""
     await there(tx, who.org, contact_id)

@@ -102,7 +102,7 @@ class HostOut(Shown):
     active: bool
 
 
-@booking_hosts.get("", permission="bookings:read")
+@booking_hosts.get("", permission="bookings:read", reach="free")
 async def list_booking_hosts(tx: Tx, who: Who, query: PageQuery) -> Page[HostOut]:
     """Everybody whose hours are known, active or not."""
     (after,) = query.after(UUID) or (FIRST_ID,)
@@ -111,7 +111,7 @@ async def list_booking_hosts(tx: Tx, who: Who, query: PageQuery) -> Page[HostOut
     return page(shown, query.limit, key=lambda host: (host.id,))
 
 
-@booking_hosts.get("/{user_id}", permission="bookings:read")
+@booking_hosts.get("/{user_id}", permission="bookings:read", reach="free")
 async def read_booking_host(user_id: UUID, tx: Tx, who: Who, response: Response) -> HostOut:
     """One host."""
     host = await store.read(tx, who.org, user_id)
@@ -121,7 +121,7 @@ async def read_booking_host(user_id: UUID, tx: Tx, who: Who, response: Response)
     return HostOut.model_validate(host)
 
 
-@booking_hosts.put("/{user_id}", permission="bookings:write")
+@booking_hosts.put("/{user_id}", permission="bookings:write", reach="free")
 async def set_booking_host(
     user_id: UUID, body: HostIn, tx: Tx, who: Who, request: Request, response: Response
 ) -> HostOut:

@@ -18,6 +18,7 @@ from flotilla.http import (
 )
 from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
+from flotilla.security.reach import check_mine
 from pydantic import AwareDatetime, Field
 
 from flotilla_crm import leads as commands
@@ -94,7 +95,7 @@ class RoutingOut(Shown):
     member_ids: list[UUID]
 
 
-@leads.get("", permission="leads:read")
+@leads.get("", permission="leads:read", reach="rows")
 async def list_leads(
     tx: Tx,
     who: Who,
@@ -118,7 +119,7 @@ async def list_leads(
     return page(shown, query.limit, key=lambda lead: (lead.score, lead.id))
 
 
-@leads.get("/routing", permission="leads:read")
+@leads.get("/routing", permission="leads:read", reach="free")
 async def read_lead_routing(tx: Tx, who: Who, response: Response) -> RoutingOut:
     """How leads find their owners; off until somebody sets it: then they are nobody's."""
     return _routing(await routing.read(tx, who.org), response)
@@ -147,18 +148,19 @@ async def set_lead_routing(
     return _routing(saved, response)
 
 
-@leads.get("/{lead_id}", permission="leads:read")
+@leads.get("/{lead_id}", permission="leads:read", reach="rows")
 async def read_lead(lead_id: UUID, tx: Tx, who: Who, response: Response) -> LeadOut:
     """One lead, and why its score is what it is."""
     return _shown(_there(await store.read(tx, who.org, lead_id)), response)
 
 
-@leads.patch("/{lead_id}", permission="leads:write")
+@leads.patch("/{lead_id}", permission="leads:write", reach="rows")
 async def change_lead(
     lead_id: UUID, body: LeadPatch, tx: Tx, who: Who, work: Work, request: Request, response: Response
 ) -> LeadOut:
     """Change some fields; with If-Match, only the state that was read."""
     lead = _there(await store.read(tx, who.org, lead_id, lock=True))
+    check_mine(who, "leads:write", lead.owner_id)
     check_if_match(request, lead.sequence)
     wanted: dict[str, Any] = body.model_dump(include=body.model_fields_set)
     if "status" in wanted:
@@ -168,7 +170,7 @@ async def change_lead(
     return _shown(await commands.change(tx, who.org, lead, wanted, work.cause), response)
 
 
-@leads.post("/{lead_id}/convert", permission="leads:write")
+@leads.post("/{lead_id}/convert", permission="leads:write", reach="rows")
 async def convert_lead(
     lead_id: UUID,
     tx: Tx,
@@ -180,6 +182,7 @@ async def convert_lead(
 ) -> LeadOut:
     """Say by hand that they bought; a closed deal with them says it by itself."""
     lead = _there(await store.read(tx, who.org, lead_id, lock=True))
+    check_mine(who, "leads:write", lead.owner_id)
     check_if_match(request, lead.sequence)
     deal_id = (body or ConvertIn()).deal_id
     return _shown(await commands.convert(tx, who.org, lead, deal_id, work.cause), response)

@@ -41,7 +41,7 @@ class MergeOut(Shown):
     undone_at: AwareDatetime | None
 
 
-@of_contact.post("", permission="contacts:write", status_code=201)
+@of_contact.post("", permission="contacts:write", reach="rows", status_code=201)
 async def merge_contacts(contact_id: UUID, body: MergeIn, tx: Tx, who: Who, response: Response) -> MergeOut:
     """Make another contact part of this one: channels, tasks, notes and timeline move; it can be undone."""
     done = await merging.merge(tx, who, contact_id, body.contact_id, body.take)
@@ -49,7 +49,7 @@ async def merge_contacts(contact_id: UUID, body: MergeIn, tx: Tx, who: Who, resp
     return _out(done)
 
 
-@of_contact.get("", permission="contacts:read")
+@of_contact.get("", permission="contacts:read", reach="rows")
 async def list_merges(contact_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[MergeOut]:
     """Merges in which this contact stayed or went, the latest first; those of a merged contact too."""
     (before,) = query.after(UUID) or (LAST_ID,)
@@ -59,7 +59,7 @@ async def list_merges(contact_id: UUID, tx: Tx, who: Who, query: PageQuery) -> P
     return page([_out(each) for each in found], query.limit, key=lambda each: (each.id,))
 
 
-@merges.get("/{merge_id}", permission="contacts:read")
+@merges.get("/{merge_id}", permission="contacts:read", reach="rows")
 async def read_merge(merge_id: UUID, tx: Tx, who: Who) -> MergeOut:
     """One merge."""
     found = await store.read_merge(tx, who.org, merge_id)
@@ -68,7 +68,7 @@ async def read_merge(merge_id: UUID, tx: Tx, who: Who) -> MergeOut:
     return _out(found)
 
 
-@merges.post("/{merge_id}/undo", permission="contacts:write")
+@merges.post("/{merge_id}/undo", permission="contacts:write", reach="rows")
 async def undo_merge(merge_id: UUID, tx: Tx, who: Who) -> MergeOut:
     """Make two contacts of one again; what came or was changed since stays with the one that had stayed."""
     return _out(await merging.unmerge(tx, who, merge_id))

@@ -34,7 +34,7 @@ class NoteOut(Shown):
     created_at: AwareDatetime
 
 
-@notes.get("", permission="notes:read")
+@notes.get("", permission="notes:read", reach="rows")
 async def list_notes(
     tx: Tx, who: Who, query: PageQuery, contact_id: UUID | None = None, company_id: UUID | None = None
 ) -> Page[NoteOut]:
@@ -44,7 +44,7 @@ async def list_notes(
     return page([NoteOut.model_validate(note) for note in found], query.limit, key=lambda note: (note.id,))
 
 
-@notes.post("", permission="notes:write", status_code=201)
+@notes.post("", permission="notes:write", reach="rows", status_code=201)
 async def create_note(body: NoteIn, tx: Tx, who: Who, response: Response) -> NoteOut:
     """Write something down for everybody who works with this contact or company."""
     if body.contact_id is None and body.company_id is None:
@@ -58,7 +58,7 @@ async def create_note(body: NoteIn, tx: Tx, who: Who, response: Response) -> Not
     return NoteOut.model_validate(note)
 
 
-@notes.get("/{note_id}", permission="notes:read")
+@notes.get("/{note_id}", permission="notes:read", reach="rows")
 async def read_note(note_id: UUID, tx: Tx, who: Who) -> NoteOut:
     """One note."""
     note = await store.read_note(tx, who.org, note_id)

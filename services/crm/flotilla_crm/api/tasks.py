@@ -18,6 +18,7 @@ from flotilla.http import (
 )
 from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
+from flotilla.security.reach import check_mine, owner_of_new
 from pydantic import AwareDatetime
 
 from flotilla_crm import commands
@@ -68,7 +69,7 @@ class TaskOut(Shown):
     completed_at: AwareDatetime | None
 
 
-@tasks.get("", permission="tasks:read")
+@tasks.get("", permission="tasks:read", reach="rows")
 async def list_tasks(
     tx: Tx,
     who: Who,
@@ -93,10 +94,11 @@ async def list_tasks(
     return page(shown, query.limit, key=lambda task: (task.due_at or NEVER, task.id))
 
 
-@tasks.post("", permission="tasks:write", status_code=201)
+@tasks.post("", permission="tasks:write", reach="rows", status_code=201)
 async def create_task(body: TaskIn, tx: Tx, who: Who, response: Response) -> TaskOut:
     """Make a task."""
     given = body.model_dump()
+    given["assignee_id"] = owner_of_new(who, "tasks:write", body.assignee_id)
     await check_known(
         tx, who.org, {field: given[field] for field in ("assignee_id", "contact_id", "company_id")}
     )
@@ -106,7 +108,7 @@ async def create_task(body: TaskIn, tx: Tx, who: Who, response: Response) -> Tas
     return TaskOut.model_validate(task)
 
 
-@tasks.get("/{task_id}", permission="tasks:read")
+@tasks.get("/{task_id}", permission="tasks:read", reach="rows")
 async def read_task(task_id: UUID, tx: Tx, who: Who, response: Response) -> TaskOut:
     """One task."""
     task = _there(await store.read_task(tx, who.org, task_id))
@@ -114,12 +116,13 @@ async def read_task(task_id: UUID, tx: Tx, who: Who, response: Response) -> Task
     return TaskOut.model_validate(task)
 
 
-@tasks.patch("/{task_id}", permission="tasks:write")
+@tasks.patch("/{task_id}", permission="tasks:write", reach="rows")
 async def change_task(
     task_id: UUID, body: TaskPatch, tx: Tx, who: Who, request: Request, response: Response
 ) -> TaskOut:
     """Change some fields of an open task; with If-Match, only the state that was read."""
     task = _there(await store.read_task(tx, who.org, task_id, lock=True))
+    check_mine(who, "tasks:write", task.assignee_id)
     check_if_match(request, task.sequence)
     if not task.open:
         raise ConflictError("The task is completed.")
@@ -132,9 +135,11 @@ async def change_task(
     return TaskOut.model_validate(task)
 
 
-@tasks.post("/{task_id}/complete", permission="tasks:write")
+@tasks.post("/{task_id}/complete", permission="tasks:write", reach="rows")
 async def complete_task(task_id: UUID, tx: Tx, who: Who, response: Response) -> TaskOut:
     """Say that it is done; saying it again changes nothing."""
+    found = _there(await store.read_task(tx, who.org, task_id, lock=True))
+    check_mine(who, "tasks:write", found.assignee_id)
     task = _there(await commands.complete_task(tx, who, task_id))
     set_etag(response, task.sequence)
     return TaskOut.model_validate(task)
