@@ -5,6 +5,7 @@ from uuid import UUID
 import asyncpg
 from flotilla.ids import new_id
 from flotilla.instance import Instance
+from flotilla.security.sealing import Keyring
 from flotilla.testing.people import Person
 
 PARKED = """
@@ -21,17 +22,24 @@ IDENTITY = """
 INSERT INTO auth.identities (id, user_id, provider, issuer, subject_hash)
 VALUES ($1, $2, 'none', 'https://example.org', uuid_send($1))"""
 
+PASSKEY = """
+INSERT INTO auth.passkeys (id, user_id, credential_id, public_key, sign_count, sealed_name, transports, backed_up)
+VALUES ($1, $2, uuid_send($1), '', 0, $3, '{}', false)"""
+
 
 async def place(instance: Instance, owner: Person) -> dict[str, str]:
-    """An event parked in each service, a request to Stripe, a call, an account elsewhere of the owner; their ids."""
+    """An event parked in each service, a request to Stripe, a call; an account elsewhere and a passkey of the owner:
+    their ids."""
     org = UUID((await owner.ok("GET", "/v1/organization"))["id"])
-    parked, request, call, identity = (new_id() for _ in range(4))
+    parked, request, call, identity, passkey = (new_id() for _ in range(5))
     admin = await asyncpg.connect(instance.admin_dsn())
     try:
         for service in instance.services:
             await admin.execute(PARKED.format(service=service), parked, org)
         await admin.execute(STRIPE_REQUEST, org, request)
         await admin.execute(IDENTITY, identity, UUID(owner.user["id"]))
+        name = Keyring(instance.secrets.keyring).seal(b"Phone", b"passkey:" + passkey.bytes)
+        await admin.execute(PASSKEY, passkey, UUID(owner.user["id"]), name)
         await admin.execute(CALL, org, call)
     finally:
         await admin.close()
@@ -40,4 +48,5 @@ async def place(instance: Instance, owner: Person) -> dict[str, str]:
         "request_id": str(request),
         "call_id": str(call),
         "identity_id": str(identity),
+        "passkey_id": str(passkey),
     }

@@ -1,13 +1,18 @@
 """What auth holds of people, and how it is forgotten."""
 
-from typing import Final
+from collections.abc import AsyncIterator
+from typing import Any, Final
 from uuid import UUID
 
+from flotilla.app import App
 from flotilla.privacy import Person, Privacy, Rows
 from flotilla.privacy.declare import Counts
 from flotilla.store.postgres import Transaction
 
-from flotilla_auth.store import people
+from flotilla_auth import passkeys
+from flotilla_auth.domain.passkeys import Passkey
+from flotilla_auth.store import credentials, people
+from flotilla_auth.store import passkeys as store
 
 _KEPT: Final = "says who asked for the erasure, and what each service did"
 
@@ -15,6 +20,25 @@ _KEPT: Final = "says who asked for the erasure, and what each service did"
 async def _sign_in_no_more(tx: Transaction, org: UUID, person: Person) -> Counts:
     """Their invitations, and the ways in of those who belong nowhere else."""
     return await people.forget(tx, org, person.users) if person.users else {}
+
+
+async def _passkeys(app: App, org: UUID, person: Person | None) -> AsyncIterator[tuple[str, list[Any]]]:
+    """What somebody called their passkeys, and when they used them; they are nobody's but the person's, so a whole
+    organization's export has none. They go with the last membership, as all ways in do."""
+    for user_id in person.users if person else ():
+        if org in await credentials.memberships(app.db, user_id):
+            found = await store.list_of(app.db, user_id)
+            yield "passkeys", [_passkey(app, each) for each in found]
+
+
+def _passkey(app: App, passkey: Passkey) -> dict[str, Any]:
+    return {
+        "id": passkey.id,
+        "user_id": passkey.user_id,
+        "name": passkeys.name_of(app, passkey),
+        "made_at": passkey.made_at,
+        "used_at": passkey.used_at,
+    }
 
 
 privacy: Final = Privacy(
@@ -28,6 +52,7 @@ privacy: Final = Privacy(
         Rows("client_assignments", contact=("contact_id",), key=None),
     ),
     within=_sign_in_no_more,
+    documents=_passkeys,
     harmless={
         "invitations": "by address, and removed with the person who has it",
         "organizations": "of organizations",

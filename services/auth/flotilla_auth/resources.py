@@ -9,6 +9,7 @@ from flotilla.app import App
 from flotilla.outside_http import OutsideHttp
 
 from flotilla_auth.breaches import Breaches
+from flotilla_auth.domain.passkeys import Party
 from flotilla_auth.mail.smtp import Smtp
 from flotilla_auth.oidc.github import GitHub
 from flotilla_auth.oidc.issuer import Issuer
@@ -31,6 +32,8 @@ class Own:
     http: OutsideHttp
     issuers: dict[str, Issuer | GitHub]
     """By their providers' names."""
+    party: Party
+    """For whom passkeys sign."""
 
 
 @asynccontextmanager
@@ -48,6 +51,7 @@ async def open_resources(app: App) -> AsyncIterator[Own]:
             smtp=Smtp(settings),
             http=http,
             issuers={each.name: KINDS[each.kind](each, http) for each in settings.oidc_providers},
+            party=Party.of(settings.passkey_domain, settings.passkey_origins, settings.links),
         )
         try:
             await rotate(app)

@@ -24,6 +24,7 @@ from flotilla_auth.mail import sending
 from flotilla_auth.proof import reserve
 from flotilla_auth.resources import own
 from flotilla_auth.store import credentials, factors, pending_sign_ins
+from flotilla_auth.store import organizations as organization_store
 from flotilla_auth.store.sessions import Device
 
 TOTP = "totp"
@@ -76,7 +77,8 @@ async def offer(tx: Transaction, user_id: UUID) -> str:
 async def confirm(
     tx: Transaction, organizations: list[UUID], org: UUID, user_id: UUID, code: str
 ) -> list[str] | None:
-    """The authenticator is theirs, and these are their recovery codes; None where the code is wrong."""
+    """The authenticator is theirs, and these are their recovery codes; none where they have some, None where the code
+    is wrong."""
     added = UserSecondFactorAdded(user_id=user_id, method=TOTP)
     # Holds the person: a sign-in that is half-way sees the factor, or its session is ended by whoever calls.
     await events.security(tx, organizations, user_id, added)
@@ -88,18 +90,36 @@ async def confirm(
     if step is None or not await factors.confirm_totp(tx, user_id, step, found["sealed_secret"]):
         return None
     sending.to_person(tx, "second_factor_added", org, user_id)
-    return await renew_recovery_codes(tx, user_id)
+    return await first_recovery_codes(tx, user_id)
 
 
 async def remove(tx: Transaction, organizations: list[UUID], org: UUID, user_id: UUID) -> None:
-    """Nothing of it is left, recovery codes neither; a 409 problem where they have none."""
+    """Nothing of the authenticator is left; a 409 problem where they have none."""
     removed = UserSecondFactorRemoved(user_id=user_id, method=TOTP)
     await events.security(tx, organizations, user_id, removed)
     if not await factors.remove_totp(tx, user_id):
         raise ConflictError("You have no authenticator.")
-    await factors.replace_codes(tx, user_id, [])
+    await after_removal(tx, organizations, org, user_id)
+
+
+async def after_removal(tx: Transaction, organizations: list[UUID], org: UUID, user_id: UUID) -> None:
+    """What follows when one went; a 409 problem where it was the last, and an organization of theirs demands one.
+
+    Recovery codes go with the last: they stand in for nothing then.
+    """
+    have, _ = await factors.methods(tx, user_id)
+    if not have:
+        if await organization_store.any_requires_second_factor(tx, organizations):
+            raise ConflictError("An organization that you are in demands a second factor.")
+        await factors.replace_codes(tx, user_id, [])
     await pending_sign_ins.delete_of(tx, user_id)
     sending.to_person(tx, "second_factor_removed", org, user_id)
+
+
+async def first_recovery_codes(tx: Transaction, user_id: UUID) -> list[str]:
+    """Ten for somebody who has none; none for others: theirs stay good."""
+    _, codes = await factors.methods(tx, user_id)
+    return [] if codes else await renew_recovery_codes(tx, user_id)
 
 
 async def renew_recovery_codes(tx: Transaction, user_id: UUID) -> list[str]:

@@ -14,6 +14,7 @@ from flotilla_auth.presence import expiry
 from flotilla_auth.privacy import privacy
 from flotilla_auth.privacy_archive import archive
 from flotilla_auth.resources import open_resources
+from flotilla_auth.second_factor_reset import reset as second_factor_reset
 from flotilla_auth.settings import AuthSettings
 from flotilla_auth.suspension import suspension
 from flotilla_auth.workers import WORKERS
@@ -30,7 +31,7 @@ service = Service(
         privacy_saga.take_persons,
         privacy_saga.collect_answers,
     ),
-    timers=(onboarding.timer, suspension, expiry, privacy_saga.overdue, flag_setting),
+    timers=(onboarding.timer, suspension, second_factor_reset, expiry, privacy_saga.overdue, flag_setting),
     jobs=(mail_job, archive),
     privacy=privacy,
     sagas=(onboarding,),
@@ -50,6 +51,9 @@ service = Service(
         security.UserSecondFactorAdded,
         security.UserSecondFactorRemoved,
         security.UserSecondFactorFailed,
+        security.UserSecondFactorReset,
+        security.UserPasskeyRenamed,
+        security.UserPasskeyRefused,
         security.UserRecoveryCodeUsed,
         security.UserRecoveryCodeRenewed,
         security.UserStepUpPassed,

@@ -34,6 +34,12 @@ class AuthSettings(Settings):
     oidc_providers: tuple[Provider, ...] = ()
     """Issuers that people may sign in with, as JSON (flotilla_auth/oidc/providers.py)."""
 
+    passkey_domain: str = ""
+    """WebAuthn's relying party id, to which passkeys are bound for good: the console's domain or one above it; empty:
+    that of `links`. Browsers take no addresses of numbers: `localhost`, not `127.0.0.1`."""
+    passkey_origins: tuple[str, ...] = ()
+    """Pages that may ask for passkeys, `https://app.example.com`, as JSON; empty: that of `links`."""
+
     @property
     def links(self) -> str:
         """What links in mails begin with."""

@@ -13,6 +13,7 @@ from flotilla_auth.store import (
     email_tokens,
     oauth_clients,
     oidc_flows,
+    passkeys,
     pending_sign_ins,
     sessions,
 )
@@ -37,6 +38,7 @@ async def sweep(app: App) -> None:
     await email_tokens.forget_expired(app.db)
     await pending_sign_ins.forget_expired(app.db)
     await oidc_flows.forget_expired(app.db)
+    await passkeys.forget_expired(app.db)
     await oauth_clients.forget_expired(app.db)
     await credentials.forget_old_attempts(app.db, timedelta(hours=lockout.FORGET_HOURS))
     while organizations := await sessions.organizations_with_expired(app.db, KEEP_EXPIRED):

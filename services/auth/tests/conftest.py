@@ -6,6 +6,7 @@ import pytest
 from flotilla.testing import Harness
 from flotilla.testing.mailbox import Mailbox
 from flotilla.testing.plugin import StartService
+from flotilla.testing.ports import free_port
 from flotilla_auth.testing import People, Person
 
 
@@ -17,10 +18,17 @@ def mailbox() -> Iterator[Mailbox]:
 
 
 @pytest.fixture(scope="session")
-async def auth(start_service: StartService, mailbox: Mailbox) -> AsyncIterator[Harness]:
+def origin() -> str:
+    """Where a page may ask for passkeys; browsers take `localhost` for a safe place."""
+    return f"http://localhost:{free_port()}"
+
+
+@pytest.fixture(scope="session")
+async def auth(start_service: StartService, mailbox: Mailbox, origin: str) -> AsyncIterator[Harness]:
     """Shared: each test has organizations of its own."""
     mail = {"smtp_host": "127.0.0.1", "smtp_port": mailbox.port, "smtp_tls": "none"}
-    async with start_service("auth", **mail) as running:
+    page = {"passkey_domain": "localhost", "passkey_origins": (origin,)}
+    async with start_service("auth", **mail, **page) as running:
         yield running
 
 

@@ -10,6 +10,7 @@ from flotilla.cli import (
     logs,
     orgs,
     parked,
+    people,
     replay,
     sagas,
     schema,
@@ -32,6 +33,7 @@ app.command()(seed.seed)
 app.add_typer(archive.app, name="archive")
 app.add_typer(flags.app, name="flags")
 app.add_typer(parked.app, name="parked")
+app.add_typer(people.app, name="people")
 app.add_typer(replay.app, name="replay")
 app.add_typer(sagas.app, name="sagas")
 orgs.app.command("agree")(terms.agree_with)

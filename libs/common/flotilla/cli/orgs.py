@@ -12,15 +12,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from flotilla.cause import Cause
+from flotilla.cli.carrying import carried_out
 from flotilla.cli.fleet import InstanceName
 from flotilla.cli.screen import console, explained, failed
 from flotilla.ids import new_id
 from flotilla.instance import Instance
 
 app = typer.Typer(help="Organizations, as their operators see them.", no_args_is_help=True)
-
-SECONDS: Final = 15.0
-POLL_SECONDS: Final = 0.1
 
 READ: Final = """
 SELECT id, name, slug, region, state, onboarding, suspension_reason, created_at FROM auth.organizations WHERE id = $1"""
@@ -29,8 +27,6 @@ SELECT id, name, slug, region, state, onboarding, suspension_reason, created_at 
 DECIDE: Final = """
 INSERT INTO auth_bus.jobs (id, organization_id, kind, key, payload, cause, due_at)
 VALUES ($1, $2, 'suspension', $3, $4::text::jsonb, $5::text::jsonb, now())"""
-
-PENDING: Final = "SELECT error FROM auth_bus.jobs WHERE id = $1"
 
 OrgId = Annotated[UUID, typer.Argument(help="The organization's id.")]
 
@@ -70,22 +66,10 @@ async def decide(instance: Instance, org: UUID, reason: str | None) -> Any:
     try:
         await _known(connection, org)
         await connection.execute(DECIDE, job, org, f"{org}:{job}", said, msgspec.json.encode(cause).decode())
-        await _carried_out(connection, job)
+        await carried_out(connection, job)
         return await _known(connection, org)
     finally:
         await connection.close()
-
-
-async def _carried_out(connection: asyncpg.Connection, job: UUID) -> None:
-    error: str | None = None
-    try:
-        async with asyncio.timeout(SECONDS):
-            while (pending := await connection.fetchrow(PENDING, job)) is not None:
-                error = pending["error"]
-                await asyncio.sleep(POLL_SECONDS)
-    except TimeoutError:
-        why = f": {error}" if error else ", for it does not answer"
-        raise failed(f"auth has not done it yet{why}. It will as soon as it can.") from None
 
 
 async def _read(instance: Instance, org: UUID) -> Any:

@@ -31,6 +31,8 @@ class UserSecondFactorAdded(Event, frozen=True, kw_only=True):
     user_id: UUID
     method: str
     """`totp` or `passkey`."""
+    passkey_id: UUID | None = None
+    """Which, where it is one: they may have several."""
 
 
 @_event("user.second_factor.removed.v1", subject="user_id", person=("user_id",))
@@ -39,6 +41,41 @@ class UserSecondFactorRemoved(Event, frozen=True, kw_only=True):
 
     user_id: UUID
     method: str
+    passkey_id: UUID | None = None
+
+
+@_event("user.second_factor.reset.v1", subject="user_id", person=("user_id",))
+class UserSecondFactorReset(Event, frozen=True, kw_only=True):
+    """An operator removed all of theirs, and their recovery codes: they had lost them. Their sessions are ended.
+
+    `changed` says what they had: `totp` and how many `passkeys` and `recovery_codes`.
+    """
+
+    user_id: UUID
+    reason: Personal
+    """The operator's words."""
+
+
+@_event("user.passkey.renamed.v1", subject="user_id", person=("user_id",))
+class UserPasskeyRenamed(Event, frozen=True, kw_only=True):
+    """They call it otherwise."""
+
+    user_id: UUID
+    passkey_id: UUID
+    name: Personal
+
+
+@_event("user.passkey.refused.v1", subject="user_id", person=("user_id",))
+class UserPasskeyRefused(Event, frozen=True, kw_only=True):
+    """Somebody answered a challenge for this person, and not as its owner would."""
+
+    user_id: UUID
+    passkey_id: UUID | None
+    """None where it is not one of theirs."""
+    address: Personal
+    reason: str
+    """`invalid`: no signature of it for us; `cloned`: its count of signatures went back, so two have it, and it is
+    refused from now on; `suspended`: it was refused for that before; `anothers`: not one of theirs."""
 
 
 @_event("user.second_factor.failed.v1", subject="user_id", person=("user_id",))

@@ -2,7 +2,7 @@
 
 import zoneinfo
 from functools import cache
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from flotilla.app import App
 from flotilla.problems import UnprocessableError
@@ -72,21 +72,70 @@ Code = Annotated[
 Token = Annotated[SecretStr, Field(max_length=100)]
 
 
+Encoded = Annotated[str, Field(min_length=1, max_length=20_000, pattern=r"^[A-Za-z0-9_-]+=*$")]
+
+
+class _Part(BaseModel):
+    """What browsers write grows with them: fields that are not known here are left out."""
+
+    def plain(self) -> dict[str, Any]:
+        """As it came."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+
+class Attestation(_Part):
+    """An authenticator's word on the key that it made."""
+
+    client_data: Encoded = Field(alias="clientDataJSON")
+    attestation: Encoded = Field(alias="attestationObject")
+    transports: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=20)] | None = None
+
+
+class Assertion(_Part):
+    """An authenticator's signature."""
+
+    client_data: Encoded = Field(alias="clientDataJSON")
+    authenticator_data: Encoded = Field(alias="authenticatorData")
+    signature: Encoded
+    user_handle: Encoded | None = Field(None, alias="userHandle")
+
+
+class Credential(_Part):
+    """What both have; bytes are base64url."""
+
+    id: Encoded
+    raw_id: Encoded = Field(alias="rawId")
+    type: Literal["public-key"]
+
+
+class NewCredential(Credential):
+    """`PublicKeyCredential.toJSON()` of one that was just made."""
+
+    response: Attestation
+
+
+class UsedCredential(Credential):
+    """`PublicKeyCredential.toJSON()` of one that has just signed."""
+
+    response: Assertion
+
+
 class OneAnswer(Body):
-    """A code of an authenticator, or a recovery code."""
+    """A code of an authenticator, a recovery code, or a passkey's signature."""
 
     code: Code | None = None
     recovery_code: Annotated[str, Field(max_length=40)] | None = None
+    passkey: UsedCredential | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if (self.code is None) == (self.recovery_code is None):
-            raise ValueError("gives a code, or a recovery code")
+        if sum(each is not None for each in (self.code, self.recovery_code, self.passkey)) != 1:
+            raise ValueError("gives a code, a recovery code, or a passkey")
         return self
 
     def answer(self) -> Answer:
         """As the second factor takes it."""
-        return Answer(self.code, self.recovery_code)
+        return Answer(self.code, self.recovery_code, self.passkey.plain() if self.passkey else None)
 
 
 async def check_password(app: App, password: SecretStr, email: str, *names: str) -> None:

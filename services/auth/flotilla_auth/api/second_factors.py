@@ -11,8 +11,8 @@ from flotilla.http.work import RequestWork
 from flotilla.problems import UnauthorizedError
 from pydantic import BaseModel, Field, model_validator
 
-from flotilla_auth import events, second_factor, sessions
-from flotilla_auth.api.fields import Body, Code, Password
+from flotilla_auth import events, passkeys, second_factor, sessions
+from flotilla_auth.api.fields import Body, Code, Password, UsedCredential
 from flotilla_auth.api.me import there
 from flotilla_auth.api.requests import FromDevice, NoStore
 from flotilla_auth.api.views import AuthenticatorView
@@ -20,6 +20,7 @@ from flotilla_auth.domain.second_factor import Answer
 from flotilla_auth.domain.signing import ACCESS_LIFETIME
 from flotilla_auth.proof import prove_again
 from flotilla_auth.store import credentials, factors, organizations, users
+from flotilla_auth.store import passkeys as passkey_store
 from flotilla_auth.store import sessions as session_store
 from flotilla_auth.store.sessions import Device
 
@@ -31,6 +32,8 @@ class SecondFactorsView(BaseModel):
 
     totp: bool
     totp_since: datetime | None
+    passkeys: int
+    """How many they have: GET /v1/me/passkeys."""
     recovery_codes: int
     """How many are left."""
     required: bool
@@ -44,7 +47,7 @@ class TotpCode(Body):
 
 
 class RecoveryCodesView(BaseModel):
-    """Shown this once; each is good once, where the authenticator is not at hand."""
+    """Shown this once; each is good once, where no second factor is at hand. None where they have some already."""
 
     recovery_codes: list[str]
 
@@ -55,11 +58,14 @@ class StepUp(Body):
     password: Password | None = None
     code: Code | None = None
     recovery_code: Annotated[str, Field(max_length=40)] | None = None
+    passkey: UsedCredential | None = None
+    """Its answer to POST /v1/step-up/passkey."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if sum(each is not None for each in (self.password, self.code, self.recovery_code)) != 1:
-            raise ValueError("gives a password, a code, or a recovery code")
+        given = (self.password, self.code, self.recovery_code, self.passkey)
+        if sum(each is not None for each in given) != 1:
+            raise ValueError("gives a password, a code, a recovery code, or a passkey")
         return self
 
 
@@ -79,7 +85,11 @@ async def read_second_factors(tx: Tx, who: Who) -> SecondFactorsView:
     since = totp["confirmed_at"] if totp else None
     required = (await organizations.read(tx, who.org)).second_factor_required
     return SecondFactorsView(
-        totp=since is not None, totp_since=since, recovery_codes=codes, required=required
+        totp=since is not None,
+        totp_since=since,
+        passkeys=len(await passkey_store.list_of(tx, who.user_id)),
+        recovery_codes=codes,
+        required=required,
     )
 
 
@@ -109,14 +119,12 @@ async def confirm_totp(body: TotpCode, work: Work, who: Who) -> RecoveryCodesVie
 
 @routes.delete("/me/totp", permission="profile:write", status_code=204, recent=True)
 async def remove_totp(work: Work, who: Who) -> None:
-    """Remove the authenticator and the recovery codes; every other session of the caller ends.
+    """Remove the authenticator; every other session of the caller ends. Recovery codes go with the last factor.
 
-    409 where there is none, or an organization of the caller demands one.
+    409 where there is none, or it is the last and an organization of the caller demands one.
     """
     mine = await credentials.memberships(work.app.db, who.user_id)
     async with work.app.db.transaction(mine, cause=work.cause) as tx:
-        if await organizations.any_requires_second_factor(tx, mine):
-            raise ConflictError("An organization that you are in demands a second factor.")
         await second_factor.remove(tx, mine, who.org, who.user_id)
         await sessions.end_everywhere(tx, mine, who.user_id, "second_factor_changed", but=who.session_id)
 
@@ -156,6 +164,11 @@ async def _prove(work: RequestWork, org: UUID, user_id: UUID, body: StepUp, devi
     have, _ = await factors.methods(app.db, user_id)
     if body.password is None:
         try:
+            if body.passkey is not None:
+                whom, bound_to = (device, work.cause), work.who.session_id.bytes
+                proof = (passkeys.STEP_UP, body.passkey.plain())
+                await passkeys.prove(app, *proof, *whom, user_id=user_id, bound_to=bound_to)
+                return passkeys.PASSKEY
             answer = Answer(body.code, body.recovery_code)
             return await second_factor.prove(app, user_id, answer, device, work.cause)
         except UnauthorizedError as error:

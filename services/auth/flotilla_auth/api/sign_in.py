@@ -63,9 +63,9 @@ async def sign_in(body: SignIn, work: Work, device: FromDevice) -> SignedIn | Se
 
 @routes.post("/sign-in/second-factor", permission="public", limit="sign_in", dependencies=[NoStore])
 async def prove_second_factor(body: SecondFactor, work: Work, device: FromDevice) -> SignedIn:
-    """End a sign-in that waits for the second factor.
+    """End a sign-in that waits for the second factor; a passkey answers POST /v1/sign-in/second-factor/passkey.
 
-    401 where the code is wrong or was used before, or the sign-in has ended; 429 after too many attempts.
+    401 where it is wrong or was used before, or the sign-in has ended; 429 after too many attempts.
     """
     return await entrance.finish(work, body.pending_token.get_secret_value(), body.answer(), device)
 
@@ -73,10 +73,10 @@ async def prove_second_factor(body: SecondFactor, work: Work, device: FromDevice
 @routes.post("/sign-in/enrolment", permission="public", limit="sign_in", dependencies=[NoStore])
 async def begin_enrolment(body: Enrolment, work: Work) -> AuthenticatorView:
     """The secret of an authenticator for somebody whose organization demands one."""
-    found = await entrance.pending(work, body.pending_token.get_secret_value())
+    found = await entrance.enrolling(work, body.pending_token.get_secret_value())
     async with work.app.db.transaction(found.organization_id, cause=work.cause) as tx:
         user = await users.hold(tx, found.organization_id, found.user_id)
-        if user is None or not found.enrols:
+        if user is None:
             raise UnauthorizedError(entrance.ENDED)
         return AuthenticatorView.of(await second_factor.offer(tx, user.id), user.email)
 

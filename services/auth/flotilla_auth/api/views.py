@@ -75,12 +75,13 @@ class AuthenticatorView(BaseModel):
 
 class SecondStep(BaseModel):
     """The first factor was right. `second_factor`: prove another at POST /v1/sign-in/second-factor. `enrolment`: the
-    organization demands one and they have none; POST /v1/sign-in/enrolment begins, …/complete ends it."""
+    organization demands one and they have none; POST /v1/sign-in/enrolment begins, …/complete ends it, or
+    POST /v1/sign-in/enrolment/passkey and …/complete."""
 
     state: Literal["second_factor", "enrolment"]
     pending_token: str
     methods: list[str]
-    """Of `totp`, `recovery_code`."""
+    """Of `totp`, `passkey`, `recovery_code`."""
     expires_in: int
     """Seconds."""
 

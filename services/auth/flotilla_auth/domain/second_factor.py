@@ -3,7 +3,7 @@
 import hmac
 import secrets
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import pyotp
 
@@ -19,10 +19,12 @@ _HALF: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What somebody gives as their second factor: one of the two."""
+    """What somebody gives as their second factor: one of the three."""
 
-    code: str | None
-    recovery_code: str | None
+    code: str | None = None
+    recovery_code: str | None = None
+    passkey: dict[str, Any] | None = None
+    """An authenticator's answer to a challenge, as browsers write it."""
 
 
 def new_secret() -> str:

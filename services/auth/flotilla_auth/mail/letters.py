@@ -20,6 +20,9 @@ PATHS: Final = {
     "password_changed": "/forgot-password",
     "second_factor_added": "/forgot-password",
     "second_factor_removed": "/forgot-password",
+    "passkey_added": "/forgot-password",
+    "passkey_cloned": "/forgot-password",
+    "second_factors_reset": "/forgot-password",
     "identity_linked": "/forgot-password",
 }
 """Every kind of mail, and the page of the console that its link opens."""

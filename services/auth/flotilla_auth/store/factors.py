@@ -28,6 +28,8 @@ REMOVE_TOTP: Final = (
 
 METHODS: Final = """
 SELECT EXISTS (SELECT FROM totp_factors WHERE user_id = $1 AND confirmed_at IS NOT NULL) AS totp,
+    -- Also those that are refused: who copied one shall not be asked for less than before.
+    EXISTS (SELECT FROM passkeys WHERE user_id = $1) AS passkey,
     (SELECT count(*) FROM recovery_codes WHERE user_id = $1)::int AS recovery_codes"""
 
 DELETE_CODES: Final = "DELETE FROM recovery_codes WHERE user_id = $1"
@@ -44,7 +46,7 @@ async def methods(db: Database | Transaction, user_id: UUID) -> tuple[list[str],
     """Which second factors they have, and how many recovery codes are left of theirs."""
     row = await db.fetchrow(METHODS, user_id)
     assert row is not None
-    return (["totp"] if row["totp"] else []), row["recovery_codes"]
+    return [name for name in ("totp", "passkey") if row[name]], row["recovery_codes"]
 
 
 async def offer_totp(tx: Transaction, user_id: UUID, sealed_secret: bytes) -> bool:

@@ -132,9 +132,14 @@ async def first_active(tx: Transaction, organizations: Sequence[UUID], user_id: 
     return _read(await tx.fetchrow(FIRST_ACTIVE, list(organizations), user_id))
 
 
+async def lock_everywhere(tx: Transaction, organizations: Sequence[UUID], user_id: UUID) -> None:
+    """Hold a person in these organizations against other changes."""
+    await tx.fetch(LOCK_EVERYWHERE, list(organizations), user_id)
+
+
 async def count_security(tx: Transaction, organizations: Sequence[UUID], user_id: UUID) -> list[Row]:
     """Hold a person in these organizations: `organization_id` and `security_changes`, counted up."""
-    await tx.fetch(LOCK_EVERYWHERE, list(organizations), user_id)
+    await lock_everywhere(tx, organizations, user_id)
     return await tx.fetch(COUNT_SECURITY, list(organizations), user_id)
 
 
