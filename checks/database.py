@@ -12,6 +12,7 @@ from flotilla.store.migrate import migrate_all
 
 from checks.grants import check_grants
 from checks.project import Finding, Project, ServiceTree
+from checks.sealed import check_sealed
 from checks.tables import Complaint, check_tables
 
 TITLE = "tenants are kept apart in the database"
@@ -55,6 +56,7 @@ async def inspect(
                 [
                     *await check_tables(connection, service.name),
                     *await check_grants(connection, service.name),
+                    *await check_sealed(connection, service.service),
                 ]
                 for service in services
             ]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from flotilla.bus.transient import Transient
     from flotilla.security.principal import PrincipalVerifier
     from flotilla.security.sealing import Keyring
+    from flotilla.security.tls import Tls
     from flotilla.service import Service
     from flotilla.store.documents import Documents
     from flotilla.store.postgres import Database
@@ -52,6 +53,8 @@ class App:
     """Tells what is worth something now or never."""
     keyring: "Keyring"
     principals: "PrincipalVerifier"
+    tls: "Tls | None" = None
+    """Where the process encrypts what it serves."""
     documents: "Documents | None" = None
     """Where the service declares it."""
     redis: "Redis | None" = None

@@ -3,6 +3,8 @@
 import asyncio
 import fcntl
 import os
+import signal
+import ssl
 import sys
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
@@ -12,14 +14,18 @@ from typing import Final, TypeVar
 
 from flotilla.instance import HOST, Instance
 from flotilla.native import servers as native_servers
+from flotilla.native.authority import Authority
 from flotilla.native.vhost import ensure_vhost
 from flotilla.processes import Processes
+from flotilla.security.tls import trusting
 from flotilla.servers import Server, ServerUnavailableError
 from flotilla.store.migrate import migrate_all
 
 READY_SECONDS: Final = 60.0
 # Longer than the 20 s in which a service finishes what it has in hand and hands over what it wrote.
 GRACE_SECONDS: Final = 30.0
+OPERATOR: Final = "operator"
+"""The name in the certificate of whoever runs commands."""
 _PROBE_SECONDS: Final = 2.0
 
 Named = TypeVar("Named")
@@ -59,6 +65,33 @@ class Fleet:
         is_server = any(server.name == name for server in self.servers())
         return (self.instance.folder if is_server else self.instance.fleet_folder) / "logs" / f"{name}.log"
 
+    def tls(self) -> ssl.SSLContext | None:
+        """How its operators speak to its services: with a certificate of their own. None where all is plain."""
+        if not self.instance.tls:
+            return None
+        authority = Authority(self.instance.ca_file.parent)
+        authority.issue([OPERATOR])
+        context = trusting(authority.ca_file)
+        context.load_cert_chain(authority.cert_file(OPERATOR), authority.key_file(OPERATOR))
+        return context
+
+    async def renew(self, *, anew: bool = False) -> list[str]:
+        """Certificates that are about to end, or all, made and put to use while everything runs; their names.
+
+        Services read theirs at SIGHUP, servers as their `reload` says.
+        """
+        authority = Authority(self.instance.ca_file.parent)
+        renewed = authority.issue(
+            [*(server.name for server in self.servers()), *self.instance.services], anew=anew
+        )
+        for server in self.servers():
+            if server.name in renewed:
+                await server.reload()
+        for service in self.instance.services:
+            if service in renewed:
+                self.processes.tell(service, signal.SIGHUP)
+        return renewed
+
     async def migrate(self) -> int:
         """The vhost, the database's schemas and the broker's topology; the number of steps applied."""
         await ensure_vhost(self.instance)
@@ -76,6 +109,8 @@ class Fleet:
 
     def start_service(self, service: str) -> None:
         """Starts one service as a process of its own, unless it runs already."""
+        if self.instance.tls:
+            Authority(self.instance.ca_file.parent).issue([service])
         self.processes.start(
             service,
             [sys.executable, "-m", "flotilla.run", service],
@@ -90,7 +125,7 @@ class Fleet:
             ProcessDiedError, NotReadyError: with the tail of the service's log.
         """
         port = self.instance.service_ports[service]
-        await self.processes.wait_ready(service, lambda: answers(port, "/readyz"), seconds)
+        await self.processes.wait_ready(service, lambda: answers(port, "/readyz", self.tls()), seconds)
 
     async def start_services(self, services: Sequence[str] | None = None) -> None:
         """Starts the services, by default all that exist, and waits for each; running ones are left alone."""
@@ -112,7 +147,9 @@ class Fleet:
             found = self.processes.alive(name)
             module = f"flotilla.testing.simulators.{name}"
             command = [sys.executable, "-m", module, "--port", str(port), "--state", str(state)]
-            self.processes.start(name, command, _inherited(), cwd=self.instance.root)
+            # What calls the fleet from outside knows its authority as it would a public one.
+            known = {"SSL_CERT_FILE": str(self.instance.ca_file)} if self.instance.tls else {}
+            self.processes.start(name, command, {**_inherited(), **known}, cwd=self.instance.root)
             await self.processes.wait_ready(name, lambda: answers(port, "/simulator/sent"), READY_SECONDS)
             return "already running" if found else "ready"
 
@@ -164,11 +201,11 @@ class Fleet:
                 raise outcome
 
 
-async def answers(port: int, path: str) -> bool:
+async def answers(port: int, path: str, tls: ssl.SSLContext | None = None) -> bool:
     """Whether a GET on loopback answers 200; no client is kept, and none is imported, for so little."""
     try:
         async with asyncio.timeout(_PROBE_SECONDS):
-            reader, writer = await asyncio.open_connection(HOST, port)
+            reader, writer = await asyncio.open_connection(HOST, port, ssl=tls)
             try:
                 writer.write(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
                 status = await reader.readline()

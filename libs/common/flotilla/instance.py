@@ -18,6 +18,8 @@ from flotilla.secrets import Secrets
 from flotilla.service import FLEET
 
 HOST: Final = "127.0.0.1"
+TLS_MARK: Final = "tls/on"
+"""A file in an instance's folder: it runs with TLS."""
 
 
 class ServerPorts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,6 +73,8 @@ class Instance:
     fleet_folder: Path
     traces_file: Path | None = None
     overrides: Mapping[str, str] | None = None
+    tls: bool = False
+    """Whether servers and services speak TLS only."""
 
     @classmethod
     def load(cls, name: str, root: Path | None = None) -> Self:
@@ -93,6 +97,7 @@ class Instance:
             documents_prefix=file.documents_prefix,
             service_ports=file.services,
             fleet_folder=folder,
+            tls=(folder / TLS_MARK).is_file(),
         )
 
     def with_isolation(
@@ -127,6 +132,11 @@ class Instance:
     def folder(self) -> Path:
         """What belongs to the instance's servers: data, logs, records, secrets."""
         return self.root / ".flotilla" / self.name
+
+    @property
+    def ca_file(self) -> Path:
+        """Whom everybody believes, where the instance runs with TLS; certificates and keys lie beside it."""
+        return self.folder / TLS_MARK.partition("/")[0] / "ca.pem"
 
     @property
     def tools(self) -> Path:
@@ -164,31 +174,36 @@ class Instance:
     @property
     def amqp_url(self) -> str:
         vhost = "%2F" if self.vhost == "/" else self.vhost
-        return f"amqp://flotilla:{self.secrets.rabbitmq}@{HOST}:{self.ports.rabbitmq}/{vhost}"
+        address = f"://flotilla:{self.secrets.rabbitmq}@{HOST}:{self.ports.rabbitmq}/{vhost}"
+        return f"amqps{address}?cafile={self.ca_file}" if self.tls else f"amqp{address}"
 
     @property
     def rabbitmq_management_url(self) -> str:
         """The broker's HTTP interface; sign in as `flotilla` with `secrets.rabbitmq`."""
-        return f"http://{HOST}:{self.ports.rabbitmq_management}"
+        return f"{self._http}://{HOST}:{self.ports.rabbitmq_management}"
 
     @property
     def _broker_admin_url(self) -> str:
         """The broker's HTTP interface, with who may make users: for partners' queues."""
         place = f"{HOST}:{self.ports.rabbitmq_management}"
-        return f"http://flotilla:{self.secrets.rabbitmq}@{place}"
+        return f"{self._http}://flotilla:{self.secrets.rabbitmq}@{place}"
 
     @property
     def redis_url(self) -> str:
-        return f"redis://:{self.secrets.redis}@{HOST}:{self.ports.redis}/{self.redis_index}"
+        address = f"://:{self.secrets.redis}@{HOST}:{self.ports.redis}/{self.redis_index}"
+        if not self.tls:
+            return f"redis{address}"
+        return f"rediss{address}?ssl_cert_reqs=required&ssl_check_hostname=true&ssl_ca_certs={self.ca_file}"
 
     @property
     def documents_url(self) -> str:
-        return f"mongodb://{HOST}:{self.ports.documents}/?directConnection=true"
+        address = f"mongodb://{HOST}:{self.ports.documents}/?directConnection=true"
+        return f"{address}&tls=true&tlsCAFile={self.ca_file}" if self.tls else address
 
     @property
     def elasticsearch_url(self) -> str:
-        """Empty where search runs on Postgres: not enabled, or the node could not be built here."""
-        if not self.file.elasticsearch or not (self.elasticsearch_build / "built").is_file():
+        """Empty where search runs on Postgres: not enabled, not built here, or with TLS, which this node has not."""
+        if self.tls or not self.file.elasticsearch or not (self.elasticsearch_build / "built").is_file():
             return ""
         return f"http://{HOST}:{self.ports.elasticsearch}"
 
@@ -202,7 +217,7 @@ class Instance:
         return self.service_url("gateway")
 
     def service_url(self, service: str) -> str:
-        return f"http://{HOST}:{self.service_ports[service]}"
+        return f"{self._http}://{HOST}:{self.service_ports[service]}"
 
     def environment(self, service: str) -> dict[str, str]:
         """The settings of one service's process: its own database password, and no other service's."""
@@ -221,7 +236,8 @@ class Instance:
             "FILES_URL": self.files_url,
             "HTTP_HOST": HOST,
             "HTTP_PORT": str(self.service_ports[service]),
-            "MASTER_KEYS": ",".join(f"{key.id}:{key.key}" for key in secrets.master_keys),
+            "MASTER_KEYS": secrets.keyring,
+            "DERIVATION_KEY": secrets.derivation_key,
             "PRINCIPAL_PUBLIC_KEYS": secrets.principal_public_key,
             "PUBLIC_URL": self.public_url,
             "LOG_LEVEL": self.file.log_level,
@@ -232,12 +248,28 @@ class Instance:
             settings["UPSTREAMS"] = ",".join(f"{name}={self.service_url(name)}" for name in behind)
         if service == "integrations":
             settings["PARTNERS_ADMIN_URL"] = self._broker_admin_url
+        if self.tls:
+            settings |= self._tls_settings(service)
         if self.traces_file is not None:
             settings |= {"TRACES_FILE": str(self.traces_file), "TRACE_RATIO": "1"}
         return {f"FLOTILLA_{name}": value for name, value in settings.items()} | dict(self.overrides or {})
 
     def _dsn(self, user: str, password: str, database: str) -> str:
-        return f"postgresql://{user}:{password}@{HOST}:{self.ports.postgres}/{database}"
+        address = f"postgresql://{user}:{password}@{HOST}:{self.ports.postgres}/{database}"
+        return f"{address}?sslmode=verify-full&sslrootcert={self.ca_file}" if self.tls else address
+
+    @property
+    def _http(self) -> str:
+        return "https" if self.tls else "http"
+
+    def _tls_settings(self, service: str) -> dict[str, str]:
+        folder = self.ca_file.parent
+        return {
+            "TLS": "on",
+            "TLS_CA_FILE": str(self.ca_file),
+            "TLS_CERT_FILE": str(folder / f"{service}.pem"),
+            "TLS_KEY_FILE": str(folder / f"{service}.key"),
+        }
 
 
 def owner_role(service: str) -> str:

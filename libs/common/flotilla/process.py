@@ -18,6 +18,7 @@ from flotilla.replay import loops as replays
 from flotilla.replay.plan import rebuildable
 from flotilla.security.principal import PrincipalVerifier
 from flotilla.security.sealing import Keyring
+from flotilla.security.tls import Tls
 from flotilla.service import Service
 from flotilla.settings import Settings
 from flotilla.store.documents import Documents
@@ -50,8 +51,11 @@ async def opened(service: Service, settings: Settings) -> AsyncIterator[App]:
             db=db,
             relay=relay,
             transient=transient,
-            keyring=Keyring(settings.master_keys.get_secret_value()),
+            keyring=Keyring(
+                settings.master_keys.get_secret_value(), settings.derivation_key.get_secret_value()
+            ),
             principals=PrincipalVerifier(settings.principal_public_keys),
+            tls=Tls.of(settings),
         )
         db.app = app
         app.known.flags.environment = settings.environment
@@ -74,6 +78,7 @@ async def working(app: App) -> AsyncIterator[App]:
     """The service's loops: relay, lanes, jobs, timers, workers. Leaving drains them within the grace period."""
     await app.known.read(app.db)
     relay = _task(app, "relay", app.relay.run)
+    certificates = asyncio.create_task(app.tls.keep(app.stopping)) if app.tls else None
     cut_off = asyncio.create_task(_cut_off_at(app), name="cut off")
     app.lanes[:] = [
         LaneConsumer(app, lane, lane.handling(app) if lane.handling else None) for lane in app.service.lanes
@@ -93,6 +98,8 @@ async def working(app: App) -> AsyncIterator[App]:
         yield app
     finally:
         app.stopping.set()
+        if certificates is not None:
+            certificates.cancel()
         left = await cut_off - asyncio.get_running_loop().time()
         _, late = await asyncio.wait(loops, timeout=max(0.0, left))
         for task in late:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -113,6 +114,12 @@ class Processes:
     def alive(self, name: str) -> bool:
         return self.record(name) is not None
 
+    def since(self, name: str) -> datetime | None:
+        """When it was started; nothing where it doesn't run."""
+        if self.record(name) is None:
+            return None
+        return datetime.fromtimestamp(self._path(name).stat().st_mtime, UTC)
+
     async def stop(self, name: str, grace: float = 20.0, request: signal.Signals = signal.SIGTERM) -> bool:
         """Asks it to end, and after `grace` seconds makes it; false if it wasn't running."""
         record = self.record(name)
@@ -124,6 +131,14 @@ class Processes:
                 await self._gone(name, grace)
         self._path(name).unlink(missing_ok=True)
         return record is not None
+
+    def tell(self, name: str, what: signal.Signals) -> bool:
+        """A signal to it; false if it isn't running."""
+        if (record := self.record(name)) is None:
+            return False
+        with suppress(ProcessLookupError):
+            os.kill(record.pid, what)
+        return True
 
     def kill(self, name: str) -> None:
         """SIGKILL to it and to what it started, as a crash would; returns when it is dead. The record stays."""

@@ -43,6 +43,8 @@ async def run(service: Service) -> None:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, app.stopping.set)
+            if app.tls is not None:
+                loop.add_signal_handler(signal.SIGHUP, app.tls.changed.set)
             async with working(app):
                 server = Server(config(app))
                 serving = asyncio.create_task(server.serve())
@@ -76,6 +78,9 @@ def config(app: App) -> uvicorn.Config:
         "timeout_graceful_shutdown": max(1, int(app.settings.grace_seconds) - 2),
         "backlog": 4096,
     }
+    if app.tls is not None:
+        context = app.tls.server(client_certificates=app.settings.tls_client_certificates)
+        options["ssl_context_factory"] = lambda *_: context
     own = app.service.server(app) if app.service.server else {}
     return uvicorn.Config(serve(app), **(options | own))
 

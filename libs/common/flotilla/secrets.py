@@ -8,7 +8,7 @@ import fcntl
 import os
 import secrets as random
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,10 @@ class MasterKey(msgspec.Struct, frozen=True):
 
     id: str
     key: str
+    added_at: str = ""
+    """RFC 3339; processes that were started before do not know it. Empty: from the beginning."""
+    retired_at: str = ""
+    """When another began to seal in its place; empty: not yet."""
 
 
 class DatabaseRoles(msgspec.Struct, frozen=True):
@@ -39,6 +43,13 @@ class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     principal_private_key: str
     master_keys: list[MasterKey]
     postgres: dict[str, DatabaseRoles]
+    derivation_key: str = ""
+    """What keyed hashes come of, once the master keys rotate: the first of them. Empty until then."""
+
+    @property
+    def keyring(self) -> str:
+        """The master keys as services are told them."""
+        return ",".join(f"{key.id}:{key.key}" for key in self.master_keys)
 
     @property
     def principal_public_key(self) -> str:
@@ -68,6 +79,17 @@ def load(folder: Path, services: Sequence[str]) -> Secrets:
         return full
 
 
+def change_master_keys(folder: Path, change: Callable[[list[MasterKey]], list[MasterKey]]) -> list[MasterKey]:
+    """Keep what `change` makes of the master keys; what was derived of the first of them stays as it is."""
+    path = folder / "secrets.toml"
+    with _locked(folder):
+        kept = msgspec.convert(tomllib.loads(path.read_text()), Secrets)
+        derivation_key = kept.derivation_key or kept.master_keys[-1].key
+        keys = change(kept.master_keys)
+        _write(path, msgspec.structs.replace(kept, master_keys=keys, derivation_key=derivation_key))
+    return keys
+
+
 def _completed(kept: Secrets | None, services: Sequence[str]) -> Secrets:
     fresh = kept or Secrets(
         postgres_admin=_password(),
@@ -87,8 +109,11 @@ def _write(path: Path, secrets: Secrets) -> None:
     """By a draft and a rename, so that a crash leaves the old file or the new one."""
     lines = [f'{name} = "{getattr(secrets, name)}"' for name in ("postgres_admin", "rabbitmq", "redis")]
     lines.append(f'principal_private_key = "{secrets.principal_private_key}"')
+    if secrets.derivation_key:
+        lines.append(f'derivation_key = "{secrets.derivation_key}"')
     for key in secrets.master_keys:
-        lines += ["", "[[master_keys]]", f'id = "{key.id}"', f'key = "{key.key}"']
+        lines += ["", "[[master_keys]]"]
+        lines += [f'{name} = "{value}"' for name, value in msgspec.structs.asdict(key).items() if value]
     for service, roles in secrets.postgres.items():
         lines += ["", f"[postgres.{service}]", f'owner = "{roles.owner}"', f'runtime = "{roles.runtime}"']
     draft = path.with_suffix(".draft")

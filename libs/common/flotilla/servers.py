@@ -47,4 +47,7 @@ class Server(Protocol):
     async def stop(self) -> bool:
         """A clean stop; false if it wasn't running."""
 
+    async def reload(self) -> None:
+        """Has it show a certificate that was made anew, without a break; where it can't, from its next start."""
+
     def status(self) -> ServerStatus: ...

@@ -4,8 +4,13 @@
 settings of its own subclasses `Settings`.
 """
 
-from pydantic import Field, SecretStr
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from flotilla.security.tls import require_encrypted
 
 
 class Settings(BaseSettings):
@@ -37,8 +42,28 @@ class Settings(BaseSettings):
     """Empty: search runs on Postgres."""
     files_url: str
 
+    tls: Literal["off", "on"] = "off"
+    """`on`: this process listens with TLS only, and does not start with an address in `HOPS` that is plain, or whose
+    certificate would not be checked."""
+    tls_ca_file: Path | None = None
+    """The authorities whose certificates are believed (PEM)."""
+    tls_cert_file: Path | None = None
+    """Our certificate with what is between it and the authority (PEM): shown to callers and to whom we call."""
+    tls_key_file: Path | None = None
+    """Its key."""
+    tls_client_certificates: bool = True
+    """Only callers with a certificate of `tls_ca_file` are served; off where a platform's probes have none."""
+
+    HOPS: ClassVar[tuple[str, ...]] = (
+        *("postgres_dsn", "amqp_url", "redis_url", "documents_url", "elasticsearch_url", "files_url"),
+        *("upstreams", "public_url"),
+    )
+    """Settings that are addresses of our own servers and services."""
+
     master_keys: SecretStr
     """`id:base64,…`: the first seals, all open."""
+    derivation_key: SecretStr = SecretStr("")
+    """Base64 of 32 bytes; what keyed hashes and signatures come of. It does not rotate. Empty: the last master key."""
     principal_public_keys: str
     """Base64 raw Ed25519 keys, comma-separated, whose principals are believed."""
     principal_private_key: SecretStr | None = None
@@ -57,3 +82,15 @@ class Settings(BaseSettings):
     """Spans are appended here as JSON lines; empty: none are kept."""
     trace_ratio: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share of requests traced, decided once, at the head."""
+
+    @model_validator(mode="after")
+    def _encrypted_everywhere(self) -> Self:
+        if self.tls == "on":
+            values = {f"FLOTILLA_{name.upper()}": getattr(self, name) for name in self.HOPS}
+            require_encrypted(
+                {
+                    name: value.get_secret_value() if isinstance(value, SecretStr) else value
+                    for name, value in values.items()
+                }
+            )
+        return self

@@ -19,6 +19,7 @@ from flotilla_ai.api.summaries import summaries
 from flotilla_ai.handlers import messages, outcomes, requested
 from flotilla_ai.holdings import held
 from flotilla_ai.privacy import privacy
+from flotilla_ai.providers.directory import SEALED
 from flotilla_ai.settings import AiSettings
 
 service = Service(
@@ -52,6 +53,7 @@ service = Service(
     ),
     jobs=(hosted.draft, summarizing.summary),
     timers=(hosted.draft_deadline, alarms.expire_drafts, alarms.report_usage),
+    sealed=(SEALED,),
     emits=(
         events.MessageAnalyzed,
         events.DraftGenerated,

@@ -24,7 +24,7 @@ class Resources:
 @asynccontextmanager
 async def open_resources(app: App) -> AsyncIterator[Resources]:
     """Elasticsearch where its address is set, else Postgres."""
-    files = Files.open(app.settings.files_url)
+    files = Files.open(app.settings.files_url, app.keyring)
     links = Links(app.settings.public_url.rstrip("/"), app.keyring.derive(PURPOSE))
     if not app.settings.elasticsearch_url:
         yield Resources(PostgresSearch(app.db), files, links)
@@ -32,7 +32,9 @@ async def open_resources(app: App) -> AsyncIterator[Resources]:
     # The client takes 20 MB: only where it is used.
     from flotilla_analytics.search.elasticsearch import ElasticsearchSearch
 
-    search = ElasticsearchSearch(app.settings.elasticsearch_url, app.settings.documents_prefix)
+    search = ElasticsearchSearch(
+        app.settings.elasticsearch_url, app.settings.documents_prefix, app.tls.client if app.tls else None
+    )
     try:
         yield Resources(search, files, links)
     finally:

@@ -51,7 +51,7 @@ def collect(tx: Transaction, request: PrivacyRequest, cause: Cause) -> None:
 
 async def _perform(app: App, job: Job) -> dict[str, Any] | None:
     task: Archive = job.payload
-    files = Files.open(app.settings.files_url)
+    files = Files.open(app.settings.files_url, app.keyring)
     folder = f"exports/{task.request_id}"
     if task.step == "remove":
         await files.delete(job.org, folder)

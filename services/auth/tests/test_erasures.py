@@ -216,7 +216,7 @@ async def test_an_export_is_packed_into_one_archive(auth: Harness, owner: Person
     request = await fleet.asked(ExportRequested)
     early = await owner.client.post(f"/v1/exports/{begun['id']}/link")
     assert early.status == 409
-    files = Files.open(auth.app.settings.files_url)
+    files = Files.open(auth.app.settings.files_url, auth.app.keyring)
     for service in OTHERS:
         line = msgspec.json.encode({"table": "things", "row": {"of": service}}) + b"\n"
         path = f"{owner.org}/exports/{begun['id']}/{service}.jsonl"

@@ -144,7 +144,7 @@ async def test_what_is_known_is_written_down(crm: Harness, org: UUID) -> None:
     await _asked(crm, wish, org)
 
     done = await crm.spy.expect(ExportCompleted, lambda event: event.data.request_id == wish.request_id)
-    files = Files.open(crm.app.settings.files_url)
+    files = Files.open(crm.app.settings.files_url, crm.app.keyring)
     written = b"".join([piece async for piece in files.read(done.data.path)]).decode()
     assert len(written) == done.data.size
     assert NAME in written

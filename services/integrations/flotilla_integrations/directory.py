@@ -1,12 +1,13 @@
 """Accounts in memory: found by id without a query, until another process says that they changed."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from flotilla.app import App
 from flotilla.outside_http import OutsideHttp
+from flotilla.security.sealed_columns import SealedColumn
 
 from flotilla_integrations.adapters import ADAPTERS
 from flotilla_integrations.adapters.base import Adapter, Surroundings
@@ -14,6 +15,9 @@ from flotilla_integrations.domain import Account, AccountState, Sealed
 from flotilla_integrations.settings import IntegrationsSettings
 from flotilla_integrations.store import accounts, bd
 
+SEALED: Final = SealedColumn(
+    "accounts", "sealed", ("organization_id", "id"), lambda row: bytes(row["id"].bytes)
+)
 KEPT = 10_000
 
 

@@ -43,7 +43,8 @@ async def opened(app: App) -> AsyncIterator[Own]:
     async with (
         OutsideHttp.opened() as vendors,
         OutsideHttp.opened(**options) as customers,
-        partners.opened(app, vendors) as for_partners,
+        OutsideHttp.opened(ssl=app.tls.client if app.tls else True) as ours,
+        partners.opened(app, ours) as for_partners,
     ):
         directory = Directory(app, vendors, customers)
         intake = IntakeWriter(app)

@@ -54,6 +54,7 @@ from flotilla_integrations.connecting import connect_job, disconnect_job
 from flotilla_integrations.connectors.calls import place_job
 from flotilla_integrations.connectors.records import read_job
 from flotilla_integrations.connectors.taking import deliveries_forgotten
+from flotilla_integrations.directory import SEALED as CREDENTIALS
 from flotilla_integrations.handlers import queue_sends
 from flotilla_integrations.lines import send_released
 from flotilla_integrations.partners import api as partners
@@ -63,6 +64,7 @@ from flotilla_integrations.partners.handlers import keep_for_partners
 from flotilla_integrations.partners.provisioning import provision_job
 from flotilla_integrations.partners.replays import replay_job
 from flotilla_integrations.partners.rulings import ruling_timer
+from flotilla_integrations.partners.secrets import SEALED as PARTNER_SECRETS
 from flotilla_integrations.partners.turns import turn_job
 from flotilla_integrations.privacy import privacy
 from flotilla_integrations.sending import send_job
@@ -112,6 +114,7 @@ service = Service(
     timers=(send_released, rent_ended, purchase_saga.timer, ruling_timer),
     sagas=(purchase_saga,),
     workers=(account_checks, deliveries_forgotten, partner_workers.bindings, partner_workers.sweep),
+    sealed=(CREDENTIALS, PARTNER_SECRETS),
     emits=(
         IntegrationConnected,
         IntegrationDisconnected,

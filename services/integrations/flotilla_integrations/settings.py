@@ -1,5 +1,7 @@
 """What integrations is told beside what every service is."""
 
+from typing import ClassVar
+
 from flotilla.settings import Settings
 from pydantic import SecretStr
 
@@ -23,6 +25,8 @@ class IntegrationsSettings(Settings):
     """How long a calendar's server may take to answer."""
     calendar_sync_seconds: float = 300.0
     """How often a connected calendar is asked what has changed in it."""
+
+    HOPS: ClassVar[tuple[str, ...]] = (*Settings.HOPS, "partners_admin_url")
 
     partners_admin_url: SecretStr = SecretStr("")
     """The broker's HTTP interface, with who may make vhosts and users. Empty: partners have webhooks, no queues."""

@@ -66,7 +66,7 @@ class PartMissingError(LookupError):
 @asynccontextmanager
 async def held(app: App) -> AsyncIterator[Holdings]:
     """Open what the process holds."""
-    yield Holdings(Files.open(app.settings.files_url))
+    yield Holdings(Files.open(app.settings.files_url, app.keyring))
 
 
 def files_of(app: App) -> Files:

@@ -8,6 +8,7 @@ import typer
 
 from flotilla.cli.screen import console, explained, report
 from flotilla.instance import HOST, Instance
+from flotilla.security.tls import trusting
 from flotilla.seed import Demo, SeedError
 from flotilla.seed import seed as fill
 
@@ -37,6 +38,7 @@ async def seeded(instance: Instance) -> Demo:
         telegram_url=at["telegram"],
         shop_url=at.get("generic", ""),
         environment=instance.file.environment,
+        tls=trusting(instance.ca_file) if instance.tls else None,
     )
     report("demo", demo.made or "nothing is missing", time.monotonic() - began)
     return demo

@@ -16,6 +16,7 @@ from flotilla.app import App
 from flotilla.cause import Cause
 from flotilla.problems import ConflictError, UnprocessableError
 from flotilla.security.principal import ANONYMOUS, Principal
+from flotilla.store import answers
 from flotilla.store.postgres import Transaction
 
 STORED_HEADERS = ("content-type", "location", "etag")
@@ -71,7 +72,7 @@ class RequestWork:
                 self._fingerprint,
                 response.status_code,
                 headers,
-                bytes(response.body),
+                answers.seal(self.app.keyring, self._scope(), self._key, bytes(response.body)),
             )
         await self._stack.aclose()
 
@@ -101,7 +102,10 @@ class RequestWork:
             return
         if row["fingerprint"] != self._fingerprint:
             raise UnprocessableError("This Idempotency-Key was used for another request: choose a new one.")
-        raise Replay(Response(row["body"], row["status"], {**row["headers"], "idempotent-replayed": "true"}))
+        answer = answers.open_(self.app.keyring, scope, key, row["body"])
+        if answer is None:
+            raise ConflictError("This request was done; its answer is no longer kept.")
+        raise Replay(Response(answer, row["status"], {**row["headers"], "idempotent-replayed": "true"}))
 
 
 def _work_of(request: Request) -> RequestWork:

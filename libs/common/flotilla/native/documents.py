@@ -40,6 +40,14 @@ class Documents(Node):
             command += ["--storage-path", self._make_folder() / "data", "--log-level", "WARNING"]
             # What was acknowledged survives a crash, as MongoDB's own default (w: majority) promises.
             command += ["--sync-on-commit", "--cache-size", "256M", "--log-file-max", "128MB"]
+            if self._instance.tls:
+                certificate = self._certificate()
+                command += [
+                    "--tls-cert-file",
+                    certificate["cert_file"],
+                    "--tls-key-file",
+                    certificate["key_file"],
+                ]
             self._processes.start(self.name, command, PLAIN_ENVIRONMENT, cwd=self._folder)
         await self._processes.wait_ready(self.name, self._answers, START_SECONDS)
 

@@ -8,6 +8,7 @@ from string import Template
 from typing import Final
 
 from flotilla.instance import HOST, Instance
+from flotilla.native.authority import Authority
 from flotilla.processes import Processes, memory
 from flotilla.servers import ServerStatus
 
@@ -52,6 +53,9 @@ class Node:
     async def stop(self) -> bool:
         return await self._processes.stop(self._name, STOP_SECONDS)
 
+    async def reload(self) -> None:
+        """Nothing to do: RabbitMQ reads its files again every two minutes, the document store when it starts."""
+
     def status(self) -> ServerStatus:
         address = f"{HOST}:{self._port}"
         record = self._processes.record(self._name)
@@ -63,9 +67,30 @@ class Node:
         self._folder.mkdir(parents=True, exist_ok=True)
         return self._folder
 
+    def _certificate(self) -> dict[str, str]:
+        """Paths of the authority's file, and of this server's certificate and key, which are made where missing.
+
+        Only where the instance runs with TLS.
+        """
+        authority = Authority(self._instance.ca_file.parent)
+        authority.issue([self._name])
+        return {
+            "ca_file": str(authority.ca_file),
+            "cert_file": str(authority.cert_file(self._name)),
+            "key_file": str(authority.key_file(self._name)),
+        }
+
     def _render(self, template: str, target: Path, **values: object) -> Path:
-        """Writes deploy/native/<template> with the values filled in, readable by its owner only."""
-        text = Template((self._instance.root / "deploy" / "native" / template).read_text()).substitute(values)
+        """Writes deploy/native/<template> with the values filled in, readable by its owner only.
+
+        With how it listens, where that is a file of its own: <template>.plain or <template>.tls beside it.
+        """
+        folder = self._instance.root / "deploy" / "native"
+        text = (folder / template).read_text()
+        listening = folder / f"{template}.{'tls' if self._instance.tls else 'plain'}"
+        if listening.is_file():
+            text += listening.read_text()
+        text = Template(text).substitute(values)
         target.unlink(missing_ok=True)
         with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)

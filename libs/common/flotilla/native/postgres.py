@@ -40,9 +40,30 @@ class Postgres(Node):
             data = self._home() / "data"
             if not data.exists():
                 await asyncio.to_thread(self._make_cluster, data)
-            self._own(self._render("postgresql.conf", data / "flotilla.conf", port=self._port))
+            self._configure(data)
             _drop_stale_lock(data)
         await self._start_after_orphans()
+
+    async def reload(self) -> None:
+        """At SIGHUP it reads its configuration and certificate; sessions go on."""
+        if self._processes.alive(self.name):
+            self._configure(self._home() / "data")
+            self._processes.tell(self.name, signal.SIGHUP)
+
+    def _configure(self, data: Path) -> None:
+        certificate = self._certificate() if self._instance.tls else {}
+        if certificate:
+            # The key must be its own user's, who cannot reach ours.
+            for kind in ("cert_file", "key_file"):
+                copy = data / f"flotilla.{kind}"
+                draft = data / f"flotilla.{kind}.draft"
+                draft.unlink(missing_ok=True)
+                draft.touch(0o600)
+                draft.write_bytes(Path(certificate[kind]).read_bytes())
+                self._own(draft)
+                draft.replace(copy)
+        self._own(self._render("pg_hba.conf", data / "flotilla_hba.conf"))
+        self._own(self._render("postgresql.conf", data / "flotilla.conf", port=self._port))
 
     async def stop(self) -> bool:
         """SIGINT is the fast shutdown: sessions are rolled back and a checkpoint is written."""

@@ -77,6 +77,7 @@ class RabbitMQ(Node):
             management_port=ports.rabbitmq_management,
             password=self._instance.secrets.rabbitmq,
             vhost=self._instance.file.vhost,
+            **(self._certificate() if self._instance.tls else {}),
         )
         plugins = folder / "enabled_plugins"
         plugins.write_text("[rabbitmq_management].\n")

@@ -33,9 +33,22 @@ class Redis(Node):
                 port=self._port,
                 password=self._instance.secrets.redis,
                 folder=folder,
+                **(self._certificate() if self._instance.tls else {}),
             )
             self._processes.start(self.name, [PROGRAM, configuration], PLAIN_ENVIRONMENT)
         await self._processes.wait_ready(self.name, self._answers, START_SECONDS)
+
+    async def reload(self) -> None:
+        """It reads its certificate when it is told where that lies, though it lies where it lay."""
+        if self._processes.alive(self.name):
+            certificate = self._certificate()
+            client = Client.from_url(self._instance.redis_url)
+            try:
+                await client.config_set(
+                    "tls-cert-file", certificate["cert_file"], "tls-key-file", certificate["key_file"]
+                )
+            finally:
+                await client.aclose()
 
     async def _answers(self) -> bool:
         client = Client.from_url(self._instance.redis_url)

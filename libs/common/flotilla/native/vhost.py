@@ -8,6 +8,7 @@ import urllib.request
 from typing import Final
 
 from flotilla.instance import Instance
+from flotilla.security.tls import trusting
 
 _TIMEOUT: Final = 15.0
 PARTNERS: Final = ".partners"
@@ -56,7 +57,8 @@ def _call(instance: Instance, method: str, path: str, body: object) -> bytes:
         headers={"Authorization": f"Basic {token}", "Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310
+        context = trusting(instance.ca_file) if instance.tls else None
+        with urllib.request.urlopen(request, timeout=_TIMEOUT, context=context) as answer:  # noqa: S310
             return bytes(answer.read())
     except urllib.error.HTTPError as refused:
         if method == "DELETE" and refused.code == 404:

@@ -7,6 +7,7 @@ from uuid import UUID
 from flotilla.privacy.declare import Counts, Person
 from flotilla.privacy.redaction import body_without_personal
 from flotilla.privacy.rows import Found
+from flotilla.store import answers
 from flotilla.store.postgres import Database, Transaction
 
 NAMED_EVENTS: Final = {
@@ -29,9 +30,6 @@ DROP_PARKED: Final = "DELETE FROM parked_events WHERE ctid = ANY($1::text[]::tid
 DROP_JOBS: Final = """
 DELETE FROM jobs WHERE organization_id = $1 AND kind <> $3
   AND (uuids_in(payload) && $2::uuid[] OR uuids_in(key) && $2::uuid[])"""
-# The row stays, so that a request that is repeated is still not done twice; what it was answered is empty.
-EMPTY_ANSWERS: Final = """
-UPDATE idempotency_keys SET body = '{}' WHERE scope LIKE $1 || ':%' AND uuids_in(body) && $2::uuid[]"""
 HAS_SAGAS: Final = "SELECT to_regclass('sagas') IS NOT NULL"
 RUNNING: Final = """
 SELECT count(*) FROM sagas WHERE organization_id = $1 AND ended_at IS NULL
@@ -51,7 +49,7 @@ async def forget(tx: Transaction, org: UUID, person: Person, found: Found, own_k
         counts[table] = await _redact(tx, table, org, names)
     gone = sorted({*person.ids, *found.deleted})
     counts["jobs"] = _count(await tx.execute(DROP_JOBS, org, gone, own_kind))
-    counts["idempotency_keys"] = _count(await tx.execute(EMPTY_ANSWERS, str(org), names))
+    counts["idempotency_keys"] = await answers.take_back(tx, org, names)
     if await tx.fetchval(HAS_SAGAS):
         counts[SAGAS] = _count(await tx.execute(EMPTY_SAGAS, org, names))
     return {table: count for table, count in counts.items() if count}

@@ -77,7 +77,7 @@ async def perform(app: App, request_id: UUID) -> Part | None:
     org, about = row["organization_id"], msgspec.convert(row["subject"], About)
     path = f"{org}/exports/{request_id}/{app.service.name}.jsonl"
     digest, things, size = hashlib.sha256(), 0, 0
-    async with Files.open(app.settings.files_url).writing(path) as sink:
+    async with Files.open(app.settings.files_url, app.keyring).writing(path) as sink:
         async for table, page in _things(app, org, about):
             lines = b"".join(msgspec.json.encode({"table": table, "row": thing}) + b"\n" for thing in page)
             await sink.write(lines)

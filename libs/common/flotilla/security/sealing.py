@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+LONGEST_ID: Final = 32
 _VERSION: Final = 1
 _NONCE: Final = 12
 
@@ -24,19 +25,23 @@ class UnsealError(ValueError):
 class Keyring:
     """The master keys of an instance."""
 
-    def __init__(self, keys: str) -> None:
-        """`keys`: `id:base64,…` of 32 bytes each; the first seals, all open."""
+    def __init__(self, keys: str, derivation: str = "") -> None:
+        """`keys`: `id:base64,…` of 32 bytes each; the first seals, all open.
+
+        `derivation`: base64 of 32 bytes, what other keys are derived of; by default the oldest of `keys`.
+        """
         pairs = (pair.split(":", 1) for pair in keys.split(",") if pair)
         self._raw = {key_id: base64.b64decode(encoded) for key_id, encoded in pairs}
         self._ciphers = {key_id: AESGCM(raw) for key_id, raw in self._raw.items()}
-        self._first = next(iter(self._raw))
+        self.newest = next(iter(self._raw))
+        """The id of the key that seals."""
+        self._derivation = base64.b64decode(derivation) or list(self._raw.values())[-1]
 
     def seal(self, plain: bytes, place: bytes) -> bytes:
         """Encrypt; `place` must be given again to open."""
-        key_id = self._first.encode()
         nonce = os.urandom(_NONCE)
-        sealed = self._ciphers[self._first].encrypt(nonce, plain, place)
-        return bytes([_VERSION, len(key_id)]) + key_id + nonce + sealed
+        sealed = self._ciphers[self.newest].encrypt(nonce, plain, place)
+        return header(self.newest) + nonce + sealed
 
     def open(self, sealed: bytes, place: bytes) -> bytes:
         """Decrypt; UnsealError where that cannot be."""
@@ -50,6 +55,18 @@ class Keyring:
             raise UnsealError("not sealed under these keys, or not for this place") from error
 
     def derive(self, purpose: str) -> bytes:
-        """A 32-byte key for one purpose (HKDF, RFC 5869), of the oldest master key: it must not rotate."""
-        oldest = list(self._raw.values())[-1]
-        return HKDF(SHA256(), 32, salt=None, info=purpose.encode()).derive(oldest)
+        """A 32-byte key for one purpose (HKDF, RFC 5869): hashes and signatures, which must outlive a rotation."""
+        return HKDF(SHA256(), 32, salt=None, info=purpose.encode()).derive(self._derivation)
+
+
+def header(key_id: str) -> bytes:
+    """What every value begins with that is sealed under this key."""
+    encoded = key_id.encode()
+    return bytes([_VERSION, len(encoded)]) + encoded
+
+
+def sealed_under(sealed: bytes) -> str:
+    """The id of the key of a sealed value; UnsealError where it is none."""
+    if len(sealed) < 2 or sealed[0] != _VERSION:
+        raise UnsealError("unknown version")
+    return sealed[2 : 2 + sealed[1]].decode(errors="replace")

@@ -1,6 +1,7 @@
 """The demo as a whole."""
 
 import asyncio
+import ssl
 from dataclasses import dataclass
 
 import aiohttp
@@ -22,16 +23,23 @@ class Demo:
 
 
 async def seed(
-    gateway_url: str, *, telegram_url: str, shop_url: str = "", environment: str = "development"
+    gateway_url: str,
+    *,
+    telegram_url: str,
+    shop_url: str = "",
+    environment: str = "development",
+    tls: ssl.SSLContext | None = None,
 ) -> Demo:
     """Make what is missing of the demo organization; SeedError where that cannot be done.
 
+    `tls`: whom to believe that it is the gateway, where that is no public authority.
     Its password is known to everybody who reads this, so it is made for development only.
     """
     if environment != "development":
         raise SeedError(f"The demo is for development only; this is {environment}.")
     wanted, simulators = content.organization(), Simulators(telegram_url, shop_url)
-    async with aiohttp.ClientSession(timeout=LIMIT_SECONDS) as http:
+    connector = aiohttp.TCPConnector(ssl=tls or True)
+    async with aiohttp.ClientSession(connector=connector, timeout=LIMIT_SECONDS) as http:
         nobody = Gateway(gateway_url, http)
         owner = await people.enter(nobody, wanted)
         ids = await people.members(owner, nobody, wanted)

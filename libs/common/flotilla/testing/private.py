@@ -3,13 +3,13 @@
 import re
 from pathlib import Path
 
-from flotilla.instance import Instance, project_root
+from flotilla.instance import TLS_MARK, Instance, project_root
 from flotilla.testing.ports import free_ports
 
 NAME = "private"
 
 
-def private_instance(folder: Path) -> Instance:
+def private_instance(folder: Path, *, tls: bool = False) -> Instance:
     """Its settings, on free ports, in a checkout that shares only the programs. Nothing is started.
 
     PostgreSQL keeps its data in a folder that only its own user can read: remove it by `postgres_data`.
@@ -25,6 +25,10 @@ def private_instance(folder: Path) -> Instance:
     text = re.sub(r"= \d{4}$", lambda _: f"= {next(ports)}", text, flags=re.MULTILINE)
     text = text.replace("elasticsearch = true", "elasticsearch = false")
     (folder / "deploy" / "instances" / f"{NAME}.toml").write_text(text)
+    if tls:
+        mark = folder / ".flotilla" / NAME / TLS_MARK
+        mark.parent.mkdir(parents=True)
+        mark.touch()
     return Instance.load(NAME, folder)
 
 

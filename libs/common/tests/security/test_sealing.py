@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from flotilla.security.sealing import Keyring, UnsealError
+from flotilla.security.sealing import Keyring, UnsealError, header, sealed_under
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,3 +73,16 @@ def test_derived_keys_outlive_rotation_and_differ_by_purpose() -> None:
     assert before.derive("look-up") == after.derive("look-up")
     assert before.derive("look-up") != before.derive("something else")
     assert len(before.derive("look-up")) == 32
+
+
+def test_derived_keys_stay_when_the_key_they_came_of_is_dropped() -> None:
+    kept = OLD.partition(":")[2]
+    assert Keyring(NEW, kept).derive("look-up") == Keyring(f"{NEW},{OLD}").derive("look-up")
+
+
+def test_a_sealed_value_says_under_which_key_it_is() -> None:
+    sealed = Keyring(f"{NEW},{OLD}").seal(b"secret", PLACE)
+    assert sealed_under(sealed) == "k2"
+    assert sealed.startswith(header("k2"))
+    with pytest.raises(UnsealError):
+        sealed_under(b"{}")

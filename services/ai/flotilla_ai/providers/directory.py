@@ -1,10 +1,11 @@
 """Which provider answers for an organization, and whether it should be asked at the moment."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from flotilla.breaker import Breaker
+from flotilla.security.sealed_columns import SealedColumn
 from flotilla.security.sealing import Keyring
 
 from flotilla_ai.library import Choice
@@ -77,3 +78,8 @@ class Providers:
 def key_place(org: UUID) -> bytes:
     """What ties a sealed key to its organization."""
     return b"ai_settings:" + org.bytes
+
+
+SEALED: Final = SealedColumn(
+    "ai_settings", "sealed_api_key", ("organization_id",), lambda row: key_place(row["organization_id"])
+)

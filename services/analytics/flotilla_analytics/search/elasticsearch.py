@@ -3,6 +3,7 @@
 Documents carry the owner's sequence as their external version, so a late older state is refused by the server.
 """
 
+import ssl
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -51,8 +52,12 @@ class ElasticsearchSearch:
 
     name = "search.elasticsearch"
 
-    def __init__(self, url: str, prefix: str) -> None:
-        self._client = AsyncElasticsearch(url, request_timeout=10, retry_on_timeout=True, max_retries=3)
+    def __init__(self, url: str, prefix: str, tls: ssl.SSLContext | None = None) -> None:
+        """`tls`: whom to believe that it is the server, where that is no public authority."""
+        options: dict[str, Any] = {"ssl_context": tls} if tls else {}
+        self._client = AsyncElasticsearch(
+            url, **options, request_timeout=10, retry_on_timeout=True, max_retries=3
+        )
         self._prefix = f"{prefix}-search"
         self._made = False
 
@@ -96,6 +101,23 @@ class ElasticsearchSearch:
         await self._client.indices.refresh(index=indices)
         own = {"term": {"organization_id": str(org)}}
         await self._client.delete_by_query(index=indices, query=own, refresh=True, conflicts="proceed")
+
+    async def delete_messages(self, org: UUID, before: datetime, limit: int) -> int:
+        """By when they were written; refreshed after, so that the next of them are others."""
+        forbid_in_transaction("Elasticsearch")
+        await self._make_indices()
+        conditions = [
+            {"term": {"organization_id": str(org)}},
+            {"range": {"occurred_at": {"lt": before.isoformat()}}},
+        ]
+        answer = await self._client.delete_by_query(
+            index=self._indices([Kind.MESSAGE]),
+            query={"bool": {"filter": conditions}},
+            max_docs=limit,
+            refresh=True,
+            conflicts="proceed",
+        )
+        return int(answer["deleted"])
 
     async def search(
         self, org: UUID, query: str, kinds: Collection[Kind], limit: int, after: Key | None = None

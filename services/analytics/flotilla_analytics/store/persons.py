@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
+from flotilla.security.sealed_columns import SealedColumn
 from flotilla.security.sealing import Keyring
 from flotilla.store.postgres import Transaction
 
@@ -155,3 +156,11 @@ def _columns(people: Sequence[Person]) -> tuple[list[UUID], list[str]]:
 
 def _place(person: Person) -> bytes:
     return person[0].bytes + person[1].encode()
+
+
+SEALED: Final = SealedColumn(
+    "person_keys",
+    "wrapped_key",
+    ("organization_id", "person"),
+    lambda row: _place((row["organization_id"], row["person"])),
+)

@@ -196,7 +196,9 @@ async def read_export_archive(export_id: UUID, token: Token, app: CurrentApp) ->
         "Content-Length": str(request.archive["size"]),
         "Cache-Control": "private, no-store",
     }
-    pieces: AsyncIterator[bytes] = Files.open(app.settings.files_url).read(request.archive["path"])
+    pieces: AsyncIterator[bytes] = Files.open(app.settings.files_url, app.keyring).read(
+        request.archive["path"]
+    )
     return StreamingResponse(pieces, media_type="application/zip", headers=headers)
 
 

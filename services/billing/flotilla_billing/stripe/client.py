@@ -10,6 +10,7 @@ import stripe
 from flotilla.app import App
 from flotilla.ids import PLATFORM_ORG
 from flotilla.outside_http import OutsideHttp
+from flotilla.security.sealed_columns import SealedColumn
 
 from flotilla_billing.settings import BillingSettings
 from flotilla_billing.store import stripe as store
@@ -86,14 +87,23 @@ def client(app: App, account: Keys) -> stripe.StripeClient:
     )
 
 
+def _place(org: UUID) -> bytes:
+    return b"stripe" + org.bytes
+
+
+SEALED: Final = SealedColumn(
+    "stripe_accounts", "sealed", ("organization_id",), lambda row: _place(row["organization_id"])
+)
+
+
 def seal(app: App, org: UUID, account: Keys) -> bytes:
     """Tied to the organization's row."""
-    return app.keyring.seal(msgspec.json.encode(account), b"stripe" + org.bytes)
+    return app.keyring.seal(msgspec.json.encode(account), _place(org))
 
 
 def unseal(app: App, org: UUID, sealed: bytes) -> Keys:
     """UnsealError where it is of another row."""
-    return msgspec.json.decode(app.keyring.open(sealed, b"stripe" + org.bytes), type=Keys)
+    return msgspec.json.decode(app.keyring.open(sealed, _place(org)), type=Keys)
 
 
 def settings_of(app: App) -> BillingSettings:

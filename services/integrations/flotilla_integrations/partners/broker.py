@@ -156,7 +156,9 @@ class RabbitBroker:
         async with self._connecting:
             # `is_closed` tells of our own closing only, not of a broker's that went away.
             if self._connection is None or not self._connection.connected.is_set():
-                self._connection = await connect(str(self.amqp_url.with_path(f"/{self.vhost}")))
+                self._connection = await connect(
+                    str(self.amqp_url.with_path(f"/{self.vhost}", keep_query=True))
+                )
             return self._connection
 
     async def _ask(self, method: str, path: tuple[str, ...], body: Any = None) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 from flotilla.security import webhooks
+from flotilla.security.sealed_columns import SealedColumn
 from flotilla.security.sealing import Keyring
 
 from flotilla_integrations.partners.domain import BOTH_SECRETS, Kind, Secrets
@@ -33,6 +34,11 @@ def rotated(kind: Kind, old: Secrets, now: datetime) -> tuple[str, Secrets]:
     if kind is Kind.WEBHOOK:
         kept = msgspec.structs.replace(kept, old_signing=old.signing, old_until=now + BOTH_SECRETS)
     return shown, kept
+
+
+SEALED: Final = SealedColumn(
+    "partner_subscriptions", "sealed", ("organization_id", "id"), lambda row: bytes(row["id"].bytes)
+)
 
 
 def seal(keyring: Keyring, subscription_id: UUID, kept: Secrets) -> bytes:
