@@ -17,7 +17,7 @@ from flotilla_billing.privacy import privacy
 from flotilla_billing.settings import BillingSettings
 from flotilla_billing.stripe.charges import charge_job, give_back_job
 from flotilla_billing.stripe.checkouts import checkout_job
-from flotilla_billing.stripe.client import opened
+from flotilla_billing.stripe.client import SEALED, opened
 from flotilla_billing.stripe.dues import end_job
 from flotilla_billing.stripe.errands import request_job
 from flotilla_billing.stripe.subscriptions import cancel_job, meter_job, refresh_job
@@ -65,6 +65,7 @@ service = Service(
     ),
     jobs=(checkout_job, meter_job, cancel_job, refresh_job, end_job, charge_job, give_back_job, request_job),
     timers=(trial_ends, agreed, dunning_step, renewal),
+    sealed=(SEALED,),
     emits=(
         events.SubscriptionCreated,
         events.SubscriptionUpdated,
