@@ -15,6 +15,7 @@ from flotilla_auth.privacy import privacy
 from flotilla_auth.privacy_archive import archive
 from flotilla_auth.resources import open_resources
 from flotilla_auth.second_factor_reset import reset as second_factor_reset
+from flotilla_auth.sealed import SEALED
 from flotilla_auth.settings import AuthSettings
 from flotilla_auth.suspension import suspension
 from flotilla_auth.workers import WORKERS
@@ -36,6 +37,7 @@ service = Service(
     privacy=privacy,
     sagas=(onboarding,),
     workers=WORKERS,
+    sealed=SEALED,
     emits=(
         auth.OrganizationCreated,
         auth.OrganizationUpdated,

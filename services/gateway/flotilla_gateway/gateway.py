@@ -1,6 +1,7 @@
 """What a gateway process holds: routes, pools, trust, limits. Made once, used by every request and tunnel."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from flotilla.security.principal import PrincipalSigner
+from flotilla.security.tls import Tls
 from flotilla.store.postgres import Database
 
 from flotilla_gateway import store
@@ -92,10 +94,12 @@ class Gateway:
 
 
 @asynccontextmanager
-async def opened(settings: GatewaySettings, standing: Standing) -> AsyncIterator[Gateway]:
+async def opened(
+    settings: GatewaySettings, standing: Standing, tls: Tls | None = None
+) -> AsyncIterator[Gateway]:
     """A gateway whose knowledge of sessions and keys is fed by somebody else."""
     document = Document.load(settings.openapi_file)
-    upstreams = _upstreams(settings)
+    upstreams = _upstreams(settings, tls.client if tls else None)
     pipe = RedisPipe(settings.redis_url.get_secret_value(), settings.limiter_seconds)
     limiter = Limiter(pipe, _limit_classes(settings))
     assert settings.principal_private_key is not None, "the gateway needs FLOTILLA_PRINCIPAL_PRIVATE_KEY"
@@ -150,7 +154,7 @@ async def resources(app: "App") -> AsyncIterator[Gateway]:
     assert isinstance(settings, GatewaySettings)
     standing = Standing(KeySet())
     async with AsyncExitStack() as stack:
-        gateway = await stack.enter_async_context(opened(settings, standing))
+        gateway = await stack.enter_async_context(opened(settings, standing, app.tls))
         feed = StandingFeed(
             standing,
             app.db,
@@ -179,7 +183,7 @@ async def _read_entitlements(entitlements: Entitlements, db: Database, orgs: Seq
         entitlements.learn(orgs, await store.read_entitlements(db, orgs))
 
 
-def _upstreams(settings: GatewaySettings) -> dict[str, Upstream]:
+def _upstreams(settings: GatewaySettings, tls: ssl.SSLContext | None) -> dict[str, Upstream]:
     limits = UpstreamLimits(
         connections=settings.upstream_connections,
         connect=settings.upstream_connect_seconds,
@@ -188,7 +192,7 @@ def _upstreams(settings: GatewaySettings) -> dict[str, Upstream]:
         idle=settings.upstream_idle_seconds,
     )
     named = (pair.partition("=") for pair in settings.upstreams.split(",") if pair)
-    return {name: Upstream(name, urls, limits) for name, _, urls in named}
+    return {name: Upstream(name, urls, limits, tls) for name, _, urls in named}
 
 
 def _limit_classes(settings: GatewaySettings) -> dict[str, LimitClass]:

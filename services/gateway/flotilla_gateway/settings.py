@@ -18,6 +18,9 @@ class GatewaySettings(Settings):
     honour_traceparent: bool = False
     """Whether a caller's trace is continued; only where callers are one's own."""
 
+    tls_client_certificates: bool = False
+    """People and programs sign in by other means."""
+
     body_bytes: int = Field(default=1024 * 1024, ge=1024)
     head_bytes: int = Field(default=32 * 1024, ge=1024)
     head_seconds: float = Field(default=10.0, gt=0)

@@ -7,6 +7,7 @@ that takes none. Nothing has been sent by then, so that is safe for every reques
 
 import asyncio
 import contextlib
+import ssl
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +17,7 @@ from flotilla_gateway.forward.breaker import Breaker
 from flotilla_gateway.forward.connection import NEVER, Connection
 from flotilla_gateway.forward.errors import BusyError, CallerGoneError, ConnectError, TimedOutError
 
-DEFAULT_PORTS: Final = {"http": 80}
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,19 @@ class UpstreamLimits:
 class Upstream:
     """Connections to one service."""
 
-    def __init__(self, name: str, urls: str, limits: UpstreamLimits) -> None:
-        """`urls`: `http://host:port`, or several with `|` between them."""
+    def __init__(
+        self, name: str, urls: str, limits: UpstreamLimits, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """`urls`: `http://host:port`, or several with `|` between them; `tls`: how `https://` ones are spoken to.
+
+        It checks the host's name; without one, against public authorities.
+        """
         self.name = name
         self.addresses: deque[tuple[str, int]] = deque(_address(name, url) for url in urls.split("|"))
         self.authority = urlsplit(urls.split("|")[0]).netloc.encode("ascii")
         self.limits = limits
+        encrypted = urlsplit(urls).scheme == "https"
+        self._tls: ssl.SSLContext | bool | None = (tls or True) if encrypted else None
         self._loop = asyncio.get_running_loop()
         self.breaker = Breaker(self._loop.time)
         self._idle: list[Connection] = []
@@ -145,7 +153,10 @@ class Upstream:
         try:
             async with asyncio.timeout(self.limits.connect):
                 _, connection = await self._loop.create_connection(
-                    lambda: Connection(self._loop, self._lost), host, port
+                    lambda: Connection(self._loop, self._lost),
+                    host,
+                    port,
+                    ssl=self._tls,
                 )
         except (OSError, TimeoutError) as error:
             raise ConnectError(str(error)) from error
@@ -180,5 +191,5 @@ class Upstream:
 def _address(name: str, url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
-        raise ValueError(f"{name}: {url!r} is no http address")
+        raise ValueError(f"{name}: {url!r} is no http or https address")
     return parts.hostname, parts.port or DEFAULT_PORTS[parts.scheme]
