@@ -6,12 +6,14 @@ than forwarding the request does. Here all decisions of one turn of the loop sha
 
 import asyncio
 import contextlib
+import ssl
 from collections import deque
 from typing import Final, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import hiredis
 from flotilla.outside import forbid_in_transaction
+from flotilla.security.tls import trusting
 
 RECONNECT_SECONDS: Final = 0.5
 HIGH_WATER: Final = 1024 * 1024
@@ -75,7 +77,10 @@ class RedisPipe:
     """Keeps the connection; while it is away every command fails at once."""
 
     def __init__(self, url: str, time_limit: float) -> None:
-        """`url`: `redis://[user:password@]host:port/index`; `time_limit`: seconds an answer may take."""
+        """`url`: `redis://[user:password@]host:port/index`, with TLS `rediss://…?ssl_ca_certs=…`.
+
+        `time_limit`: seconds an answer may take.
+        """
         self._address = urlsplit(url)
         self._time_limit = time_limit
         self._loop = asyncio.get_running_loop()
@@ -108,7 +113,7 @@ class RedisPipe:
         address = self._address
         async with asyncio.timeout(max(self._time_limit, 1.0)):
             _, wire = await self._loop.create_connection(
-                lambda: _Wire(self._loop), address.hostname or "", address.port or 6379
+                lambda: _Wire(self._loop), address.hostname or "", address.port or 6379, ssl=_tls(address)
             )
             try:
                 if address.password:
@@ -136,6 +141,13 @@ class RedisPipe:
             await asyncio.sleep(self._time_limit / 2)
             if self._wire is not None and self._wire.waited() > self._time_limit:
                 self._wire.transport.abort()
+
+
+def _tls(address: SplitResult) -> ssl.SSLContext | None:
+    """Made for each connection, so that authorities that were exchanged are believed."""
+    if address.scheme != "rediss":
+        return None
+    return trusting(parse_qs(address.query).get("ssl_ca_certs", [None])[-1])
 
 
 def _pack(*command: Word) -> bytes:
