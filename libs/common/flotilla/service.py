@@ -67,7 +67,7 @@ class Service:
     emits: tuple[type[Event], ...] = ()
     privacy: Privacy | None = None
     """What it holds of people. With it the service hears what all are told, on a lane of its own: whom to forget, what
-    to write down, which features are on."""
+    to write down, which features are on, how long what is kept; and it sweeps what is older."""
     ready: "dict[str, Callable[[App], Any]]" = field(default_factory=dict)
     """Further dependencies for /readyz, by name: an awaitable that raises where it is not usable."""
 
@@ -79,6 +79,7 @@ class Service:
             object.__setattr__(self, "lanes", (*self.lanes, answering.lane))
             object.__setattr__(self, "handlers", (*self.handlers, *answering.handlers))
             object.__setattr__(self, "jobs", (*self.jobs, answering.work))
+            object.__setattr__(self, "workers", (*self.workers, answering.worker))
 
     @property
     def migrations(self) -> Path:

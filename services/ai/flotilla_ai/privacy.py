@@ -3,6 +3,7 @@
 from typing import Final
 
 from flotilla.privacy import Privacy, Rows
+from flotilla.privacy.keep import Keep
 
 privacy: Final = Privacy(
     rows=(
@@ -11,6 +12,9 @@ privacy: Final = Privacy(
         Rows("qualifications", contact=("contact_id",), identity=("identity_id",)),
         Rows("summaries", contact=("contact_id",), identity=("identity_id",)),
         Rows("insights", contact=("contact_id",), identity=("identity_id",)),
+    ),
+    keeps=tuple(
+        Keep("messages", table) for table in ("drafts", "analyses", "qualifications", "summaries", "insights")
     ),
     harmless={
         "budgets": "names of features",

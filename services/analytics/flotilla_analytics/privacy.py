@@ -1,5 +1,6 @@
 """What analytics holds of people, and how it is forgotten."""
 
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from flotilla.app import App
 from flotilla.events import CONTRACTS
 from flotilla.privacy import Person, Privacy, Rows
 from flotilla.privacy.declare import Counts
+from flotilla.privacy.keep import Keep, KeepOutside
 
 from flotilla_analytics.erasure import erase_person
 from flotilla_analytics.resources import Resources
@@ -45,6 +47,12 @@ async def _forget_organization(app: App, org: UUID) -> Counts:
     return {name: count for name, count in counts.items() if count}
 
 
+async def _forget_found(app: App, org: UUID, before: datetime, limit: int) -> int:
+    """Messages that search finds."""
+    own: Resources = app.own
+    return await own.search.delete_messages(org, before, limit)
+
+
 privacy: Final = Privacy(
     rows=(
         Rows("survey_sends", contact=("contact_id",), identity=("identity_id",), clear={"comment": "NULL"}),
@@ -62,6 +70,10 @@ privacy: Final = Privacy(
         ),
     ),
     outside=_destroy_keys,
+    keeps=(
+        KeepOutside("messages", _forget_found),
+        Keep("surveys", "survey_sends", where="t.comment IS NOT NULL", clear={"comment": "NULL"}),
+    ),
     outside_of_organization=_forget_organization,
     harmless={
         "conversation_facts": "numbers, states and times, by ids",

@@ -5,7 +5,7 @@ from flotilla.events import auth, billing, messaging, pipeline, security, websoc
 from flotilla.events import privacy as privacy_events
 from flotilla.service import Service
 
-from flotilla_auth import handlers, privacy_saga
+from flotilla_auth import handlers, privacy_saga, retention
 from flotilla_auth.api import ROUTES
 from flotilla_auth.feature_flags import flag_setting
 from flotilla_auth.mail.sending import mail_job
@@ -36,7 +36,7 @@ service = Service(
     jobs=(mail_job, archive),
     privacy=privacy,
     sagas=(onboarding,),
-    workers=WORKERS,
+    workers=(*WORKERS, retention.worker),
     sealed=SEALED,
     emits=(
         auth.OrganizationCreated,
@@ -90,5 +90,6 @@ service = Service(
         privacy_events.ErasureRequested,
         privacy_events.ExportRequested,
         privacy_events.FeatureFlagChanged,
+        privacy_events.RetentionChanged,
     ),
 )

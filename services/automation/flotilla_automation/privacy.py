@@ -3,6 +3,7 @@
 from typing import Final
 
 from flotilla.privacy import Privacy, Rows
+from flotilla.privacy.keep import Keep
 
 privacy: Final = Privacy(
     rows=(
@@ -15,6 +16,7 @@ privacy: Final = Privacy(
         Rows("recent_events", naming=("event",)),
         Rows("backtests", naming=("examples",), clear={"examples": "'[]'"}),
     ),
+    keeps=(Keep("automation_runs", "runs", where="t.ended_at < $2"),),
     harmless={
         "conversation_positions": "numbers",
         "plan_limits": "names of features, and numbers",

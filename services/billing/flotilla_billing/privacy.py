@@ -3,6 +3,7 @@
 from typing import Final
 
 from flotilla.privacy import Privacy, Rows
+from flotilla.privacy.keep import Keep
 
 ERASED: Final = "'[erased]'"
 _LINES: Final = (
@@ -10,6 +11,7 @@ _LINES: Final = (
     " FROM jsonb_array_elements(t.lines) AS l)"
 )
 _CUSTOMER: Final = """t.customer || '{"name": "[erased]", "address": "", "tax_id": "", "email": ""}'::jsonb"""
+_OF_SOMEBODY: Final = {"customer": _CUSTOMER, "lines": _LINES, "note": "''"}
 
 privacy: Final = Privacy(
     rows=(
@@ -17,12 +19,20 @@ privacy: Final = Privacy(
         Rows(
             "invoices",
             contact=("contact_id",),
-            clear={"customer": _CUSTOMER, "lines": _LINES, "note": "''"},
+            clear=_OF_SOMEBODY,
         ),
         Rows(
             "payments",
             via=(("invoice_id", "invoices"),),
             clear={"reference": "CASE WHEN t.method = 'manual' THEN '' ELSE t.reference END"},
+        ),
+    ),
+    keeps=(
+        Keep(
+            "invoices",
+            "invoices",
+            where="t.state IN ('paid', 'void') AND t.customer ->> 'name' <> '[erased]'",
+            clear=_OF_SOMEBODY,
         ),
     ),
     harmless={

@@ -3,6 +3,7 @@
 from typing import Final
 
 from flotilla.privacy import Privacy, Rows
+from flotilla.privacy.keep import Keep
 
 privacy: Final = Privacy(
     rows=(
@@ -10,6 +11,15 @@ privacy: Final = Privacy(
         Rows("sends", contact=("contact_id",), clear={"links": "'{}'"}),
         Rows("campaign_people", contact=("contact_id",), key=None),
         Rows("segment_members", contact=("contact_id",)),
+    ),
+    keeps=(
+        Keep("outreach", "sends", where="t.links <> '{}'", clear={"links": "'{}'"}),
+        Keep(
+            "outreach",
+            "enrolments",
+            where="t.ended_at < $2 AND t.fields <> '{}'",
+            clear={"fields": "'{}'"},
+        ),
     ),
     harmless={
         "organization_zones": "names of time zones",

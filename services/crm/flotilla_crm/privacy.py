@@ -10,6 +10,7 @@ from flotilla.bus.envelope import Received
 from flotilla.events.privacy import ContactResolved, ContactResolveFailed, ContactResolveRequested
 from flotilla.privacy import Person, Privacy, Rows
 from flotilla.privacy.declare import Counts
+from flotilla.privacy.keep import Keep
 from flotilla.store.postgres import Transaction
 
 from flotilla_crm import merging
@@ -71,6 +72,7 @@ privacy: Final = Privacy(
         Rows("segment_members", contact=("contact_id",)),
     ),
     within=_let_go,
+    keeps=(Keep("notes", "notes"),),
     harmless={
         "users": "roles",
         "companies": "of companies",

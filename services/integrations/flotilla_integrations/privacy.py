@@ -3,6 +3,7 @@
 from typing import Final
 
 from flotilla.privacy import Privacy, Rows
+from flotilla.privacy.keep import Keep
 
 privacy: Final = Privacy(
     rows=(
@@ -11,6 +12,14 @@ privacy: Final = Privacy(
         Rows("partner_deliveries", via=(("event_id", "partner_events"),), clear={"response": "NULL"}),
         Rows("voice_calls", contact=("contact_id",), identity=("identity_id",)),
         Rows("bd_accounts", user=("user_id",), clear={"user_id": "NULL"}),
+    ),
+    keeps=(
+        Keep(
+            "calls",
+            "voice_calls",
+            where="num_nonnulls(t.number, t.summary, t.transcript, t.recording_url) > 0",
+            clear=dict.fromkeys(("number", "summary", "transcript", "recording_url"), "NULL"),
+        ),
     ),
     harmless={
         "calendar_syncs": "a calendar's own marks of where it was read up to",

@@ -1,17 +1,18 @@
 """What messaging holds of people, and how it is forgotten."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 from flotilla.app import App
 from flotilla.privacy import Person, Privacy, Rows
 from flotilla.privacy.declare import Counts
+from flotilla.privacy.keep import Keep
 from flotilla.privacy.rows import find
 
 from flotilla_messaging.domain.attachments import ATTACHMENTS, folders_of
 from flotilla_messaging.filing import files_of
-from flotilla_messaging.store import bodies
+from flotilla_messaging.store import bodies, outgrown
 
 AT_ONCE: Final = 500
 
@@ -29,13 +30,36 @@ _ROWS: Final = (
 async def _forget_bodies(app: App, org: UUID, person: Person) -> Counts:
     """What they wrote, were written and sent; before the rows, which say which bodies and files they are."""
     ids, attached = await _held_of(app, org, person)
-    gone, files = 0, 0
+    gone = await _forget_said(app, org, ids)
+    files = await _forget_files(app, org, attached)
+    return {name: count for name, count in (("bodies", gone), ("files", files)) if count}
+
+
+async def _forget_said(app: App, org: UUID, ids: Sequence[UUID]) -> int:
+    gone = 0
     for start in range(0, len(ids), AT_ONCE):
         gone += await bodies.collection(app).delete_by_ids(org, ids[start : start + AT_ONCE])
+    return gone
+
+
+async def _forget_files(app: App, org: UUID, attached: Sequence[UUID]) -> int:
+    files = 0
     for attachment_id in attached:
         for folder in folders_of(attachment_id):
             files += await files_of(app).delete(org, folder)
-    return {name: count for name, count in (("bodies", gone), ("files", files)) if count}
+    return files
+
+
+async def _outgrown_messages(app: App, org: UUID, ids: Sequence[UUID]) -> None:
+    """What messages say, and the files that came with them."""
+    async with app.db.transaction(org) as tx:
+        edited, attached = await outgrown.held_of(tx, org, ids)
+    await _forget_said(app, org, [*ids, *edited])
+    await _forget_files(app, org, attached)
+
+
+async def _outgrown_files(app: App, org: UUID, ids: Sequence[UUID]) -> None:
+    await _forget_files(app, org, ids)
 
 
 async def _forget_all_bodies(app: App, org: UUID) -> Counts:
@@ -70,6 +94,11 @@ privacy: Final = Privacy(
     outside=_forget_bodies,
     documents=_export_bodies,
     outside_of_organization=_forget_all_bodies,
+    keeps=(
+        Keep("attachments", "attachments", outside=_outgrown_files),
+        Keep("messages", "messages", outside=_outgrown_messages, within=outgrown.drop_files),
+        Keep("messages", "escalations"),
+    ),
     harmless={
         "inboxes": "what an organization calls its inboxes",
         "members": "roles",

@@ -3,6 +3,7 @@
 from typing import Final
 
 from flotilla.privacy import Privacy, Rows
+from flotilla.privacy.keep import Keep
 
 privacy: Final = Privacy(
     rows=(
@@ -15,5 +16,6 @@ privacy: Final = Privacy(
         ),
         Rows("notification_preferences", user=("id",)),
     ),
+    keeps=(Keep("notifications", "notifications"),),
     harmless={"members": "states"},
 )

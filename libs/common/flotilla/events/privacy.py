@@ -127,3 +127,26 @@ class FeatureFlagChanged(Event, frozen=True, kw_only=True):
     description: str
     state: str
     """`active` or `deleted`."""
+
+
+@_event("retention.changed.v1", subject="organization_id")
+class RetentionChanged(Event, frozen=True, kw_only=True):
+    """An organization keeps kinds of data for other periods from now on, or a legal hold was set or ended."""
+
+    organization_id: UUID
+    periods: dict[str, int | None]
+    """Kind to days, of what it has decided itself; null: as long as it is there."""
+    held: list[str]
+    """Kinds of which nothing goes by its age, or `all`."""
+    reason: str | None
+    """Of the hold: a file number, and nobody's name."""
+
+
+@_event("retention.swept.v1", subject="sweep_id", shared=True)
+class RetentionSwept(Event, frozen=True, kw_only=True):
+    """A service removed what was older than the organization keeps it."""
+
+    sweep_id: UUID
+    service: str
+    removed: dict[str, int]
+    """Kind to number of things."""

@@ -7,9 +7,9 @@ from typing import Any, Final
 from flotilla.app import App
 from flotilla.bus.declare import Job, JobKind, Lane, projection, reaction
 from flotilla.bus.envelope import Received
-from flotilla.events.privacy import ErasureRequested, ExportRequested, FeatureFlagChanged
+from flotilla.events.privacy import ErasureRequested, ExportRequested, FeatureFlagChanged, RetentionChanged
 from flotilla.flags.keeping import keep
-from flotilla.privacy import erasing, exporting
+from flotilla.privacy import erasing, exporting, retaining, sweeping
 from flotilla.privacy.erasing import KIND, Task
 from flotilla.store.postgres import Transaction
 
@@ -35,6 +35,12 @@ async def keep_feature_flags(tx: Transaction, batch: Sequence[Received[FeatureFl
     await keep(tx, batch)
 
 
+@projection(RetentionChanged, lane=LANE, not_rebuilt="the bus's own table, the same in every service")
+async def keep_retention(tx: Transaction, batch: Sequence[Received[RetentionChanged]]) -> None:
+    """How long every organization keeps what."""
+    await retaining.keep(tx, batch)
+
+
 async def _perform(app: App, job: Job) -> Any:
     task: Task = job.payload
     if task.what == "export":
@@ -53,4 +59,5 @@ async def _give_up(tx: Transaction, job: Job, error: Exception) -> None:
 work: Final = JobKind(
     KIND, Task, _perform, _finish, _give_up, lease=timedelta(minutes=15), attempts=6, concurrency=2
 )
-handlers: Final = (forget_people, export_people, keep_feature_flags)
+handlers: Final = (forget_people, export_people, keep_feature_flags, keep_retention)
+worker: Final = sweeping.worker

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from flotilla.privacy.keep import Keep, KeepOutside
+
 if TYPE_CHECKING:
     from flotilla.app import App
     from flotilla.store.postgres import Transaction
@@ -101,5 +103,7 @@ class Privacy:
     """The same as `outside`, of all an organization has."""
     harmless: Mapping[str, str] = field(default_factory=dict)
     """Tables with texts that say nothing of a person: why."""
+    keeps: tuple[Keep | KeepOutside, ...] = ()
+    """What grows old, and how it goes (`flotilla.privacy.sweeping`)."""
     kept: Mapping[str, str] = field(default_factory=dict)
     """Tables that stay when an organization is erased: why."""

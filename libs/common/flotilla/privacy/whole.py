@@ -29,6 +29,7 @@ DELETE FROM {table} t USING part WHERE t.tableoid = part.tableoid AND t.ctid = p
 OF_THE_BUS: Final = (
     "DELETE FROM parked_events WHERE organization_id = $1",
     "DELETE FROM idempotency_keys WHERE scope LIKE $1::uuid::text || ':%'",
+    "DELETE FROM retained WHERE organization_id = $1",
 )
 NOTE: Final = """
 UPDATE asked_erasures

@@ -18,3 +18,4 @@ REQUESTS = Histogram("flotilla_request_seconds", "HTTP requests", ["route", "met
 POOL_CONNECTIONS = Gauge("flotilla_postgres_connections", "Connections of the pool", ["state"])
 STATEMENTS = Counter("flotilla_statements_total", "Statements sent to Postgres, BEGIN and COMMIT too")
 TRANSACTIONS = Counter("flotilla_transactions_total", "Transactions begun")
+RETENTION_SWEPT = Counter("flotilla_retention_swept_total", "Things removed because of their age", ["kind"])

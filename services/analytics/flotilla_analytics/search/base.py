@@ -50,6 +50,10 @@ class Search(Protocol):
         """Forget every document of an organization; done when this returns."""
         ...
 
+    async def delete_messages(self, org: UUID, before: datetime, limit: int) -> int:
+        """Forget messages that are older, at most so many: how many there were; done when this returns."""
+        ...
+
     async def search(
         self, org: UUID, query: str, kinds: Collection[Kind], limit: int, after: Key | None = None
     ) -> list[Hit]:

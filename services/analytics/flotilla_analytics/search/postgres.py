@@ -1,6 +1,7 @@
 """Search on Postgres: trigrams (pg_trgm), so that a word with a typo is still similar enough."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -27,6 +28,13 @@ WHERE (search_documents.organization_id, search_documents.kind, search_documents
 
 DELETE_ORGANIZATION: Final = "DELETE FROM search_documents WHERE organization_id = $1"
 DELETE_PERSON: Final = "DELETE FROM search_documents WHERE organization_id = $1 AND person = ANY($2)"
+
+# The ids of messages sort by time: no index of its own is needed.
+DELETE_MESSAGES: Final = """
+WITH old AS (
+    SELECT id FROM search_documents
+    WHERE organization_id = $1 AND kind = 'message' AND id < first_id_at($2) ORDER BY id LIMIT $3)
+DELETE FROM search_documents d USING old WHERE d.organization_id = $1 AND d.kind = 'message' AND d.id = old.id"""
 
 SEARCH: Final = "SELECT * FROM find_documents($1, $2, $3, $4, $5, $6)"
 
@@ -67,6 +75,11 @@ class PostgresSearch:
         """Of all kinds."""
         async with self._db.transaction(org) as tx:
             await tx.execute(DELETE_ORGANIZATION, org)
+
+    async def delete_messages(self, org: UUID, before: datetime, limit: int) -> int:
+        """By the primary key."""
+        async with self._db.transaction(org) as tx:
+            return int((await tx.execute(DELETE_MESSAGES, org, before, limit)).split()[-1])
 
     async def search(
         self, org: UUID, query: str, kinds: Collection[Kind], limit: int, after: Key | None = None

@@ -15,6 +15,7 @@ from flotilla_auth.api import (
     passkeys,
     presences,
     privacy_requests,
+    retention,
     roles,
     second_factors,
     sessions,
@@ -49,4 +50,5 @@ ROUTES = (
     privacy_requests.erasures,
     privacy_requests.exports,
     privacy_requests.report_keys,
+    retention.routes,
 )

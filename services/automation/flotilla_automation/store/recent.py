@@ -26,10 +26,10 @@ SWEEP: Final = (
     "DELETE FROM minutes WHERE organization_id = ANY($1) AND minute < now() - interval '1 hour'",
     "DELETE FROM days WHERE organization_id = ANY($1) AND day < now() - interval '3 days'",
     "DELETE FROM conversation_positions WHERE organization_id = ANY($1) AND moved_at < now() - interval '100 days'",
-    "DELETE FROM runs WHERE organization_id = ANY($1) AND ended_at < now() - interval '90 days'",
     "DELETE FROM runs WHERE organization_id = ANY($1) AND state = 'skipped' AND ended_at < now() - interval '7 days'",
 )
-"""How long things are kept: events for dry runs, storm counts, positions (longer than any run may wait), runs."""
+"""How long things are kept: events for dry runs, storm counts, positions (longer than any run may wait), runs that were
+not worth it; others are kept as their organization says (`privacy.py`)."""
 
 
 async def keep(tx: Transaction, events: Sequence[tuple[UUID, UUID, str, str]]) -> None:
