@@ -27,6 +27,7 @@ ORGANIZATION_FIELDS: Final = (
     "state",
     "onboarding",
     "second_factor_required",
+    "allowed_origins",
 )
 TEAM_FIELDS: Final = ("name", "skills", "distribution", "sticky", "time_zone", "hours", "state")
 
@@ -72,6 +73,7 @@ def organization(
         state=now.state,
         onboarding=now.onboarding,
         second_factor_required=now.second_factor_required,
+        allowed_origins=now.allowed_origins,
         changed=changes(before, now, ORGANIZATION_FIELDS) if before else {},
         **more,
     )

@@ -26,6 +26,8 @@ class Organization(Event, frozen=True, kw_only=True):
     """`running`, `done`, or `failed`: what others prepare for it at its beginning is not all there."""
     second_factor_required: bool = False
     """Whether nobody enters without one."""
+    allowed_origins: list[str] = []
+    """Whose pages may call the API in a browser for its people: `https://app.example.com`."""
 
 
 @_event("organization.created.v1", subject="organization_id")
@@ -282,6 +284,6 @@ class RoleUpdated(Event, frozen=True, kw_only=True):
     base: str
     """The smallest built-in role that may all of it: what a person's `role` says."""
     permissions: dict[str, str]
-    """`<resource>:<action>` to what it is for: `team`, the person's own teams, or `all`."""
+    """`<resource>:<action>` to what it is for: `own`, the person's own records; `team`, their teams'; or `all`."""
     state: str
     """`active` or `deleted`."""

@@ -1,6 +1,7 @@
 """/v1/organization: the caller's own."""
 
 from dataclasses import replace
+from typing import Annotated
 
 from fastapi import Request, Response
 from flotilla.events.auth import OrganizationUpdated
@@ -8,12 +9,20 @@ from flotilla.http import ConflictError, Routes, Tx, Who, Work, check_if_match, 
 from flotilla.http.bodies import Patch
 from flotilla.http.routes import check_recent
 from flotilla.security.principal import Principal
+from pydantic import AfterValidator, Field
 
 from flotilla_auth import events, onboarding, sessions
 from flotilla_auth.api.fields import Currency, Locale, Name, TimeZone
 from flotilla_auth.api.views import OrganizationView
 from flotilla_auth.domain.entities import Organization
+from flotilla_auth.domain.origins import LONGEST_ORIGIN, MOST_ORIGINS, origins
 from flotilla_auth.store import organizations
+
+Origins = Annotated[
+    list[Annotated[str, Field(max_length=LONGEST_ORIGIN)]],
+    Field(max_length=MOST_ORIGINS),
+    AfterValidator(origins),
+]
 
 routes = Routes("/v1/organization", tag="organization")
 
@@ -27,6 +36,8 @@ class OrganizationChange(Patch):
     currency: Currency | None = None
     second_factor_required: bool | None = None
     """Whether nobody enters without one; whoever did ends, and adds one with their next sign-in."""
+    allowed_origins: Origins | None = None
+    """Whose pages may call the API in a browser for people of the organization, with their cookies too."""
 
 
 @routes.get("", permission="organization:read")
@@ -39,9 +50,12 @@ async def read_organization(tx: Tx, who: Who, response: Response) -> Organizatio
 async def change_organization(
     body: OrganizationChange, tx: Tx, who: Who, request: Request, response: Response
 ) -> OrganizationView:
-    """Change its settings; whether a second factor is demanded, only by who has one, and proved it a moment ago."""
+    """Change its settings. Whether a second factor is demanded, only who has one decides; that, and whose pages may act
+    for its people, take a proof of who one is of the last minutes."""
     if body.second_factor_required is not None:
         _check_second_factor(who, body.second_factor_required)
+    if body.allowed_origins is not None:
+        check_recent(who)
     before = await organizations.lock(tx, who.org)
     check_if_match(request, before.sequence)
     wanted = replace(before, **body.model_dump(exclude_none=True))

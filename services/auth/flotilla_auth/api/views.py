@@ -46,6 +46,8 @@ class OrganizationView(View):
     onboarding: Literal["running", "done", "failed"]
     second_factor_required: bool
     """Whether nobody enters without one."""
+    allowed_origins: list[str]
+    """Whose pages may call the API in a browser for its people."""
     created_at: datetime
 
 

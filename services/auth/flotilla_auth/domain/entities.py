@@ -28,6 +28,8 @@ class Organization:
     suspension_reason: str | None
     second_factor_required: bool
     """Whether nobody enters without one."""
+    allowed_origins: list[str]
+    """Whose pages may call the API in a browser for its people."""
     sequence: int
     created_at: datetime
 

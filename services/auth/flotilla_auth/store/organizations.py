@@ -10,7 +10,7 @@ from flotilla_auth.domain.entities import Organization
 
 _COLUMNS: Final = (
     "id, name, slug, locale, time_zone, currency, region, state, onboarding, suspended_from, suspension_reason,"
-    " second_factor_required, sequence, created_at"
+    " second_factor_required, allowed_origins, sequence, created_at"
 )
 
 INSERT: Final = f"""
@@ -33,7 +33,8 @@ SELECT EXISTS (SELECT FROM organizations WHERE organization_id = ANY($1) AND sec
 
 UPDATE: Final = f"""
 UPDATE organizations SET name = $2, locale = $3, time_zone = $4, currency = $5, state = $6, onboarding = $7,
-    suspended_from = $8, suspension_reason = $9, second_factor_required = $10, sequence = sequence + 1
+    suspended_from = $8, suspension_reason = $9, second_factor_required = $10, allowed_origins = $11,
+    sequence = sequence + 1
 WHERE organization_id = $1 RETURNING {_COLUMNS}"""
 
 
@@ -90,6 +91,7 @@ async def update(tx: Transaction, wanted: Organization) -> Organization:
         wanted.suspended_from,
         wanted.suspension_reason,
         wanted.second_factor_required,
+        wanted.allowed_origins,
     )
     return _read(row)
 
