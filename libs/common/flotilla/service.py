@@ -12,6 +12,7 @@ from flotilla.bus.declare import Handler, JobKind, Lane, Tap, TimerKind, Worker
 from flotilla.events.base import Event
 from flotilla.privacy import answering
 from flotilla.privacy.declare import Privacy
+from flotilla.security.sealed_columns import SealedColumn
 from flotilla.settings import Settings
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class Service:
     privacy: Privacy | None = None
     """What it holds of people. With it the service hears what all are told, on a lane of its own: whom to forget, what
     to write down, which features are on, how long what is kept; and it sweeps what is older."""
+    sealed: tuple[SealedColumn, ...] = ()
+    """Columns of its tables whose values are sealed under the master keys."""
     ready: "dict[str, Callable[[App], Any]]" = field(default_factory=dict)
     """Further dependencies for /readyz, by name: an awaitable that raises where it is not usable."""
 
