@@ -5,6 +5,7 @@ from flotilla.store.postgres import Transaction
 
 from flotilla_auth import events
 from flotilla_auth.domain.own_roles import OwnRole, permissions_of
+from flotilla_auth.domain.roles import loses_permissions
 from flotilla_auth.store import sessions, users
 
 
@@ -30,6 +31,6 @@ async def follow_up(tx: Transaction, before: OwnRole, now: OwnRole) -> None:
     if before.base != now.base:
         for was, user in await users.rebase(tx, now.organization_id, now.id, now.base):
             events.user(tx, UserUpdated, user, was)
-    if not permissions_of(before.base, before) <= permissions_of(now.base, now):
+    if loses_permissions(permissions_of(before.base, before), permissions_of(now.base, now)):
         for session in await sessions.end_all_with_role(tx, now.organization_id, now.id, "revoked"):
             events.session_ended(tx, session, "revoked")

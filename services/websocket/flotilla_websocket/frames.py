@@ -7,6 +7,7 @@ import msgspec
 
 from flotilla_websocket.domain.audience import tokens
 from flotilla_websocket.domain.entry import Entry
+from flotilla_websocket.domain.records import Record, record_of
 from flotilla_websocket.domain.topics import topics_of
 from flotilla_websocket.protocol import Ping, Resumed, Resync
 
@@ -38,6 +39,11 @@ class EventFrame(Frame):
     def chunk(self) -> bytes:
         """With its id, which a browser sends back as Last-Event-ID."""
         return f"id: {self.entry.id}\ndata: {self.text}\n\n".encode()
+
+    @cached_property
+    def record(self) -> Record:
+        """What it tells of."""
+        return record_of(self.entry)
 
     @cached_property
     def topics(self) -> frozenset[str]:

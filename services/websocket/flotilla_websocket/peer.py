@@ -79,7 +79,7 @@ class Peer:
 
     def wants(self, event: EventFrame) -> bool:
         """Whether it may see the event and asked for it."""
-        if not self.viewer.may_see(event.entry.org, event.audience):
+        if not self.viewer.may_see(event.entry.org, event.audience, lambda: event.record):
             return False
         return self.topics is None or not self.topics.isdisjoint(event.topics)
 

@@ -11,6 +11,7 @@ from flotilla.ids import new_id
 from flotilla.security.principal import Principal
 from flotilla_websocket.domain.audience import Viewer, tokens
 from flotilla_websocket.domain.entry import entry_of, from_bytes, time_of, to_bytes
+from flotilla_websocket.domain.records import Record
 from flotilla_websocket.domain.topics import MAX_TOPICS, UnknownTopicError, parse, topics_of
 from flotilla_websocket.protocol import NotUnderstoodError, Pong, Resume, Subscribe, read
 
@@ -22,6 +23,10 @@ ORG = new_id()
 def _viewer(role: str, user_id: UUID | None = None) -> Viewer:
     who = Principal(org=ORG, user_id=user_id or new_id(), session_id=new_id(), role=role, expires_at=0)
     return Viewer.of(who)
+
+
+def _message() -> Record:
+    return Record("conversations", None)
 
 
 @pytest.mark.parametrize(
@@ -45,14 +50,40 @@ def _viewer(role: str, user_id: UUID | None = None) -> Viewer:
     ],
 )
 def test_who_sees_what(role: str, audience: str | None, *, sees: bool) -> None:
-    assert _viewer(role).may_see(ORG, tokens(audience)) is sees
-    assert not _viewer(role).may_see(new_id(), tokens(audience))
+    assert _viewer(role).may_see(ORG, tokens(audience), _message) is sees
+    assert not _viewer(role).may_see(new_id(), tokens(audience), _message)
+
+
+@pytest.mark.parametrize("scope", ["own", "team"])
+def test_who_sees_their_own_only_is_told_of_no_other(scope: str) -> None:
+    me, other = new_id(), new_id()
+    grants = {"conversations:read": scope, "deals:read": "all", "profile:read": "all"}
+    who = Principal(
+        org=ORG,
+        user_id=me,
+        session_id=new_id(),
+        role="viewer",
+        expires_at=0,
+        grants=grants,
+        colleagues=(other,),
+    )
+
+    def sees(resource: str | None, owner: UUID | None) -> bool:
+        return Viewer.of(who).may_see(ORG, tokens("org"), lambda: Record(resource, owner))
+
+    assert sees("conversations", me)
+    assert not sees("conversations", other)
+    assert not sees("conversations", None)
+    assert sees("deals", other)
+    assert not sees("contacts", other), "which it may not read at all"
+    assert not sees("unknown", None)
+    assert sees(None, None)
 
 
 @pytest.mark.parametrize("role", ["client", "team_member"])
 def test_what_is_for_me_i_see(role: str) -> None:
     me = new_id()
-    assert _viewer(role, me).may_see(ORG, tokens(f"user:{new_id()} user:{me}"))
+    assert _viewer(role, me).may_see(ORG, tokens(f"user:{new_id()} user:{me}"), _message)
 
 
 def _envelope() -> Envelope:

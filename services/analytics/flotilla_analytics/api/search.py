@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Query
 from flotilla.http import CurrentApp, Page, PageQuery, Routes, UnprocessableError, Who
 from flotilla.http.pages import Cursor
+from flotilla.security.permissions import ALL
 from pydantic import BaseModel, Field
 
 from flotilla_analytics.domain.documents import Kind, excerpt
@@ -45,10 +46,10 @@ async def search(
 ) -> Page[Found]:
     """What has all the words, the best first; new things are found after about two seconds.
 
-    Kinds that the caller's role may not read are left out.
+    Kinds of which the caller's role may not read all are left out: what is found says nothing of whose it is.
     """
     own: Resources = app.own
-    allowed = [kind for kind in _kinds(kinds) if who.may(PERMISSIONS[kind])]
+    allowed = [kind for kind in _kinds(kinds) if who.scope(PERMISSIONS[kind]) == ALL]
     key = page.after(float, UUID)
     after = (key[0], key[1]) if key else None
     hits = await own.search.search(who.org, q, allowed, page.limit + 1, after)

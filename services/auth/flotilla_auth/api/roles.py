@@ -18,22 +18,23 @@ from flotilla.http import (
 )
 from flotilla.http.bodies import Patch
 from flotilla.http.pages import page
-from flotilla.security.permissions import ALL, ROLES
+from flotilla.security.permissions import ROLES
 from pydantic import BaseModel, Field
 
 from flotilla_auth import own_roles
 from flotilla_auth.api.fields import Body, Name
-from flotilla_auth.domain.own_roles import DELETED, OwnRole, checked
+from flotilla_auth.domain.own_roles import DELETED, OwnRole, checked, permissions_of
 from flotilla_auth.store import roles as store
 
 routes = Routes("/v1/roles", tag="roles")
 
-Scope = Literal["team", "all"]
+Scope = Literal["own", "team", "all"]
 Permissions = Annotated[
     dict[str, Scope],
     Field(
         max_length=200,
-        description="`<resource>:<action>` to what it is for: `all`, or `team`, the person's own teams.",
+        description="`<resource>:<action>` to what it is for: `all`; `team`, records of the people of the person's"
+        " teams, and of nobody; or `own`, the person's own.",
     ),
 ]
 
@@ -77,9 +78,9 @@ class RoleView(BaseModel):
 
 
 def _built_in(name: str) -> RoleView:
-    may = sorted(ROLES[name])
+    scopes = permissions_of(name, None)
     return RoleView.model_validate(
-        {"id": None, "name": name, "base": name, "permissions": may, "scopes": dict.fromkeys(may, ALL)}
+        {"id": None, "name": name, "base": name, "permissions": list(scopes), "scopes": scopes}
     )
 
 

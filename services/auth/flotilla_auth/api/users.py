@@ -120,7 +120,7 @@ async def _follow_up(tx: Transaction, before: User, now: User) -> None:
         events.api_key(tx, ApiKeyRevoked, key, revoked_at=key.revoked_at, reason=key.revoke_reason)
 
 
-async def _may(tx: Transaction, user: User) -> frozenset[str]:
+async def _may(tx: Transaction, user: User) -> dict[str, str]:
     own = await role_store.read(tx, user.organization_id, user.role_id) if user.role_id else None
     return permissions_of(user.role, own)
 

@@ -1,4 +1,4 @@
-"""An organization's own roles: which permissions, and whether for all of it or for a person's own teams."""
+"""An organization's own roles: which permissions, and whether for all of it, a person's own teams or their own."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ from flotilla.security.permissions import (
     NOT_FOR_OWN_ROLES,
     PUBLIC,
     ROLES,
-    TEAM,
-    TEAM_SCOPED,
     base_of,
+    scope_of,
+    scopes_of,
+    shown_beyond,
 )
 
 ACTIVE: Final = "active"
@@ -33,7 +34,7 @@ class OwnRole:
     base: str
     """The smallest built-in role that may all of it: what other services go by."""
     permissions: dict[str, str]
-    """Permission to scope: `team` or `all`."""
+    """Permission to scope: `own`, `team` or `all`."""
     state: str
     sequence: int
     created_at: datetime
@@ -44,7 +45,7 @@ def checked(wanted: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     errors = [
         {"pointer": f"/permissions/{name}", "detail": objection}
         for name, scope in wanted.items()
-        if (objection := _objection(name, scope))
+        if (objection := _objection(name, scope, wanted))
     ]
     if errors:
         raise UnprocessableError("A role cannot have all of these permissions.", errors=errors)
@@ -54,16 +55,20 @@ def checked(wanted: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     return base, permissions
 
 
-def permissions_of(role: str, own: OwnRole | None) -> frozenset[str]:
-    """All that somebody may who has this role, or their organization's own."""
-    return ROLES[role] if own is None else frozenset(own.permissions)
+def permissions_of(role: str, own: OwnRole | None) -> dict[str, str]:
+    """All that somebody may who has this role, or their organization's own, and for what: permission to scope."""
+    names = ROLES[role] if own is None else own.permissions
+    grants = None if own is None else own.permissions
+    return {name: scope for name in sorted(names) if (scope := scope_of(role, grants, name))}
 
 
-def _objection(name: str, scope: str) -> str | None:
+def _objection(name: str, scope: str, wanted: Mapping[str, str]) -> str | None:
     if name not in KNOWN - {PUBLIC}:
         return "There is no such permission."
     if name in NOT_FOR_OWN_ROLES:
         return "Only owners and administrators may do this."
-    if scope == TEAM and name not in TEAM_SCOPED:
-        return "This is for all of an organization, or for nobody."
+    if scope not in scopes_of(name):
+        return f"This is for {' or '.join(scopes_of(name))}, or for nobody."
+    if (narrow := shown_beyond(wanted, name)) is not None:
+        return f"This shows the records of everybody: it takes `{narrow}` for all."
     return None

@@ -1,6 +1,9 @@
 """Who may give which role to whom."""
 
+from collections.abc import Mapping
+
 from flotilla.problems import ConflictError, ForbiddenError
+from flotilla.security.permissions import is_less
 
 from flotilla_auth.domain.entities import DEACTIVATED, User
 
@@ -26,6 +29,6 @@ def check_change(actor: User, target: User, *, role: str, state: str, owners: in
         raise ConflictError("An organization keeps at least one owner: make somebody else an owner first.")
 
 
-def loses_permissions(before: frozenset[str], after: frozenset[str]) -> bool:
-    """Whether `after` lacks something that `before` has: then sessions under the old role must end."""
-    return not before <= after
+def loses_permissions(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
+    """Whether `after` lacks something that `before` has, or has it for less: then sessions must end."""
+    return is_less(before, after)

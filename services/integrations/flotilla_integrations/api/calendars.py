@@ -42,7 +42,7 @@ class CalendarIn(Written):
     credentials: dict[str, Any] = Field(description="Kept sealed, and never shown again.")
 
 
-@routes.post("", permission="bookings:write", status_code=201)
+@routes.post("", permission="bookings:write", reach="free", status_code=201)
 async def add_calendar(
     wanted: CalendarIn, app: CurrentApp, who: Who, tx: Tx, response: Response
 ) -> AccountOut:
@@ -60,7 +60,7 @@ async def add_calendar(
     return shown(app, account, response)
 
 
-@routes.get("", permission="bookings:read")
+@routes.get("", permission="bookings:read", reach="free")
 async def list_calendars(app: CurrentApp, who: Who, tx: Tx, query: PageQuery) -> Page[AccountOut]:
     """One's own calendars, newest first."""
     (last,) = query.after(UUID) or (LAST_ID,)
@@ -69,7 +69,7 @@ async def list_calendars(app: CurrentApp, who: Who, tx: Tx, query: PageQuery) ->
     return Page(items=[shown(app, each) for each in read.items], next_cursor=read.next_cursor)
 
 
-@routes.get("/{calendar_id}", permission="bookings:read")
+@routes.get("/{calendar_id}", permission="bookings:read", reach="free")
 async def read_calendar(
     calendar_id: UUID, app: CurrentApp, who: Who, tx: Tx, response: Response
 ) -> AccountOut:
@@ -78,7 +78,7 @@ async def read_calendar(
     return shown(app, _own(account, who.user_id), response)
 
 
-@routes.delete("/{calendar_id}", permission="bookings:write", status_code=204)
+@routes.delete("/{calendar_id}", permission="bookings:write", reach="free", status_code=204)
 async def remove_calendar(calendar_id: UUID, who: Who, tx: Tx, request: Request) -> None:
     """Disconnect it. What stands in it stays there; its credentials are forgotten."""
     before = _own(await accounts.one(tx, accounts.LOCK, who.org, calendar_id), who.user_id)

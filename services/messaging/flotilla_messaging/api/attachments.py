@@ -27,6 +27,8 @@ from flotilla.http import (
 from flotilla.http.bodies import Shown, Written, file_answer, raw_body
 from flotilla.http.pages import page
 from flotilla.problems import GoneError, TooLargeError
+from flotilla.security.principal import Principal
+from flotilla.security.reach import check_mine
 from flotilla.security.sealing import UnsealError
 from flotilla.store.files import Files
 from flotilla.store.postgres import Transaction
@@ -38,6 +40,7 @@ from flotilla_messaging.api.conversations import NO_CONVERSATION
 from flotilla_messaging.domain.attachments import MAX_PART, MAX_PARTS, Attachment
 from flotilla_messaging.events import AUDIENCE
 from flotilla_messaging.store import attachments as store
+from flotilla_messaging.store import conversations
 from flotilla_messaging.store.lists import LAST_ID
 
 of_conversation = Routes("/v1/conversations/{conversation_id}/attachments", tag="attachments")
@@ -103,7 +106,7 @@ class Link(msgspec.Struct, frozen=True):
     until: datetime
 
 
-@of_conversation.get("", permission="conversations:read")
+@of_conversation.get("", permission="conversations:read", reach="rows")
 async def list_attachments(conversation_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[AttachmentOut]:
     """What was stored in a conversation, the newest first."""
     if not await tx.fetchval(store.CONVERSATION, who.org, conversation_id):
@@ -115,7 +118,7 @@ async def list_attachments(conversation_id: UUID, tx: Tx, who: Who, query: PageQ
     )
 
 
-@of_conversation.post("", permission="conversations:write", status_code=201)
+@of_conversation.post("", permission="conversations:write", reach="rows", status_code=201)
 async def begin_attachment(
     conversation_id: UUID, body: AttachmentIn, tx: Tx, who: Who, response: Response
 ) -> AttachmentOut:
@@ -147,7 +150,7 @@ async def upload_attachment_part(
 ) -> None:
     """A part of the file as it is, cut anywhere: at most 1 MiB, 25 of them, numbered from 1; again replaces it."""
     async with app.db.transaction(who.orgs) as tx:
-        found = await _there(tx, who.org, attachment_id)
+        found = await _mine(tx, who, attachment_id)
     if found.state != "uploading":
         raise ConflictError("All of it has come already.")
     size = 0
@@ -161,12 +164,12 @@ async def upload_attachment_part(
             raise UnprocessableError("The part is empty.")
 
 
-@routes.post("/{attachment_id}/complete", permission="conversations:write")
+@routes.post("/{attachment_id}/complete", permission="conversations:write", reach="rows")
 async def complete_attachment(attachment_id: UUID, body: CompletionIn, work: Work) -> LinkedOut:
     """Put the parts together; said twice, the first time stays."""
     org, app = work.who.org, work.app
     async with app.db.transaction(work.who.orgs) as reading:
-        found = await _there(reading, org, attachment_id)
+        found = await _mine(reading, work.who, attachment_id)
     if found.state == "stored":
         return _linked(app, found)
     try:
@@ -182,7 +185,7 @@ async def complete_attachment(attachment_id: UUID, body: CompletionIn, work: Wor
     return _linked(app, stored)
 
 
-@routes.get("/{attachment_id}", permission="conversations:read")
+@routes.get("/{attachment_id}", permission="conversations:read", reach="rows")
 async def read_attachment(attachment_id: UUID, tx: Tx, who: Who) -> LinkedOut:
     """One file, with a link that fetches it for ten minutes."""
     return _linked(tx.app, await _there(tx, who.org, attachment_id))
@@ -228,6 +231,14 @@ async def _there(tx: Transaction, org: UUID, attachment_id: UUID) -> Attachment:
     found = await store.read(tx, org, attachment_id)
     if found is None:
         raise NotFoundError("There is no attachment with this id.")
+    return found
+
+
+async def _mine(tx: Transaction, who: Principal, attachment_id: UUID) -> Attachment:
+    """One that they may change, by whose conversation it is in."""
+    found = await _there(tx, who.org, attachment_id)
+    conversation = await conversations.read(tx, who.org, found.conversation_id)
+    check_mine(who, "conversations:write", conversation.assignee_id if conversation else None)
     return found
 
 

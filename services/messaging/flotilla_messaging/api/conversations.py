@@ -31,6 +31,8 @@ from flotilla.http import (
 )
 from flotilla.http.pages import page
 from flotilla.security.permissions import ROLES
+from flotilla.security.principal import Principal
+from flotilla.security.reach import check_mine
 from flotilla.store.postgres import Transaction
 
 from flotilla_messaging import snooze
@@ -49,7 +51,7 @@ routes = Routes("/v1/conversations", tag="conversations")
 NO_CONVERSATION = "There is no such conversation."
 
 
-@routes.get("", permission="conversations:read")
+@routes.get("", permission="conversations:read", reach="rows")
 async def list_conversations(
     app: CurrentApp,
     who: Who,
@@ -70,7 +72,7 @@ async def list_conversations(
     return Page(items=items, next_cursor=read.next_cursor)
 
 
-@routes.get("/{conversation_id}", permission="conversations:read")
+@routes.get("/{conversation_id}", permission="conversations:read", reach="rows")
 async def read_conversation(
     conversation_id: UUID, app: CurrentApp, who: Who, response: Response
 ) -> InboxConversationOut:
@@ -83,13 +85,13 @@ async def read_conversation(
     return InboxConversationOut.shown(row, await bodies.texts(app, who.org, [row["last_message_id"]]))
 
 
-@routes.patch("/{conversation_id}", permission="conversations:write")
+@routes.patch("/{conversation_id}", permission="conversations:write", reach="rows")
 async def change_conversation(
     conversation_id: UUID, change: ConversationPatch, request: Request, response: Response, work: Work
 ) -> ConversationOut:
     """Give it to a person or to nobody, switch the AI on or off for it."""
     tx = await work.begin()
-    before = await locked(tx, work.who.org, conversation_id)
+    before = await locked(tx, work.who, conversation_id)
     check_if_match(request, before.sequence)
     after = before
     if "assignee_id" in change.model_fields_set:
@@ -100,7 +102,7 @@ async def change_conversation(
     return await saved(tx, after, response)
 
 
-@routes.post("/{conversation_id}/snooze", permission="conversations:write")
+@routes.post("/{conversation_id}/snooze", permission="conversations:write", reach="rows")
 async def snooze_conversation(
     conversation_id: UUID, wanted: SnoozeIn, request: Request, response: Response, work: Work
 ) -> ConversationOut:
@@ -115,7 +117,7 @@ async def snooze_conversation(
             ) from None
 
     tx = await work.begin()
-    before = await locked(tx, work.who.org, conversation_id)
+    before = await locked(tx, work.who, conversation_id)
     check_if_match(request, before.sequence)
     after = say(tx, ConversationSnoozed, before, put_aside(before))
     if after is not before:
@@ -123,7 +125,7 @@ async def snooze_conversation(
     return await saved(tx, after, response)
 
 
-@routes.post("/{conversation_id}/resolve", permission="conversations:write")
+@routes.post("/{conversation_id}/resolve", permission="conversations:write", reach="rows")
 async def resolve_conversation(
     conversation_id: UUID, request: Request, response: Response, work: Work
 ) -> ConversationOut:
@@ -138,7 +140,7 @@ async def resolve_conversation(
     )
 
 
-@routes.post("/{conversation_id}/reopen", permission="conversations:write")
+@routes.post("/{conversation_id}/reopen", permission="conversations:write", reach="rows")
 async def reopen_conversation(
     conversation_id: UUID, request: Request, response: Response, work: Work
 ) -> ConversationOut:
@@ -155,16 +157,17 @@ async def _moved(
     work: Work,
 ) -> ConversationOut:
     tx = await work.begin()
-    before = await locked(tx, work.who.org, conversation_id)
+    before = await locked(tx, work.who, conversation_id)
     check_if_match(request, before.sequence)
     return await saved(tx, say(tx, kind, before, move(before)), response)
 
 
-async def locked(tx: Transaction, org: UUID, conversation_id: UUID) -> Conversation:
-    """The conversation, held until the commit; a 404 problem where there is none."""
-    found = await conversations.lock(tx, [(org, conversation_id)])
+async def locked(tx: Transaction, who: Principal, conversation_id: UUID) -> Conversation:
+    """The conversation, held until the commit; a 404 problem where there is none, 403 where they may not change it."""
+    found = await conversations.lock(tx, [(who.org, conversation_id)])
     if not found:
         raise NotFoundError(NO_CONVERSATION)
+    check_mine(who, "conversations:write", found[0].assignee_id)
     return found[0]
 
 

@@ -65,7 +65,7 @@ class EscalationOut(Shown):
     created_at: datetime
 
 
-@routes.get("", permission="conversations:read")
+@routes.get("", permission="conversations:read", reach="rows")
 async def list_escalations(
     tx: Tx,
     who: Who,
@@ -80,7 +80,7 @@ async def list_escalations(
     return page(found, query.limit, key=lambda each: (each.id,))
 
 
-@conversation.post("/escalate", permission="conversations:write")
+@conversation.post("/escalate", permission="conversations:write", reach="rows")
 async def escalate_conversation(
     conversation_id: UUID, wanted: EscalationIn, response: Response, work: Work
 ) -> ConversationOut:
@@ -91,6 +91,7 @@ async def escalate_conversation(
         raise UnprocessableError(
             "Name an active team.", errors=[{"pointer": "/team_id", "detail": "no such team"}]
         )
+    await locked(tx, work.who, conversation_id)
     asked = Escalation(
         organization_id=org,
         id=tx.app.new_id(),
@@ -105,13 +106,13 @@ async def escalate_conversation(
     return await saved(tx, found[conversation_id], response)
 
 
-@conversation.post("/hand-back", permission="conversations:write")
+@conversation.post("/hand-back", permission="conversations:write", reach="rows")
 async def hand_back_conversation(
     conversation_id: UUID, request: Request, response: Response, work: Work
 ) -> ConversationOut:
     """It was taken care of: it leaves the queue. One that is not in it stays as it is."""
     tx = await work.begin()
-    before = await locked(tx, work.who.org, conversation_id)
+    before = await locked(tx, work.who, conversation_id)
     check_if_match(request, before.sequence)
     after = say(tx, ConversationUpdated, before, before.handed_back())
     set_etag(response, after.sequence)

@@ -20,6 +20,7 @@ from flotilla.http import (
 )
 from flotilla.http.pages import page
 from flotilla.ids import derived_id, new_id
+from flotilla.security.reach import check_mine
 from flotilla.store.postgres import Transaction
 
 from flotilla_messaging.api.conversations import NO_CONVERSATION
@@ -38,7 +39,7 @@ Position = Annotated[int, msgspec.Meta(ge=0, le=lists.END)]
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-@history.get("", permission="conversations:read")
+@history.get("", permission="conversations:read", reach="rows")
 async def list_messages(
     conversation_id: UUID,
     app: CurrentApp,
@@ -70,7 +71,7 @@ async def list_messages(
     )
 
 
-@history.post("", permission="messages:send", status_code=201)
+@history.post("", permission="messages:send", reach="rows", status_code=201)
 async def reply(conversation_id: UUID, wanted: ReplyIn, response: Response, work: Work) -> MessageOut:
     """Queue a message to the customer. With an Idempotency-Key, repeating the request sends nothing twice."""
     org = work.who.org
@@ -78,6 +79,7 @@ async def reply(conversation_id: UUID, wanted: ReplyIn, response: Response, work
         conversation = await conversations.read(tx, org, conversation_id)
     if conversation is None:
         raise NotFoundError(NO_CONVERSATION)
+    check_mine(work.who, "messages:send", conversation.assignee_id)
     _check_length(conversation, wanted.text)
     message_id = _message_id(work, conversation_id, wanted.text)
     await bodies.write(work.app, [bodies.Body(org, message_id, wanted.text)])
@@ -93,7 +95,7 @@ async def reply(conversation_id: UUID, wanted: ReplyIn, response: Response, work
     return MessageOut.of(queued[0], {"text": wanted.text})
 
 
-@routes.get("/{message_id}", permission="conversations:read")
+@routes.get("/{message_id}", permission="conversations:read", reach="rows")
 async def read_message(message_id: UUID, app: CurrentApp, who: Who, response: Response) -> MessageOut:
     """One message; its ETag guards a change of it."""
     message = await _read(app, who, message_id)
@@ -102,7 +104,7 @@ async def read_message(message_id: UUID, app: CurrentApp, who: Who, response: Re
     return MessageOut.of(message, said.get(message.text_id or message_id))
 
 
-@routes.post("/{message_id}/resolution", permission="messages:send")
+@routes.post("/{message_id}/resolution", permission="messages:send", reach="rows")
 async def resolve_message(message_id: UUID, decision: ResolutionIn, work: Work) -> MessageOut:
     """Say what became of a message whose sending is not known, or have it sent once more.
 
@@ -112,6 +114,7 @@ async def resolve_message(message_id: UUID, decision: ResolutionIn, work: Work) 
     said = (await bodies.texts(work.app, work.who.org, [message_id])).get(message_id) or {}
     tx = await work.begin()
     conversation = (await conversations.lock(tx, [(work.who.org, found.conversation_id)]))[0]
+    check_mine(work.who, "messages:send", conversation.assignee_id)
     before = (await messages.lock(tx, [(work.who.org, message_id)]))[0]
     if decision.outcome == "send_again":
         after = await _send_again(tx, conversation, before, said.get("text"))
@@ -123,7 +126,8 @@ async def resolve_message(message_id: UUID, decision: ResolutionIn, work: Work) 
 async def _read(app: CurrentApp, who: Who, message_id: UUID) -> Message:
     async with app.db.transaction(who.orgs) as tx:
         message = await messages.read(tx, who.org, message_id)
-    if message is None:
+        seen = message and await conversations.read(tx, who.org, message.conversation_id)
+    if message is None or seen is None:
         raise NotFoundError("There is no such message.")
     return message
 

@@ -38,13 +38,13 @@ MENTIONED: Final = "conversation.mentioned"
 LONGEST_TOLD: Final = 500
 
 
-@notes.post("", permission="conversations:write", status_code=201)
+@notes.post("", permission="conversations:write", reach="rows", status_code=201)
 async def write_note(conversation_id: UUID, note: NoteIn, response: Response, work: Work) -> MessageOut:
     """Write a note where the customer does not see it; who is mentioned is told."""
     org, note_id = work.who.org, new_id()
     await bodies.write(work.app, [bodies.Body(org, note_id, note.text)])
     tx = await work.begin()
-    before = await locked(tx, org, conversation_id)
+    before = await locked(tx, work.who, conversation_id)
     mentioned = list(dict.fromkeys(note.mentions))
     await _check_members(tx, org, mentioned)
     after, message = place_note(before, note_id, work.who.actor, datetime.now(UTC))
@@ -60,7 +60,7 @@ async def write_note(conversation_id: UUID, note: NoteIn, response: Response, wo
     return MessageOut.of(message, {"text": note.text})
 
 
-@routes.patch("/{message_id}", permission="conversations:write")
+@routes.patch("/{message_id}", permission="conversations:write", reach="rows")
 async def edit_message(
     message_id: UUID, change: NoteEdit, request: Request, response: Response, work: Work
 ) -> MessageOut:
@@ -82,7 +82,7 @@ async def edit_message(
     return MessageOut.of(after, {"text": change.text})
 
 
-@routes.delete("/{message_id}", permission="conversations:write", status_code=204)
+@routes.delete("/{message_id}", permission="conversations:write", reach="rows", status_code=204)
 async def delete_message(message_id: UUID, request: Request, work: Work) -> None:
     """Take back a note of one's own: its place stays, its text goes. Owners and administrators may, too."""
     tx = await work.begin()
@@ -103,7 +103,7 @@ async def _own_note(
     found = await messages.read(tx, who.org, message_id)
     if found is None:
         raise NotFoundError("There is no such message.")
-    conversation = await locked(tx, who.org, found.conversation_id)
+    conversation = await locked(tx, who, found.conversation_id)
     message = (await messages.lock(tx, [(who.org, message_id)]))[0]
     check_if_match(request, message.sequence)
     if message.direction != "note":

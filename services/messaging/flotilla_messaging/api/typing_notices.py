@@ -4,6 +4,7 @@ from uuid import UUID
 
 from flotilla.events.transient import ConversationTyping
 from flotilla.http import CurrentApp, NotFoundError, Routes, Who
+from flotilla.security.reach import check_mine
 
 from flotilla_messaging.events import AUDIENCE
 from flotilla_messaging.store import conversations
@@ -11,7 +12,7 @@ from flotilla_messaging.store import conversations
 routes = Routes("/v1/conversations", tag="conversations")
 
 
-@routes.post("/{conversation_id}/typing", permission="messages:send", status_code=204)
+@routes.post("/{conversation_id}/typing", permission="messages:send", reach="rows", status_code=204)
 async def say_typing(conversation_id: UUID, app: CurrentApp, who: Who) -> None:
     """Tell colleagues, and the customer where the channel can show it, that one is writing.
 
@@ -21,6 +22,7 @@ async def say_typing(conversation_id: UUID, app: CurrentApp, who: Who) -> None:
         row = await tx.fetchrow(conversations.READ, who.org, conversation_id)
     if row is None:
         raise NotFoundError("There is no such conversation.")
+    check_mine(who, "messages:send", row["assignee_id"])
     typing = ConversationTyping(
         conversation_id=conversation_id,
         account_id=row["account_id"],

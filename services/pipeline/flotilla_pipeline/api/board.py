@@ -57,7 +57,7 @@ class Forecast(Shown):
     weighted: list[MoneyValue]
 
 
-@board.get("/{pipeline_id}/board", permission="deals:read")
+@board.get("/{pipeline_id}/board", permission="deals:read", reach="rows")
 async def read_board(
     pipeline_id: UUID, tx: Tx, who: Who, limit: Annotated[int, Query(ge=1, le=100)] = 25
 ) -> Board:
@@ -92,7 +92,7 @@ async def read_board(
     return Board(pipeline_id=pipeline.id, name=pipeline.name, columns=columns)
 
 
-@board.get("/{pipeline_id}/stages/{stage_id}/deals", permission="deals:read")
+@board.get("/{pipeline_id}/stages/{stage_id}/deals", permission="deals:read", reach="rows")
 async def read_column(pipeline_id: UUID, stage_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[DealOut]:
     """The deals of one stage in the board's order."""
     there(await pipelines.read_pipeline(tx, who.org, pipeline_id))
@@ -104,7 +104,7 @@ async def read_column(pipeline_id: UUID, stage_id: UUID, tx: Tx, who: Who, query
     return page(shown, query.limit, key=lambda deal: (deal.rank, deal.id))
 
 
-@board.get("/{pipeline_id}/forecast", permission="deals:read")
+@board.get("/{pipeline_id}/forecast", permission="deals:read", reach="rows")
 async def read_forecast(
     pipeline_id: UUID, tx: Tx, who: Who, owner_id: UUID | None = None, closing_until: date | None = None
 ) -> Forecast:

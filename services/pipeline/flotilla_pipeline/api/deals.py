@@ -21,6 +21,7 @@ from flotilla.http import (
 )
 from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
+from flotilla.security.reach import check_mine, owner_of_new
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime
 
@@ -119,7 +120,7 @@ class MoveOut(Shown):
     moved_at: AwareDatetime
 
 
-@deals.get("", permission="deals:read")
+@deals.get("", permission="deals:read", reach="rows")
 async def list_deals(
     tx: Tx,
     who: Who,
@@ -145,11 +146,12 @@ async def list_deals(
     return page([DealOut.model_validate(deal) for deal in found], query.limit, key=lambda deal: (deal.id,))
 
 
-@deals.post("", permission="deals:write", status_code=201)
+@deals.post("", permission="deals:write", reach="rows", status_code=201)
 async def create_deal(body: DealIn, work: Work, response: Response) -> DealOut:
     """Make a deal, topmost in its stage."""
     tx, who = await work.begin(), work.who
     given = body.model_dump(exclude={"stage_id", "value"})
+    given["owner_id"] = owner_of_new(who, "deals:write", body.owner_id)
     await check_known(tx, who.org, given)
     stage = await _first_stage(tx, who.org, body.stage_id)
     now = datetime.now(UTC)
@@ -177,7 +179,7 @@ async def create_deal(body: DealIn, work: Work, response: Response) -> DealOut:
     return DealOut.model_validate(opened[0])
 
 
-@deals.get("/{deal_id}", permission="deals:read")
+@deals.get("/{deal_id}", permission="deals:read", reach="rows")
 async def read_deal(deal_id: UUID, tx: Tx, who: Who, response: Response) -> DealOut:
     """One deal."""
     deal = _there(await store.read_deal(tx, who.org, deal_id))
@@ -185,12 +187,13 @@ async def read_deal(deal_id: UUID, tx: Tx, who: Who, response: Response) -> Deal
     return DealOut.model_validate(deal)
 
 
-@deals.patch("/{deal_id}", permission="deals:write")
+@deals.patch("/{deal_id}", permission="deals:write", reach="rows")
 async def change_deal(
     deal_id: UUID, body: DealPatch, tx: Tx, who: Who, request: Request, response: Response
 ) -> DealOut:
     """Change some fields of an open deal; with If-Match, only the state that was read."""
     deal = _there(await store.read_deal(tx, who.org, deal_id, lock=True))
+    check_mine(who, "deals:write", deal.owner_id)
     check_if_match(request, deal.sequence)
     if not deal.open:
         raise ConflictError(f"The deal is {deal.state}.")
@@ -208,11 +211,12 @@ async def change_deal(
     return DealOut.model_validate(deal)
 
 
-@deals.post("/{deal_id}/move", permission="deals:write")
+@deals.post("/{deal_id}/move", permission="deals:write", reach="rows")
 async def move_deal(deal_id: UUID, body: MoveIn, work: Work, request: Request, response: Response) -> DealOut:
     """Move an open deal on the board; into a won stage, and the saga of its invoice and delivery begins."""
     tx, org = await work.begin(), work.who.org
     deal = _there(await store.read_deal(tx, org, deal_id, lock=True))
+    check_mine(work.who, "deals:write", deal.owner_id)
     check_if_match(request, deal.sequence)
     try:
         if body.stage_id == deal.stage_id:
@@ -231,7 +235,7 @@ async def move_deal(deal_id: UUID, body: MoveIn, work: Work, request: Request, r
     return DealOut.model_validate(deal)
 
 
-@deals.get("/{deal_id}/moves", permission="deals:read")
+@deals.get("/{deal_id}/moves", permission="deals:read", reach="rows")
 async def list_moves(deal_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[MoveOut]:
     """Its way so far, the latest move first."""
     _there(await store.read_deal(tx, who.org, deal_id))
@@ -248,7 +252,7 @@ class HoldOut(Shown):
     held_at: AwareDatetime
 
 
-@deals.get("/{deal_id}/holds", permission="deals:read")
+@deals.get("/{deal_id}/holds", permission="deals:read", reach="rows")
 async def list_holds(deal_id: UUID, tx: Tx, who: Who) -> Page[HoldOut]:
     """What keeps it from being won, the oldest first; a hundred at most."""
     _there(await store.read_deal(tx, who.org, deal_id))

@@ -41,6 +41,10 @@ class About(msgspec.Struct, frozen=True):
     contact_id: UUID | None = None
     session_id: UUID | None = None
     user_id: UUID | None = None
+    owner_id: UUID | None = None
+    assignee_id: UUID | None = None
+    host_id: UUID | None = None
+    author_id: UUID | None = None
     role: str | None = None
     state: str | None = None
 
