@@ -31,7 +31,7 @@ from flotilla_gateway.trust.api_keys import ApiKeys
 from flotilla_gateway.trust.entitlements import API, Entitlements
 from flotilla_gateway.trust.keys import KeySet
 from flotilla_gateway.trust.sessions import Sessions
-from flotilla_gateway.trust.standing import API_KEYS, ENTITLEMENTS, ROLES, Standing, StandingFeed
+from flotilla_gateway.trust.standing import API_KEYS, ENTITLEMENTS, ROLES, TEAMS, Standing, StandingFeed
 from flotilla_gateway.trust.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -161,6 +161,7 @@ async def resources(app: "App") -> AsyncIterator[Gateway]:
             {
                 API_KEYS: partial(_read_keys, gateway.api_keys),
                 ROLES: standing.read_roles,
+                TEAMS: standing.read_teams,
                 ENTITLEMENTS: partial(_read_entitlements, gateway.entitlements),
             },
         )

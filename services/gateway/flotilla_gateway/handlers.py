@@ -1,7 +1,7 @@
 """Events in: keys, ended sessions, states of organizations and people, plans. All on the lane `security`."""
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
@@ -19,6 +19,9 @@ from flotilla.events.auth import (
     RoleUpdated,
     SessionEnded,
     SigningKeyRotated,
+    TeamMember,
+    TeamMemberAdded,
+    TeamMemberRemoved,
     User,
     UserDeactivated,
     UserUpdated,
@@ -40,6 +43,7 @@ from flotilla_gateway.trust.standing import (
     REMEMBERED,
     ROLES,
     SESSIONS,
+    TEAMS,
 )
 
 if TYPE_CHECKING:
@@ -104,6 +108,27 @@ async def keep_roles(tx: Transaction, batch: Sequence[Received[RoleUpdated]]) ->
     ]
     await store.keep_roles(tx, roles)
     await tx.notify(CHANNEL, _topic(ROLES, {event.data.role_id for event in batch}))
+
+
+@projection(
+    TeamMemberAdded, TeamMemberRemoved, lane=SECURITY.name, tables=("team_members",), stamps=("left_at",)
+)
+async def keep_team_members(tx: Transaction, batch: Sequence[Received[TeamMember]]) -> None:
+    """Who is in a team with whom."""
+    now = datetime.now(UTC)
+    members = [
+        (
+            event.org,
+            event.data.membership_id,
+            event.sequence,
+            event.data.team_id,
+            event.data.user_id,
+            now if isinstance(event.data, TeamMemberRemoved) else None,
+        )
+        for event in batch
+    ]
+    await store.keep_team_members(tx, members)
+    await tx.notify(CHANNEL, _topic(TEAMS, {event.org for event in batch}))
 
 
 @projection(ApiKeyCreated, ApiKeyRevoked, lane=SECURITY.name, tables=("api_keys",))

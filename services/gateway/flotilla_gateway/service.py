@@ -61,6 +61,7 @@ service = Service(
         handlers.keep_organization_states,
         handlers.keep_memberships,
         handlers.keep_roles,
+        handlers.keep_team_members,
         handlers.keep_ended_sessions,
         handlers.keep_api_keys,
         handlers.tell_revoked_keys,

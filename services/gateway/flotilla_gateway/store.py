@@ -46,6 +46,17 @@ WHERE kept.sequence < excluded.sequence"""
 READ_ROLES: Final = """
 SELECT organization_id, role_id, grants FROM roles WHERE $1::uuid[] IS NULL OR role_id = ANY($1)"""
 
+KEEP_TEAM_MEMBERS: Final = """
+INSERT INTO team_members AS kept (organization_id, membership_id, sequence, team_id, user_id, left_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[], $5::uuid[], $6::timestamptz[])
+ON CONFLICT (organization_id, membership_id) DO UPDATE
+SET sequence = excluded.sequence, team_id = excluded.team_id, user_id = excluded.user_id, left_at = excluded.left_at
+WHERE kept.sequence < excluded.sequence"""
+
+READ_TEAM_MEMBERS: Final = """
+SELECT organization_id, team_id, user_id FROM team_members
+WHERE left_at IS NULL AND ($1::uuid[] IS NULL OR organization_id = ANY($1))"""
+
 # A revocation stays whatever comes late; the word of its making may come after it.
 KEEP_API_KEYS: Final = """
 INSERT INTO api_keys AS kept
@@ -134,6 +145,22 @@ async def read_roles(db: Database, ids: Sequence[UUID] | None = None) -> list[Ow
         )
         for row in rows
     ]
+
+
+async def keep_team_members(
+    tx: Transaction, members: Sequence[tuple[UUID, UUID, int, UUID, UUID, datetime | None]]
+) -> None:
+    """Newer memberships of teams: organization, membership, sequence, team, person, when they left."""
+    await tx.execute(KEEP_TEAM_MEMBERS, *_columns(members))
+
+
+async def read_teams(db: Database, orgs: Sequence[UUID] | None = None) -> dict[UUID, dict[UUID, set[UUID]]]:
+    """Organization to team to who is in it; of these organizations, or all."""
+    found: dict[UUID, dict[UUID, set[UUID]]] = {}
+    for row in await db.fetch(READ_TEAM_MEMBERS, None if orgs is None else list(orgs)):
+        teams = found.setdefault(row["organization_id"], {})
+        teams.setdefault(row["team_id"], set()).add(row["user_id"])
+    return found
 
 
 async def keep_api_keys(tx: Transaction, keys: Sequence[tuple[Any, ...]]) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
+from flotilla.security.principal import MOST_COLLEAGUES
 from flotilla.store.postgres import Database
 
 from flotilla_gateway import store
@@ -29,6 +30,7 @@ EVERYTHING: Final = (KEYS, ORGANIZATIONS, SESSIONS, MEMBERSHIPS)
 API_KEYS: Final = "api_keys"
 ENTITLEMENTS: Final = "entitlements"
 ROLES: Final = "roles"
+TEAMS: Final = "teams"
 """Told with the ids that changed, `api_keys:<id>,<id>`: there are too many to read them all each time."""
 
 TOKEN_LIFETIME: Final = timedelta(minutes=15)
@@ -52,6 +54,7 @@ class Standing:
         self._suspended: set[UUID] = set()
         self._changed: dict[tuple[UUID, UUID], Membership] = {}
         self._roles: dict[tuple[UUID, UUID], dict[str, str]] = {}
+        self._teams: dict[UUID, dict[UUID, set[UUID]]] = {}
 
     def has_ended(self, session: UUID) -> bool:
         """The session was signed out or revoked."""
@@ -68,6 +71,21 @@ class Standing:
     def grants(self, org: UUID, role: UUID) -> dict[str, str]:
         """What an organization's own role may, and for what; nothing where it is not known."""
         return self._roles.get((org, role), {})
+
+    def colleagues(self, org: UUID, user: UUID) -> tuple[UUID, ...]:
+        """Who else is in a team of theirs, in the order of ids; as many as a principal holds."""
+        found: set[UUID] = set()
+        for members in self._teams.get(org, {}).values():
+            if user in members:
+                found |= members
+        return tuple(sorted(found - {user})[:MOST_COLLEAGUES])
+
+    async def read_teams(self, db: Database, ids: Sequence[UUID] | None) -> None:
+        """Read the teams of these organizations again, or of all."""
+        found = await store.read_teams(db, ids)
+        kept = {} if ids is None else {org: teams for org, teams in self._teams.items() if org not in ids}
+        self._teams = kept | found
+        self.epoch += 1
 
     async def read_roles(self, db: Database, ids: Sequence[UUID] | None) -> None:
         """Read these roles again, or all."""

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 from flotilla.problems import UnauthorizedError
+from flotilla.security.permissions import TEAM
 from flotilla.security.principal import LIFETIME_SECONDS, Principal, PrincipalSigner
 from joserfc import jws
 from joserfc.errors import JoseError, SecurityWarning
@@ -161,12 +162,15 @@ class Tokens:
         claims = session.claims
         member = self._standing.membership(claims.org, claims.sub)
         role, role_id = (claims.role, claims.rid) if member is None else (member.role, member.role_id)
+        grants = None if role_id is None else self._standing.grants(claims.org, role_id)
+        in_teams = grants is not None and TEAM in grants.values()
         principal = Principal(
             org=claims.org,
             user_id=claims.sub,
             session_id=claims.sid,
             role=role,
-            grants=None if role_id is None else self._standing.grants(claims.org, role_id),
+            grants=grants,
+            colleagues=self._standing.colleagues(claims.org, claims.sub) if in_teams else (),
             authenticated_at=claims.auth_time,
             factors=2 if claims.acr == "aal2" else 1,
             scopes=None if claims.scope is None else tuple(claims.scope.split()),
