@@ -26,7 +26,7 @@ from flotilla.cli.screen import console, explained, failed
 from flotilla.fleet import Fleet
 from flotilla.instance import Instance
 from flotilla.secrets import MasterKey
-from flotilla.security.sealed_columns import counted, reseal
+from flotilla.security.sealed_columns import SealedColumn, counted, reseal
 from flotilla.security.sealing import LONGEST_ID, Keyring
 from flotilla.service import present
 from flotilla.store.files import Files
@@ -137,7 +137,7 @@ def _key(instance: Instance, key_id: str) -> MasterKey:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _sealing_since(instance: Instance) -> str:
@@ -156,9 +156,8 @@ async def _counted(instance: Instance) -> Counter[str]:
     """How much there is under each key, by its id: values of columns, and files."""
     under: Counter[str] = Counter()
     async with _connection(instance) as connection:
-        for service in present():
-            for column in service.sealed:
-                under.update(await counted(connection, service.name, column))
+        for service, column in await _columns(connection):
+            under.update(await counted(connection, service, column))
     files = _files(instance)
     async for path in files.all():
         under.update(await files.keys_of(path))
@@ -169,17 +168,27 @@ async def _reseal(instance: Instance) -> int:
     """How many could not be opened."""
     keyring, shut = Keyring(instance.secrets.keyring), 0
     async with _connection(instance) as connection:
-        for service in present():
-            for column in service.sealed:
-                sealed = 0
-                async for batch in reseal(connection, service.name, column, keyring):
-                    sealed, shut = sealed + batch.sealed, shut + batch.shut
-                    console.print(f"  {service.name}.{column.name}: {sealed:,} sealed anew")
+        for service, column in await _columns(connection):
+            sealed = 0
+            async for batch in reseal(connection, service, column, keyring):
+                sealed, shut = sealed + batch.sealed, shut + batch.shut
+                console.print(f"  {service}.{column.name}: {sealed:,} sealed anew")
     files, sealed = _files(instance), 0
     async for path in files.all():
         sealed += await files.reseal(path)
     console.print(f"  files: {sealed:,} sealed anew")
     return shut
+
+
+async def _columns(connection: asyncpg.Connection) -> list[tuple[str, SealedColumn]]:
+    """Of the services that were ever migrated here: others have nothing."""
+    schemas = {row["nspname"] for row in await connection.fetch("SELECT nspname FROM pg_namespace")}
+    return [
+        (service.name, column)
+        for service in present()
+        if service.name in schemas
+        for column in service.sealed
+    ]
 
 
 def _files(instance: Instance) -> Files:
