@@ -100,6 +100,18 @@ async def test_a_contact_that_is_there_can_be_left_as_it_is(crm: Harness, org: U
     assert (await client.get(f"/v1/contacts/{contact['id']}")).json()["name"] is None
 
 
+async def test_a_part_can_be_repeated_with_its_key(crm: Harness, org: UUID) -> None:
+    client = crm.client(org)
+    path = (await client.post("/v1/imports", {"name": "x"})).headers["Location"]
+    key = {"Idempotency-Key": "part-1"}
+    first = await client.put(f"{path}/parts?number=1", body=b"name\nBo\n", headers=key)
+    again = await client.put(f"{path}/parts?number=1", body=b"name\nBo\n", headers=key)
+    assert (first.status, again.status, again.body) == (200, 200, first.body)
+    assert again.headers["idempotent-replayed"] == "true"
+    other = await client.put(f"{path}/parts?number=1", body=b"name\nAnn\n", headers=key)
+    assert other.status == 422
+
+
 async def test_a_row_that_two_contacts_fit_is_said(crm: Harness, org: UUID) -> None:
     for name in ("A", "B"):
         await crm.client(org).post("/v1/contacts", {"name": name, "email": "family@example.com"})

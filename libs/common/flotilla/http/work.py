@@ -49,10 +49,13 @@ class RequestWork:
         """The caller's key: what ids of things made outside before `begin` are derived from."""
         return self._key
 
-    async def begin(self) -> Transaction:
-        """Open the transaction, once; with an Idempotency-Key seen before, end with its answer."""
+    async def begin(self, read: bytes | None = None) -> Transaction:
+        """Open the transaction, once; with an Idempotency-Key seen before, end with its answer.
+
+        `read` is the body where the route has read it as it came: nobody can read it a second time.
+        """
         if self._tx is None:
-            body = await self._request.body() if self._key else b""
+            body = b"" if not self._key else await self._request.body() if read is None else read
             self._tx = await self._stack.enter_async_context(
                 self.app.db.transaction(self.who.orgs, cause=self.cause)
             )

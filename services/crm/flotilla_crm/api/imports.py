@@ -145,7 +145,7 @@ async def upload_import_part(
     A part that is sent again takes the place of the earlier one.
     """
     body = await _received(request)
-    tx = await work.begin()
+    tx = await work.begin(body)
     found = await _there(tx, work.who.org, import_id, lock=True)
     _check_idle(found)
     if not body:
