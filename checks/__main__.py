@@ -22,6 +22,7 @@ from checks import (
     projections,
     routes,
     sql,
+    tenancy,
     transactions,
 )
 from checks.project import Finding, NotImportableError, Project
@@ -31,6 +32,7 @@ CHECKS: dict[str, ModuleType] = {
     "dependencies": dependencies,
     "transactions": transactions,
     "sql": sql,
+    "tenancy": tenancy,
     "calls": calls,
     "anatomy": anatomy,
     "contents": contents,

@@ -5,14 +5,14 @@ from textwrap import indent
 
 import pytest
 
-from checks import anatomy, calls, dependencies, documents, imports, sql, transactions
+from checks import anatomy, calls, dependencies, documents, imports, sql, tenancy, transactions
 from checks.tests.conftest import Tree
 
 Findings = Callable[[object], list[str]]
 
 
 def test_a_service_that_keeps_every_rule(tree: Tree, findings: Findings) -> None:
-    for check in (anatomy, calls, dependencies, imports, sql, transactions):
+    for check in (anatomy, calls, dependencies, imports, sql, tenancy, transactions):
         assert findings(check.check) == []
 
 
@@ -148,6 +148,27 @@ def test_sql_outside_the_store(tree: Tree, findings: Findings) -> None:
     assert findings(sql.check) == []
     tree.package("api.py", code)
     assert findings(sql.check) == ["flotilla_kyb/api.py:2: SQL outside the store; give it a name in store.py"]
+
+
+def test_a_statement_that_leaves_it_to_the_policy_whose_rows_it_means(tree: Tree, findings: Findings) -> None:
+    tree.write("services/kyb/migrations/0001_companies.sql", "SELECT protect_tenant_table('companies');\n")
+    said = (
+        'ONE = "SELECT name FROM companies WHERE organization_id = $1 AND id = $2"\n'
+        'MANY = "SELECT c.name FROM unnest($1::uuid[]) AS t (org) JOIN companies c ON c.organization_id = t.org"\n'
+        'LIST = f"SELECT name FROM companies WHERE {where} ORDER BY name"\n'
+        'OTHER = "SELECT name FROM countries WHERE code = $1"\n'
+    )
+    tree.package("store.py", said)
+    assert findings(tenancy.check) == []
+    tree.package(
+        "silent.py",
+        'ALL = "SELECT name FROM companies WHERE id = $1"\n'
+        'JOINED = "UPDATE companies c SET name = t.name FROM unnest($1::uuid[]) AS t (org) WHERE c.id = t.id"\n',
+    )
+    assert findings(tenancy.check) == [
+        f"flotilla_kyb/silent.py:{line}: whose companies it means is left to the policy; say its organization_id"
+        for line in (1, 2)
+    ]
 
 
 def test_what_is_left_for_later(tree: Tree, findings: Findings) -> None:
