@@ -1,6 +1,7 @@
 """One running process of a service: its settings, its stores, its way to the bus."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -24,21 +25,22 @@ if TYPE_CHECKING:
 
 
 class Wake:
-    """One signal, many listeners, each with an event of its own to clear."""
+    """A signal with many listeners: each has an event of its own to clear, and a kind that it listens for."""
 
     def __init__(self) -> None:
-        self._listeners: list[asyncio.Event] = []
+        self._listeners: list[tuple[str, asyncio.Event]] = []
 
-    def subscribe(self) -> asyncio.Event:
-        """An event that is set at each `set`."""
+    def subscribe(self, kind: str) -> asyncio.Event:
+        """An event that is set at each `set` of this kind."""
         event = asyncio.Event()
-        self._listeners.append(event)
+        self._listeners.append((kind, event))
         return event
 
-    def set(self) -> None:
-        """Wake every listener."""
-        for event in self._listeners:
-            event.set()
+    def set(self, kinds: Collection[str] | None = None) -> None:
+        """Wake who listens for one of these; everybody, where none are named."""
+        for kind, event in self._listeners:
+            if kinds is None or kind in kinds:
+                event.set()
 
 
 @dataclass
@@ -64,7 +66,7 @@ class App:
     known: Known = field(default_factory=Known)
     """Feature flags, and who is forgotten."""
     jobs_wake: Wake = field(default_factory=Wake)
-    """Set after a commit that wrote jobs or timers."""
+    """Set, by kind, where jobs and timers are due: after a commit that wrote them, or because their time has come."""
     lanes: "list[LaneConsumer]" = field(default_factory=list)
     """The consumers of this process."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -9,6 +9,7 @@ import structlog
 from redis.asyncio import Redis
 
 from flotilla.app import App
+from flotilla.bus import jobs
 from flotilla.bus.consumer import LaneConsumer
 from flotilla.bus.jobs import JobLoop, TimerLoop
 from flotilla.bus.relay import Relay
@@ -94,6 +95,8 @@ async def working(app: App) -> AsyncIterator[App]:
         *(_task(app, f"timers {kind.kind}", TimerLoop(app, kind).run) for kind in app.service.timers),
         *(_task(app, worker.name, _worker(app, worker)) for worker in workers),
     ]
+    if app.service.jobs or app.service.timers:
+        loops.append(_task(app, "jobs due", lambda: jobs.watch(app)))
     try:
         yield app
     finally:

@@ -47,6 +47,11 @@ RELEASE: Final = """
 UPDATE jobs SET leased_until = NULL, lease_token = NULL, due_at = now() + $3, attempts = attempts - $4, error = $5
 WHERE id = $1 AND lease_token = $2"""
 
+DUE_KINDS: Final = """
+SELECT kind FROM unnest($1::text[]) AS wanted (kind) WHERE EXISTS (
+    SELECT FROM jobs WHERE jobs.kind = wanted.kind AND jobs.due_at <= now()
+                       AND (jobs.leased_until IS NULL OR jobs.leased_until < now()))"""
+
 DUE_TIMERS: Final = """
 SELECT id, organization_id FROM jobs WHERE kind = $1 AND due_at <= now() ORDER BY due_at LIMIT $2"""
 TAKE_TIMERS: Final = """
@@ -75,7 +80,7 @@ class JobLoop:
     def __init__(self, app: App, kind: JobKind) -> None:
         self._app = app
         self._kind = kind
-        self._wake = app.jobs_wake.subscribe()
+        self._wake = app.jobs_wake.subscribe(kind.kind)
         self._running: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -88,7 +93,7 @@ class JobLoop:
                 self._running.add(task)
                 task.add_done_callback(self._ended)
             if not jobs:
-                await wait_for_work(self._app, self._wake)
+                await wait_for_work(self._wake)
         try:
             if self._running:
                 await asyncio.wait(self._running)
@@ -202,7 +207,7 @@ class TimerLoop:
     def __init__(self, app: App, kind: TimerKind) -> None:
         self._app = app
         self._kind = kind
-        self._wake = app.jobs_wake.subscribe()
+        self._wake = app.jobs_wake.subscribe(kind.kind)
 
     async def run(self) -> None:
         """Fire what is due, until the process is told to stop."""
@@ -213,7 +218,7 @@ class TimerLoop:
                 log.warning("timers.paused", kind=self._kind.kind, error=repr(error))
                 fired = 0
             if fired < TIMER_BATCH:
-                await wait_for_work(self._app, self._wake)
+                await wait_for_work(self._wake)
 
     async def turn(self) -> int:
         """Fire what is due now, at most `TIMER_BATCH`: how many were."""
@@ -251,14 +256,32 @@ class TimerLoop:
             await self._app.db.execute(DELAY_TIMER, row["id"], error_words(error))
 
 
-async def wait_for_work(app: App, wake: asyncio.Event) -> None:
-    """Until a commit wrote jobs, the poll is due, or the process stops."""
-    try:
-        async with asyncio.timeout(POLL_SECONDS):
-            await wake.wait()
-    except TimeoutError:
-        pass
+async def wait_for_work(wake: asyncio.Event) -> None:
+    """Until there is some of this kind, or the process stops."""
+    await wake.wait()
     wake.clear()
+
+
+async def watch(app: App) -> None:
+    """Wake the loops of what has come due, by whichever process it was written, until the process stops.
+
+    One question a second for all kinds: a loop that asked for itself would be one of twenty.
+    """
+    service = app.service
+    kinds = [*(job.kind for job in service.jobs), *(timer.kind for timer in service.timers)]
+    try:
+        while not app.stopping.is_set():
+            try:
+                app.jobs_wake.set({row["kind"] for row in await app.db.fetch(DUE_KINDS, kinds)})
+            except INFRASTRUCTURE_ERRORS as error:
+                log.warning("jobs.unwatched", error=repr(error))
+            try:
+                async with asyncio.timeout(POLL_SECONDS):
+                    await app.stopping.wait()
+            except TimeoutError:
+                pass
+    finally:
+        app.jobs_wake.set()
 
 
 def _job(row: Row, payload: type[msgspec.Struct]) -> Job:

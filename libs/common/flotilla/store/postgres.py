@@ -12,7 +12,7 @@ in transaction mode may stand between.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
@@ -200,10 +200,16 @@ class Transaction:
     def _committed(self) -> None:
         if self.emitted:
             self.app.relay.hand_over(self.emitted)
-        if self._jobs or self._timers:
-            self.app.jobs_wake.set()
+        if due := self._due():
+            self.app.jobs_wake.set(due)
         for call in self._after:
             call()
+
+    def _due(self) -> set[str]:
+        """The kinds of what was written and is to be done now; what is for later is found when its time comes."""
+        now = datetime.now(UTC)
+        rows = (*self._jobs.items(), *self._timers.items())
+        return {kind for (kind, _), (*_, due_at) in rows if due_at is None or due_at <= now}
 
     def _resolve(self, cause: Received[Any] | Cause | None) -> Cause:
         found = cause.cause if isinstance(cause, Received) else cause or self._cause
