@@ -6,6 +6,7 @@ from flotilla.bus.declare import Lane
 from flotilla.events.analytics import (
     ArchiveReadFailed,
     ArchiveReadFinished,
+    AuditExported,
     GoalReached,
     MetricRecorded,
     QualityReviewed,
@@ -22,6 +23,7 @@ from flotilla.service import Service
 from flotilla_analytics import handlers
 from flotilla_analytics.api import (
     archive,
+    audit,
     custom_metrics,
     goals,
     journeys,
@@ -54,6 +56,7 @@ service = Service(
     resources=open_resources,
     routes=(
         archive.routes,
+        audit.routes,
         journeys.routes,
         metrics.routes,
         sales.routes,
@@ -84,6 +87,7 @@ service = Service(
     emits=(
         ArchiveReadFailed,
         ArchiveReadFinished,
+        AuditExported,
         ReplayFailed,
         ReplayRequested,
         MetricRecorded,

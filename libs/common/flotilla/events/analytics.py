@@ -238,3 +238,14 @@ class QualityReviewed(Event, frozen=True, kw_only=True):
     scores: list[CriterionScore]
     comment: Personal
     reviewed_at: Moment
+
+
+@_event("audit.exported.v1", subject="export_id")
+class AuditExported(Event, frozen=True, kw_only=True):
+    """Somebody took the audit log out, or began to."""
+
+    export_id: UUID
+    format: str
+    """`ndjson` or `csv`."""
+    filter: dict[str, str]
+    """What was asked for: `actor`, `action`, `subject`, …; empty: all of it."""

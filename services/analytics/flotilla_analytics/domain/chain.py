@@ -44,8 +44,12 @@ class Block:
 
 def seal(previous_hash: bytes, position_from: int, entries: Sequence[Entry]) -> Block:
     """The block of these entries, the first at `position_from`."""
-    position_to = position_from + len(entries) - 1
-    digests = [entry.digest() for entry in entries]
+    return seal_digests(previous_hash, position_from, [entry.digest() for entry in entries])
+
+
+def seal_digests(previous_hash: bytes, position_from: int, digests: Sequence[bytes]) -> Block:
+    """The same of entries of which only the digests are known."""
+    position_to = position_from + len(digests) - 1
     content = content_of(digests)
     hashed = hashlib.sha256(previous_hash)
     hashed.update(position_from.to_bytes(8, "big") + position_to.to_bytes(8, "big") + content)

@@ -38,7 +38,7 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[byte
     buffer.write("\ufeff")
     writer.writerow(columns)
     for row in rows:
-        writer.writerow([_harmless(cell) for cell in row])
+        writer.writerow([harmless(cell) for cell in row])
         if buffer.tell() > PIECE:
             yield buffer.getvalue().encode()
             buffer.seek(0)
@@ -93,6 +93,6 @@ def _write(sheet: Any, row: int, column: int, cell: Any) -> None:
         sheet.write(row, column, cell)
 
 
-def _harmless(cell: Any) -> Any:
+def harmless(cell: Any) -> Any:
     """Text that a spreadsheet would run is shown instead; numbers stay as they are."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
