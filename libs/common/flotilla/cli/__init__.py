@@ -8,6 +8,7 @@ from flotilla.cli import (
     contracts,
     flags,
     fleet,
+    keys,
     logs,
     orgs,
     parked,
@@ -28,12 +29,14 @@ app = typer.Typer(
 app.command()(fleet.up)
 app.command()(fleet.down)
 app.command()(fleet.status)
+app.command()(fleet.certify)
 app.command()(logs.logs)
 app.command()(schema.migrate)
 app.command()(seed.seed)
 app.add_typer(archive.app, name="archive")
 app.add_typer(audit.app, name="audit")
 app.add_typer(flags.app, name="flags")
+app.add_typer(keys.app, name="keys")
 app.add_typer(parked.app, name="parked")
 app.add_typer(people.app, name="people")
 app.add_typer(replay.app, name="replay")
