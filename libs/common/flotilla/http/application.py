@@ -15,6 +15,8 @@ from flotilla.bus.connection import connect
 from flotilla.http import errors
 from flotilla.http.features import feature_routes
 from flotilla.http.parked import parked_routes
+from flotilla.http.plain import Plain
+from flotilla.http.routes import Routes
 from flotilla.http.sagas import saga_routes
 from flotilla.service import Service
 from flotilla.telemetry.traces import span
@@ -42,7 +44,8 @@ def serve(app: App) -> ASGIApp:
     """The application of a running process."""
     application = build(app.service)
     application.state.app = app
-    traced = _Traced(application)
+    plain = [each for routes in app.service.routes if isinstance(routes, Routes) for each in routes.plain]
+    traced = _Traced(Plain(application, plain) if plain else application)
     wrapped: ASGIApp = app.service.asgi(app, traced) if app.service.asgi else traced
     return wrapped
 

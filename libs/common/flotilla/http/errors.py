@@ -27,14 +27,15 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
 
 
-def _respond(request: Request, problem: Problem) -> Response:
+def respond(request: Request, problem: Problem) -> Response:
+    """A problem as the answer."""
     status, headers, body = render(problem, request.headers.get("x-request-id", ""))
     return Response(body, status, headers)
 
 
 async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
-    return _respond(request, error)
+    return respond(request, error)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -44,12 +45,12 @@ async def _invalid(request: Request, error: Exception) -> Response:
     for found in error.errors():
         where, *path = found["loc"]
         if found["type"] == "json_invalid":
-            return _respond(request, BadRequestError("The body is not valid JSON."))
+            return respond(request, BadRequestError("The body is not valid JSON."))
         if where == "body":
             errors.append({"pointer": _pointer(path), "detail": found["msg"]})
         else:
             errors.append({"parameter": ".".join(map(str, path)), "detail": found["msg"]})
-    return _respond(request, UnprocessableError("Correct the values named in `errors`.", errors=errors))
+    return respond(request, UnprocessableError("Correct the values named in `errors`.", errors=errors))
 
 
 def _pointer(path: Iterable[object]) -> str:
@@ -59,7 +60,7 @@ def _pointer(path: Iterable[object]) -> str:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _respond(request, _problem_of(error.status_code)(str(error.detail), headers=error.headers))
+    return respond(request, _problem_of(error.status_code)(str(error.detail), headers=error.headers))
 
 
 @functools.cache
@@ -76,12 +77,12 @@ def _problem_of(status: int) -> type[Problem]:
 def unexpected(request: Request, error: BaseException) -> Response:
     """The answer to an error of ours; what it was stands in the log under the request id."""
     if isinstance(error, UNSTORABLE):
-        return _respond(request, UnprocessableError("Texts cannot hold the character U+0000: remove it."))
+        return respond(request, UnprocessableError("Texts cannot hold the character U+0000: remove it."))
     route = getattr(request.scope.get("route"), "path", "")
     if isinstance(error, INFRASTRUCTURE_ERRORS):
         log.warning("request.store_away", method=request.method, route=route, error=type(error).__name__)
-        return _respond(
+        return respond(
             request, UnavailableError("A store is away; repeat the request.", headers={"Retry-After": "2"})
         )
     log.error("request.failed", method=request.method, route=route, exc_info=error)
-    return _respond(request, Problem("Try again; if it persists, tell the operator the request id."))
+    return respond(request, Problem("Try again; if it persists, tell the operator the request id."))

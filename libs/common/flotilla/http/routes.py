@@ -10,7 +10,8 @@ rate-limit class that the gateway applies: `session` (people), `sign_in`, `hook`
 what of the organization's plan a route takes (flotilla.features): the gateway answers 402 or 403 where that is
 used up or not to be had. Routes that read, end or undo take none. `recent` is for what is sensitive: only who
 proved a few minutes ago who they are may do it, else 401 `step-up-required` (POST /v1/step-up). `sent` declares the
-body of a route that reads it itself: media types, each with its schema (see bodies.raw_body).
+body of a route that reads it itself: media types, each with its schema (see bodies.raw_body). `plain` is for the few
+that are asked for hundreds of times a second (flotilla.http.plain).
 
 A permission about records with owners (`SCOPED`) may be held for less than all. A route says by `reach` what it is
 then: `rows`, the database shows and changes what is in reach (flotilla.security.reach); `free`, it shows nothing that
@@ -52,7 +53,10 @@ class Route(APIRoute):
 
     def get_route_handler(self) -> Handler:
         """The handler FastAPI calls."""
-        endpoint = super().get_route_handler()
+        return self.guarded(super().get_route_handler())
+
+    def guarded(self, endpoint: Handler) -> Handler:
+        """What every route is between, around this."""
         permission: str = (self.openapi_extra or {})["x-permission"]
         recent = bool((self.openapi_extra or {}).get("x-step-up"))
         for_all = (self.openapi_extra or {}).get("x-reach") == "all"
@@ -114,6 +118,8 @@ class Routes(APIRouter):
 
     def __init__(self, prefix: str, *, tag: str) -> None:
         super().__init__(prefix=prefix, tags=[tag], route_class=Route)
+        self.plain: list[Route] = []
+        """Those that are answered past FastAPI (`flotilla.http.plain`)."""
 
     def _declare(
         self, method: str, path: str, permission: str, limit: str, **options: Any
@@ -137,11 +143,16 @@ class Routes(APIRouter):
         if reach is not None and (reach not in REACHES or permission not in SCOPED):
             raise ValueError(f"{method} {self.prefix}{path}: {permission!r} has no reach {reach!r}")
 
+        plain = options.pop("plain", False)
+
         def declare(endpoint: F) -> F:
             # What answers nothing has no body; FastAPI would send the word "null".
             if endpoint.__annotations__.get("return", endpoint) is None:
                 options.setdefault("response_class", Response)
-            return self.api_route(path, methods=[method], openapi_extra=extra, **options)(endpoint)
+            declared = self.api_route(path, methods=[method], openapi_extra=extra, **options)(endpoint)
+            if plain:
+                self.plain += [route for route in self.routes[-1:] if isinstance(route, Route)]
+            return declared
 
         return declare
 

@@ -9,6 +9,7 @@ from fastapi import Request, Response
 from flotilla.events.crm import CompanyCreated
 from flotilla.http import (
     ConflictError,
+    CurrentApp,
     NotFoundError,
     Page,
     PageQuery,
@@ -62,6 +63,25 @@ async def open_prepared(wanted: Wanted, work: Work, who: Who, response: Response
 @shops.post("/open", permission="public", limit="open", status_code=201)
 async def knock(work: Work) -> dict[str, str]:
     return {"token": str(new_id()), "key": work.idempotency_key or ""}
+
+
+class Rung(BaseModel):
+    name: str
+    said: str
+
+
+@shops.post("/{name}/bell", permission="companies:write", plain=True)
+async def ring(name: str, request: Request, app: CurrentApp, work: Work) -> Rung:
+    """Past FastAPI."""
+    said = (await request.body()).decode()
+    if said == "nobody":
+        raise NotFoundError("Nobody is there.")
+    if said == "broken":
+        raise RuntimeError("a bug")
+    if said == "open":
+        tx = await work.begin()
+        await tx.execute("INSERT INTO companies VALUES ($1, $2, $3, 1)", work.who.org, new_id(), name)
+    return Rung(name=name, said=f"{app.service.name}: {said}")
 
 
 @shops.get("", permission="companies:read")

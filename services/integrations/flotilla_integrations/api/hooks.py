@@ -25,7 +25,7 @@ MAX_BYTES: Final = 256 * 1024
 HOOKS: Final = Counter("flotilla_hooks_total", "Webhooks, by what became of them", ["connector", "outcome"])
 
 
-@routes.post("/{connector}/{account_id}", permission="public", limit="hook", sent=raw_body("*/*"))
+@routes.post("/{connector}/{account_id}", permission="public", limit="hook", sent=raw_body("*/*"), plain=True)
 async def receive_hook(
     connector: str, account_id: str, request: Request, app: CurrentApp, work: Work
 ) -> HookAnswer:
