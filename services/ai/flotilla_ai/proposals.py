@@ -98,6 +98,7 @@ def judged(
         language=analysis.language.code,
         confidence=reply.confidence,
         known=known_of(message),
+        ordered=analysis.injected,
     )
     allowed = allowed and judgement.allowed
     reasons = [reason.value for reason in judgement.reasons] + [POLICY] * bool(violations)

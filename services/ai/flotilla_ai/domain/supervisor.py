@@ -9,12 +9,20 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from flotilla_ai.domain.compose import boilerplate
 from flotilla_ai.domain.pii import RESTORABLE, Finding, find
-from flotilla_ai.domain.text import QUIET, concept_of, normalized, sentences_of, stopwords, words_of
+from flotilla_ai.domain.text import (
+    QUIET,
+    REMEMBERED_WORDS,
+    concept_of,
+    normalized,
+    sentences_of,
+    stopwords,
+    words_of,
+)
 from flotilla_ai.domain.wording import lines_of
 
 
@@ -36,6 +44,8 @@ class Reason(StrEnum):
 
 BLOCKING: Final = frozenset(Reason) - {Reason.LOW_CONFIDENCE}
 LOW: Final = 0.5
+REMEMBERED: Final = 1 << 11
+"""Sources, and sentences of drafts, of which what was worked out is kept."""
 _PROMISES: Final = frozenset({"discount", "refund", "free", "guaranteed", "warranty"})
 _SUPPORT: Final = 0.4
 """Share of a sentence's words that its citations must have."""
@@ -43,6 +53,15 @@ _CLAIM_WORDS: Final = 4
 _NUMBER: Final = re.compile(r"\d+(?:[.,:]\d+)*")
 _STEM: Final = 5
 _INVISIBLE: Final = re.compile(r"[\u200b-\u200f\u2060\ufeff\u00ad]")
+
+
+@dataclass(frozen=True, slots=True)
+class Backing:
+    """What a source can back: of knowledge, which many drafts cite, so that it is worked out once."""
+
+    stems: frozenset[str]
+    concepts: frozenset[str]
+    numbers: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +90,17 @@ def judge(
     language: str,
     confidence: float,
     known: Sequence[str] = (),
+    ordered: bool | None = None,
 ) -> Judgement:
-    """Judge a draft against what it cites; `known`: what the channel says of the customer (name, number)."""
+    """Judge a draft against what it cites; `known`: what the channel says of the customer (name, number).
+
+    `ordered`: whether the question gives orders to a model (`injected`), where the caller knows.
+    """
     personal = find(draft, language)
     plain = _without(draft, personal)
     claims = [sentence for sentence in sentences_of(plain) if not _is_boilerplate(sentence, known)]
     checks = (
-        (Reason.PROMPT_INJECTION, injected(question)),
+        (Reason.PROMPT_INJECTION, injected(question) if ordered is None else ordered),
         (Reason.PERSONAL_DATA, _leaks(personal, [question, *sources, *known])),
         (Reason.TOXIC, _toxic(draft)),
         (Reason.UNCITED_PROMISE, _promises(claims, question, sources)),
@@ -89,6 +112,8 @@ def judge(
 
 def _leaks(personal: Sequence[Finding], allowed: Sequence[str]) -> bool:
     """Personal data of others, or of a kind that is never repeated."""
+    if not personal:
+        return False
     whole = _bare(" ".join(allowed))
     return any(finding.kind not in RESTORABLE or _bare(finding.value) not in whole for finding in personal)
 
@@ -112,14 +137,15 @@ def _toxic(draft: str) -> bool:
 
 def _promises(claims: Sequence[str], question: str, sources: Sequence[str]) -> bool:
     """Numbers and promising words must stand in a citation; only a long reference may be the customer's own."""
-    backed = {concept_of(word) for source in sources for word in words_of(source)}
-    numbers = {number for source in sources for number in _NUMBER.findall(source)}
+    cited = [backing(source) for source in sources]
+    backed = frozenset[str]().union(*(each.concepts for each in cited))
+    numbers = set[str]().union(*(each.numbers for each in cited))
     numbers |= {number for number in _NUMBER.findall(question) if number.isdigit() and len(number) >= 4}
     for claim in claims:
         if any(number not in numbers for number in _NUMBER.findall(claim)):
             return True
         if not claim.endswith("?") and any(
-            (concept := concept_of(word)) in _PROMISES and concept not in backed for word in words_of(claim)
+            (concept := concept_of(word)) in _PROMISES and concept not in backed for word in spoken(claim)
         ):
             return True
     return False
@@ -129,16 +155,35 @@ def _unsupported(claim: str, sources: Sequence[str]) -> bool:
     """Whether too few of a statement's words are in the citations, by beginning or by concept."""
     if claim.endswith("?"):
         return False
-    words = [word for word in words_of(claim) if _says_something(word)]
+    words = [word for word in spoken(claim) if _says_something(word)]
     if len(words) < _CLAIM_WORDS:
         return False
-    cited = {word for source in sources for word in words_of(source)}
-    stems = {word[:_STEM] for word in cited}
-    concepts = {concept for word in cited if (concept := concept_of(word))}
-    backed = sum(word[:_STEM] in stems or concept_of(word) in concepts for word in words)
+    cited = [backing(source) for source in sources]
+    backed = sum(
+        any(word[:_STEM] in each.stems or concept_of(word) in each.concepts for each in cited)
+        for word in words
+    )
     return backed < _SUPPORT * len(words)
 
 
+@lru_cache(maxsize=REMEMBERED)
+def backing(source: str) -> Backing:
+    """What a source can back."""
+    words = words_of(source)
+    return Backing(
+        stems=frozenset(word[:_STEM] for word in words),
+        concepts=frozenset(concept for word in words if (concept := concept_of(word))),
+        numbers=frozenset(_NUMBER.findall(source)),
+    )
+
+
+@lru_cache(maxsize=REMEMBERED)
+def spoken(sentence: str) -> tuple[str, ...]:
+    """The words of a draft's sentence: of the knowledge, most often, and the same in many drafts."""
+    return tuple(words_of(sentence))
+
+
+@lru_cache(maxsize=REMEMBERED_WORDS)
 def _says_something(word: str) -> bool:
     return word not in stopwords() and not (concept_of(word) or "").startswith(QUIET)
 

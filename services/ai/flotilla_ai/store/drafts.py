@@ -9,8 +9,6 @@ from flotilla.store.postgres import Row, Transaction
 
 from flotilla_ai.domain.drafts import UNDECIDED, Failure, State, before
 
-_UNDECIDED: Final = sorted(UNDECIDED)
-
 INSERT: Final = """
 INSERT INTO drafts (organization_id, id, message_id, conversation_id, position, account_id, identity_id, contact_id,
                     agent, provider, text, confidence, citations, verdict, state, reason, cause, request_id)
@@ -21,12 +19,16 @@ SELECT * FROM jsonb_to_recordset($1) AS t (
 ON CONFLICT (organization_id, message_id) WHERE request_id IS NULL DO NOTHING
 RETURNING *"""
 
-SUPERSEDE: Final = """
-UPDATE drafts d SET state = 'failed', reason = $5, sequence = sequence + 1, decided_at = now()
+_UNDECIDED: Final = ", ".join(f"'{state}'" for state in sorted(UNDECIDED))
+
+# The states stand in the text: a plan for any parameter could not use the index of the undecided, and would read all
+# drafts of a long conversation.
+SUPERSEDE: Final = f"""
+UPDATE drafts d SET state = 'failed', reason = $4, sequence = sequence + 1, decided_at = now()
 FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS t (org, conversation, position)
 WHERE d.organization_id = t.org AND d.conversation_id = t.conversation AND d.position < t.position
-  AND d.state = ANY($4)
-RETURNING d.*"""
+  AND d.state IN ({_UNDECIDED})
+RETURNING d.*"""  # noqa: S608
 
 GENERATED: Final = """
 UPDATE drafts SET state = $3, reason = $4, provider = $5, text = $6, confidence = $7, citations = $8, verdict = $9,
@@ -82,7 +84,6 @@ async def supersede(tx: Transaction, newest: dict[tuple[UUID, UUID], int]) -> li
         [org for org, _ in keys],
         [id_ for _, id_ in keys],
         [newest[key] for key in keys],
-        _UNDECIDED,
         Failure.SUPERSEDED,
     )
 
