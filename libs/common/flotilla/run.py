@@ -5,11 +5,12 @@ on its queues. A process that stops because a part of it failed says so by its e
 """
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import structlog
 import uvicorn
@@ -22,6 +23,8 @@ from flotilla.service import Service, load
 from flotilla.telemetry import logs, traces
 
 log = structlog.get_logger()
+
+COLLECTED_AT: Final = (20_000, 20, 20)
 
 
 class Server(uvicorn.Server):
@@ -49,6 +52,7 @@ async def run(service: Service) -> None:
                 server = Server(config(app))
                 serving = asyncio.create_task(server.serve())
                 serving.add_done_callback(lambda _: app.stopping.set())
+                _spare_the_collector()
                 log.info("service.started", port=settings.http_port)
                 await app.stopping.wait()
                 server.should_exit = True
@@ -56,6 +60,15 @@ async def run(service: Service) -> None:
     finally:
         traces.flush()
     log.info("service.stopped")
+
+
+def _spare_the_collector() -> None:
+    """What stands now stands for good, and what a batch makes is nearly always gone with it: the cyclic collector
+    need not go through either so often. Its default is a look at every 700 objects more.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTED_AT)
 
 
 def config(app: App) -> uvicorn.Config:
