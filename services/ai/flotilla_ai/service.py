@@ -39,7 +39,7 @@ service = Service(
         insights,
     ),
     lanes=(
-        Lane("messages", wait=timedelta(milliseconds=20)),
+        Lane("messages", wait=timedelta(milliseconds=20), busy_wait=timedelta(milliseconds=150)),
         Lane(requested.LANE, wait=timedelta(milliseconds=20)),
         Lane(outcomes.LANE),
         Lane("budgets", wait=timedelta(milliseconds=100)),

@@ -70,7 +70,15 @@ service = Service(
         quality.routes,
         search.routes,
     ),
-    lanes=(Lane("archive", wait=timedelta(milliseconds=200), batch=500), wishes.LANE),
+    lanes=(
+        Lane(
+            "archive",
+            wait=timedelta(milliseconds=200),
+            busy_wait=timedelta(milliseconds=400),
+            batch=500,
+        ),
+        wishes.LANE,
+    ),
     handlers=(wishes.begin_replays, wishes.read_for_replays, wishes.end_replays, wishes.read_for_others),
     tap=handlers.archive,
     timers=(judge_goals, report_due, report_expired, survey_due),

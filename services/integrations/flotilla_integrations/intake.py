@@ -1,7 +1,7 @@
 """Committing what webhooks brought: many webhooks, one transaction, each answered after its commit.
 
-While one transaction is under way, what arrives gathers for the next; nobody waits for company, and under load a
-commit is shared. A webhook whose events can't be written fails alone.
+While one transaction is under way, what arrives gathers for the next; nobody waits for company but while much comes:
+then a few milliseconds more, so that a commit is shared by many. A webhook whose events can't be written fails alone.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ import structlog
 from flotilla.app import App
 from flotilla.bus.connection import INFRASTRUCTURE_ERRORS
 from flotilla.bus.envelope import EventTooLargeError
+from flotilla.bus.pace import Pace
 from flotilla.cause import Cause
 from flotilla.events.base import Event
 from flotilla.events.integrations import ChannelMessageReceived, ChannelReceiptReceived
@@ -31,6 +32,8 @@ from flotilla_integrations.store import sends
 log = structlog.get_logger()
 
 TOGETHER: Final = 200
+GATHERING: Final = 0.02
+"""Seconds that webhooks gather in while much comes."""
 FULL: Final = 5_000
 """Webhooks that may wait for a commit; more are told to come again."""
 
@@ -52,6 +55,7 @@ class IntakeWriter:
         self._app = app
         self._pending: list[_Brought] = []
         self._writing: asyncio.Task[None] | None = None
+        self._pace = Pace(0, GATHERING, worth=2)
 
     async def take(self, account: Account, intake: Intake, cause: Cause) -> None:
         """Returns once it is committed; a 422 problem for a receipt of an unknown message, 503 without a store."""
@@ -71,7 +75,10 @@ class IntakeWriter:
 
     async def _write_pending(self) -> None:
         while self._pending:
+            if seconds := self._pace.seconds:
+                await asyncio.sleep(seconds)
             batch, self._pending = self._pending[:TOGETHER], self._pending[TOGETHER:]
+            self._pace.took(len(batch))
             await self._write(batch)
 
     async def _write(self, batch: Sequence[_Brought]) -> None:

@@ -89,7 +89,7 @@ service = Service(
         partners.offer_routes,
     ),
     lanes=(
-        Lane("sends", wait=timedelta(milliseconds=20)),
+        Lane("sends", wait=timedelta(milliseconds=20), busy_wait=timedelta(milliseconds=100)),
         Lane(CALENDARS, wait=timedelta(milliseconds=100)),
         Lane(MARKET, wait=timedelta(milliseconds=100)),
         Lane(PARTNERS, wait=timedelta(milliseconds=100)),

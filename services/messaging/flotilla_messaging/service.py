@@ -61,6 +61,7 @@ from flotilla_messaging.snooze import snooze_ended
 from flotilla_messaging.sweep import body_sweep
 
 SOON = timedelta(milliseconds=20)
+BUSY = timedelta(milliseconds=50)
 
 service = Service(
     name="messaging",
@@ -81,9 +82,9 @@ service = Service(
         inboxes.routes,
     ),
     lanes=(
-        Lane("inbound", wait=SOON),
-        Lane("drafts", wait=SOON),
-        Lane("deliveries", wait=SOON),
+        Lane("inbound", wait=SOON, busy_wait=BUSY),
+        Lane("drafts", wait=SOON, busy_wait=BUSY),
+        Lane("deliveries", wait=SOON, busy_wait=BUSY),
         Lane("directory"),
     ),
     handlers=(

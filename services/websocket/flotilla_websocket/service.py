@@ -31,7 +31,10 @@ service = Service(
     resources=live,
     routes=(live_api.live, notifications_api.routes, notifications_api.preferences),
     asgi=Sockets,
-    lanes=(Lane("live", wait=timedelta(milliseconds=20)), Lane(notifications.LANE)),
+    lanes=(
+        Lane("live", wait=timedelta(milliseconds=20), busy_wait=timedelta(milliseconds=50)),
+        Lane(notifications.LANE),
+    ),
     handlers=(notifications.keep_members, notifications.tell_people),
     tap=showing.show,
     timers=(notifications.awaited, notifications.expired),

@@ -15,6 +15,7 @@ from flotilla.bus import faults, suspects
 from flotilla.bus.connection import BROKER_ERRORS, INFRASTRUCTURE_ERRORS
 from flotilla.bus.declare import Lane
 from flotilla.bus.dispatch import Dispatcher
+from flotilla.bus.pace import Pace
 from flotilla.bus.parked import CrashedRepeatedlyError, event_id, park_crashed
 from flotilla.bus.topology import queue_name
 from flotilla.bus.wire.consumer import Consumer
@@ -46,6 +47,7 @@ class LaneConsumer:
         self._app = app
         self._lane = lane
         self._dispatcher: Handling = handling or Dispatcher(app, lane.name)
+        self._pace = Pace(lane.wait.total_seconds(), lane.busy_wait.total_seconds())
         self.name = lane.name
         self.consuming = asyncio.Event()
         """Set while the broker delivers to this consumer."""
@@ -78,7 +80,8 @@ class LaneConsumer:
         stopper = asyncio.create_task(self._stop_at_end(consumer))
         try:
             while not self._app.stopping.is_set():
-                batch = await consumer.batch(self._lane.batch, self._lane.wait.total_seconds())
+                batch = await consumer.batch(self._lane.batch, self._pace.seconds)
+                self._pace.took(len(batch))
                 if batch:
                     await self._handle(consumer, batch)
         finally:

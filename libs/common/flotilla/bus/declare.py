@@ -47,6 +47,9 @@ class Lane:
     name: str
     wait: timedelta = timedelta(milliseconds=100)
     """How long a batch may fill: 20 ms where people wait, 100-250 ms elsewhere."""
+    busy_wait: timedelta = timedelta()
+    """How long while much comes (`flotilla.bus.pace`), where that is longer: then a batch costs less an event, and
+    the time that it frees is worth more to those who wait than what it takes."""
     batch: int = 200
     handling: "Callable[[App], Handling] | None" = None
     """What takes its messages where they are no events: stretches of the archive."""
