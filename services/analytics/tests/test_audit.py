@@ -116,7 +116,15 @@ async def test_it_is_found_by_what_one_knows_of_it(analytics: Harness, org: UUID
         items = (await client.get(f"/v1/audit?{query}")).json()["items"]
         assert {item["action"] for item in items} == expected, query
     assert len((await client.get(f"/v1/audit?from={began}")).json()["items"]) == 5
-    for wrong in ("outcome=perhaps", "from=yesterday", "actor=", "cursor=x"):
+    for wrong in (
+        "actor=%00",
+        "action=%00",
+        "field=%00",
+        "outcome=perhaps",
+        "from=yesterday",
+        "actor=",
+        "cursor=x",
+    ):
         assert (await client.get(f"/v1/audit?{wrong}")).status == 422, wrong
 
 

@@ -147,6 +147,20 @@ async def test_a_changed_act(sealed: App, org: UUID, tamper: Tamper) -> None:
     assert set(verified(signed_again(sealed, lines))) == {(Wrong.CHANGED, position)}
 
 
+@pytest.mark.parametrize("path", [("actor",), ("subject",), ("data", "tags")])
+async def test_a_changed_act_whose_line_was_made_to_fit(
+    sealed: App, org: UUID, path: tuple[str, ...]
+) -> None:
+    lines: Lines = read(await exported(sealed, org))
+    change(("shown", *path), "other")(lines)
+    for block in (line for line in lines if line["kind"] == "block"):
+        within = [line for line in acts(lines) if line["position"] in block["own"]]
+        hashes = [hashlib.sha256(msgspec.json.encode(line) + b"\n").digest() for line in within]
+        block["lines"] = base64.b64encode(b"".join(hashes)).decode()
+    position = acts(lines)[3]["position"]
+    assert verified(signed_again(sealed, lines)) == [(Wrong.CHANGED, position)]
+
+
 async def test_missing_acts_and_blocks(sealed: App, org: UUID) -> None:
     lines: Lines = read(await exported(sealed, org))
     act = acts(lines)[4]

@@ -8,8 +8,11 @@ from flotilla.events.security import (
     UserSecondFactorRemoved,
     UserStepUpPassed,
 )
+from flotilla.privacy import Person as Subject
 from flotilla.testing import Harness
 from flotilla.testing.mailbox import Mailbox, text_of
+from flotilla_auth.privacy import privacy
+from flotilla_auth.store.people import forget
 from flotilla_auth.testing import People, Person, claims
 
 from services.auth.tests import keys
@@ -177,3 +180,24 @@ async def test_names_stand_nowhere_in_the_clear(
     rows = await auth.app.db.fetch("SELECT t::text AS text FROM passkeys AS t")
     assert rows
     assert not [row for row in rows if name in row["text"] or name.encode().hex() in row["text"]]
+
+
+async def test_they_are_in_what_somebody_is_given_and_go_with_them(
+    auth: Harness, people: People, owner: Person, device: SoftAuthenticator
+) -> None:
+    stranger = await people.owner()
+    await keys.add(owner, device, "Ada's phone")
+    app, somebody = auth.app, Subject(users=(owner.id,))
+    assert privacy.documents is not None
+    given = [page async for page in privacy.documents(app, owner.org, somebody)]
+    assert [(table, [row["name"] for row in rows]) for table, rows in given] == [
+        ("passkeys", ["Ada's phone"])
+    ]
+    assert [page async for page in privacy.documents(app, stranger.org, somebody)] == [], (
+        "of another's people"
+    )
+    assert [page async for page in privacy.documents(app, owner.org, None)] == [], "no organization's"
+    async with app.db.transaction(owner.org) as tx:
+        await forget(tx, owner.org, [owner.id])
+    assert await app.db.fetchval("SELECT count(*) FROM passkeys WHERE user_id = $1", owner.id) == 0
+    assert (await keys.sign_in(auth, device)).status == 401
