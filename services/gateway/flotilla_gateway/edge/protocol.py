@@ -5,16 +5,20 @@ away, so that nobody works for an answer that cannot be delivered.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
+import httptools
 from flotilla.ids import new_id
 from flotilla.problems import BadRequestError, Problem, UnavailableError
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from flotilla_gateway.edge.limits import EdgeLimits, Late, Patience
+from flotilla_gateway.edge.target import read_target
+from flotilla_gateway.edge.turn import Turn
 from flotilla_gateway.edge.wire import Handshake, raw_response
 from flotilla_gateway.forward.headers import Header, header
 from flotilla_gateway.problems import HeadersTooLargeError, RequestTimeoutError
@@ -25,10 +29,17 @@ if TYPE_CHECKING:
 
 CLIENT: Final = "flotilla.client"
 """The key of the scope under which the connection stands."""
+HIGH_WATER: Final = 64 * 1024
+"""Of a body, what waits to be taken while more is read."""
+VERSIONS: Final = ("1.1", "1.0")
+_ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 
 
 class EdgeProtocol(HttpToolsProtocol):
     """One caller's connection."""
+
+    cycle: Turn | None  # type: ignore[assignment]
+    pipeline: deque[tuple[Turn, Any]]  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -50,7 +61,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._patience = Patience(limits, self.loop.time())
         self._discarded = 0
-        self._running: RequestResponseCycle | None = None
+        self._running: Turn | None = None
         self._when_gone: Callable[[], None] | None = None
         self._when_draining: Callable[[], None] | None = None
 
@@ -132,13 +143,27 @@ class EdgeProtocol(HttpToolsProtocol):
             return
         if self._in_head:
             self._head_bytes += len(data)
-        super().data_received(data)
+        while data and not self._refused:
+            try:
+                self.parser.feed_data(data)
+                break
+            except httptools.HttpParserUpgrade as upgrade:
+                data = data[upgrade.args[0] :]
+                if self._should_upgrade():
+                    self._switch(data)
+                    return
+                # Another protocol than WebSocket was offered, and is declined by going on with this one.
+            except httptools.HttpParserError:
+                self.refuse(
+                    BadRequestError("This is not a well-formed HTTP request."), current=not self._in_head
+                )
         if self._in_head and self._head_bytes > self._limits.head_bytes:
             self.refuse(_heads_too_large(self._limits))
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
-        cast(dict[str, Any], self.scope)[CLIENT] = self
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
         self._in_head = True
         self._discarded = 0
         self._patience.head_begins(self.loop.time())
@@ -151,54 +176,97 @@ class EdgeProtocol(HttpToolsProtocol):
             counted > self._limits.head_bytes and self._head_size() > self._limits.head_bytes
         ):
             self.refuse(_heads_too_large(self._limits))
-        elif self.parser.should_upgrade() and not self._should_upgrade() and self._announces_body():
-            self.refuse(BadRequestError("A request with a body cannot also ask for that upgrade."))
+            return
+        if upgrades := self.parser.should_upgrade():
+            if self._announces_body():
+                self.refuse(BadRequestError("A request with a body cannot also ask for an upgrade."))
+                return
+            if self._should_upgrade():
+                return
+        self._begin_turn()
+        if not upgrades:
+            self.headers = []  # What follows are trailer fields, which are not merged into the head.
+
+    def _begin_turn(self) -> None:
+        parser = self.parser
+        version = parser.get_http_version()
+        if version not in VERSIONS:
+            self.refuse(BadRequestError("This speaks HTTP/1.1 and HTTP/1.0."))
+            return
+        path, query = read_target(self.url, self.headers)
+        scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "method": parser.get_method().decode("ascii"),
+            "scheme": self.scheme,
+            "root_path": "",
+            "raw_path": path,
+            "query_string": query,
+            "headers": self.headers,
+            "client": self.client,
+            "server": self.server,
+            CLIENT: self,
+        }
+        earlier = self.cycle
+        self.cycle = turn = Turn(
+            scope,
+            self.transport,
+            self.flow,
+            self.server_state.default_headers,
+            expects_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if earlier is None or earlier.response_complete:
+            self._start_asgi_task(turn, self.app)
         else:
-            super().on_headers_complete()
-            if not self.parser.should_upgrade():
-                self.headers = []  # What follows are trailer fields, which are not merged into the head.
+            self.flow.pause_reading()
+            self.pipeline.appendleft((turn, self.app))
 
     def on_body(self, body: bytes) -> None:
-        if self._refused:
+        turn = self.cycle
+        if self._refused or turn is None:
             return
-        if self.cycle.response_complete:
+        if turn.response_complete:
             self._discarded += len(body)
             if self._discarded > self._limits.discarded_bytes:
                 self.transport.abort()
-            return
-        super().on_body(body)
+        elif turn.add(body) > HIGH_WATER:
+            self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
         self._in_head = True
         self._patience.body_ends()
-        if not self._refused:
-            super().on_message_complete()
+        switches = self.parser.should_upgrade() and self._should_upgrade()
+        if not self._refused and self.cycle is not None and not switches:
+            self.cycle.end_of_body()
 
     def on_response_complete(self) -> None:
         self._when_gone = self._when_draining = None
-        super().on_response_complete()
+        if self.transport.is_closing():
+            return
+        if self.pipeline:  # Nothing more is read until those that came already are answered.
+            turn, app = self.pipeline.pop()
+            self._start_asgi_task(turn, app)
+        else:
+            self.flow.resume_reading()
+            self._patience.idles(self.loop.time())
 
-    def handle_websocket_upgrade(self) -> None:
-        """Hand the connection over to a tunnel."""
-        if self._running is not None and not self._running.response_complete:
+    def _switch(self, early: bytes) -> None:
+        """Hand the connection over to a tunnel; `early`: what came behind the handshake, which is not answered yet."""
+        if early or (self._running is not None and not self._running.response_complete):
             self.abort()  # Nobody may switch protocols in the middle of an answer.
             return
         self.connections.discard(self)
         self._everyone.discard(self)
-        self._unset_keepalive_if_required()
         address = self.client[0] if self.client else ""
-        handshake = Handshake(self.scope["method"], self.url, self.headers, address, self.scheme or "http")
+        method = self.parser.get_method().decode("ascii")
+        handshake = Handshake(method, self.url, self.headers, address, self.scheme or "http")
         self._tunnels.open(self.transport, handshake, self.server_state)
 
     def _should_upgrade_to_ws(self) -> bool:
         return True
-
-    def _unsupported_upgrade_warning(self) -> None:
-        """Another upgrade than to WebSocket is not asked for but offered: it is declined by going on."""
-
-    def send_400_response(self, msg: str) -> None:
-        problem = BadRequestError("This is not a well-formed HTTP request.")
-        self.refuse(problem, current=not self._in_head)
 
     # Time
 
@@ -213,6 +281,8 @@ class EdgeProtocol(HttpToolsProtocol):
                 self.refuse(problem, current=True)
             case Late.READER:
                 self.transport.abort()
+            case Late.IDLE:
+                self.transport.close()
 
     def refuse(self, problem: Problem, *, current: bool = False) -> None:
         """Answer with a problem outside the application, and close.
@@ -232,9 +302,11 @@ class EdgeProtocol(HttpToolsProtocol):
         self.transport.write(raw_response(problem, new_id().hex))
         self.transport.close()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+    def _start_asgi_task(self, cycle: Turn, app: Any) -> None:  # type: ignore[override]
         self._running = cycle
-        super()._start_asgi_task(cycle, app)
+        task = self.loop.create_task(cycle.run_asgi(app))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def _give_up(self) -> None:
         """Nothing the request in hand still sends can arrive."""

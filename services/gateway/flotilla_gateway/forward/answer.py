@@ -1,6 +1,7 @@
 """The response on its way back: in one write where it is here already, else part by part."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from flotilla_gateway.forward.connection import NEVER, Connection
 from flotilla_gateway.forward.errors import (
@@ -15,39 +16,42 @@ from flotilla_gateway.forward.passage import CALLER_GONE, Outcome, Passage
 from flotilla_gateway.forward.upstream import Upstream
 from flotilla_gateway.problems import BadGatewayError, HttpVersionError
 
+BODILESS: Final = (204, 304)
 Added = Callable[[Connection], Sequence[Header]]
 """The header fields that the gateway adds to a response."""
 
 
-async def give_back(upstream: Upstream, connection: Connection, passage: Passage, added: Added) -> Outcome:
-    """Send the caller the response whose head has come."""
-    bodiless = connection.status in (204, 304)
-    if passage.http10 and not bodiless and header(connection.headers, b"content-length") is None:
-        raise HttpVersionError("Ask again with HTTP/1.1: the answer is sent as it is made.")
-    headers = response_headers(connection.headers, added(connection), bodiless=bodiless)
-    if connection.complete and passage.client.keeps_up:
-        return _whole(connection, passage, headers, bodiless=bodiless)
-    if _is_event_stream(headers):
-        upstream.set_apart(connection)
-        passage.client.end_when_draining(connection.cut)
-    return await _in_parts(upstream, connection, passage, headers)
+def is_whole(connection: Connection, passage: Passage) -> bool:
+    """Whether all of it is here, as of most answers, and the caller takes what it is sent."""
+    return connection.complete and passage.client.keeps_up
 
 
-def _whole(connection: Connection, passage: Passage, headers: list[Header], *, bodiless: bool) -> Outcome:
-    """It is all here already, as most answers are."""
+def whole(connection: Connection, passage: Passage, added: Added) -> Outcome:
+    """Send the caller a response that is here as a whole."""
+    status, received = connection.status, connection.headers
     body = connection.take()
+    bodiless = status in BODILESS
+    headers = response_headers(received, added(connection), bodiless=bodiless)
     if not bodiless and not connection.length_said:
+        if passage.http10:
+            raise _needs_length()
         headers.append((b"content-length", b"%d" % len(body)))
     if passage.head_only:
         body = b""
-    passage.client.respond(connection.status, headers, body)
-    return Outcome(connection.status, len(body))
+    passage.client.respond(status, headers, body)
+    return Outcome(status, len(body))
 
 
-async def _in_parts(
-    upstream: Upstream, connection: Connection, passage: Passage, headers: list[Header]
-) -> Outcome:
+async def in_parts(upstream: Upstream, connection: Connection, passage: Passage, added: Added) -> Outcome:
+    """Send the caller a response whose head has come, part by part."""
     status, send = connection.status, passage.send
+    bodiless = status in BODILESS
+    if passage.http10 and not bodiless and not connection.length_said:
+        raise _needs_length()
+    headers = response_headers(connection.headers, added(connection), bodiless=bodiless)
+    if _is_event_stream(headers):
+        upstream.set_apart(connection)
+        passage.client.end_when_draining(connection.cut)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     sent = 0
     try:
@@ -67,6 +71,10 @@ async def _in_parts(
     except (ClosedEarlyError, BadAnswerError, TimedOutError, BodyTooLargeError):
         passage.client.abort()
         return Outcome(BadGatewayError.status, sent)
+
+
+def _needs_length() -> HttpVersionError:
+    return HttpVersionError("Ask again with HTTP/1.1: the answer is sent as it is made.")
 
 
 def _is_event_stream(headers: Sequence[Header]) -> bool:

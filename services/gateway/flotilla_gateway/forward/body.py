@@ -22,15 +22,24 @@ class Body:
     chunked: bool = False
 
 
+NOTHING = Body(b"", more=False, framing=[])
+EMPTY = Body(b"", more=False, framing=[(b"content-length", b"0")])
+
+
+def without(passage: Passage) -> Body | None:
+    """That of a request which has none; None where it has one that must be waited for."""
+    fields = passage.fields
+    length = fields.get(b"content-length")
+    if (length is not None and int(length)) or b"transfer-encoding" in fields:
+        return None
+    return EMPTY if length is not None or passage.method in WITH_BODY else NOTHING
+
+
 async def first_part(passage: Passage) -> Body:
     """The body, or its beginning where it does not come at once. Until then the caller got no 100 (Continue)."""
     length = passage.fields.get(b"content-length")
-    chunked = b"transfer-encoding" in passage.fields
     if length is not None and int(length) > passage.body_limit:
         raise BodyTooLargeError
-    if not chunked and (length is None or length == b"0"):
-        needs_length = length is not None or passage.method in WITH_BODY
-        return Body(b"", more=False, framing=[(b"content-length", b"0")] if needs_length else [])
     message = await passage.receive()
     if message["type"] == "http.disconnect":
         raise CallerGoneError

@@ -5,12 +5,12 @@ and `drain` waits while the socket takes no more of the request.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, cast
 
 import httptools
 
-from flotilla_gateway.forward.errors import BadAnswerError, ClosedEarlyError, ExchangeError
+from flotilla_gateway.forward.errors import BadAnswerError, CallerGoneError, ClosedEarlyError, ExchangeError
 
 HIGH_WATER: Final = 64 * 1024
 NEVER: Final = float("inf")
@@ -22,6 +22,33 @@ Header = tuple[bytes, bytes]
 class Connection(asyncio.Protocol):
     """The protocol of one kept-alive connection; `Upstream` owns it while it idles."""
 
+    __slots__ = (
+        "_active",
+        "_bodiless",
+        "_buffered",
+        "_chunks",
+        "_drained",
+        "_error",
+        "_excess",
+        "_loop",
+        "_on_lost",
+        "_parser",
+        "_sized",
+        "_touched",
+        "_waiter",
+        "_write_paused",
+        "complete",
+        "deadline",
+        "exchanges",
+        "headed",
+        "headers",
+        "idle_since",
+        "leftover",
+        "length_said",
+        "reusable",
+        "status",
+        "transport",
+    )
     transport: asyncio.Transport
 
     def __init__(self, loop: asyncio.AbstractEventLoop, on_lost: "Callable[[Connection], None]") -> None:
@@ -31,6 +58,9 @@ class Connection(asyncio.Protocol):
         self._drained: asyncio.Future[None] | None = None
         self._write_paused = False
         self._active = False
+        self._bodiless = False
+        self.reusable = False
+        """Whether another exchange may follow on it."""
         self.exchanges = 0
         self.idle_since = 0.0
         self.deadline = NEVER
@@ -40,14 +70,15 @@ class Connection(asyncio.Protocol):
 
     def begin(self, request: bytes, *, bodiless: bool) -> None:
         """Write a request's head, with its body where that is complete; `bodiless`: the answer to a HEAD."""
-        self._parser = httptools.HttpResponseParser(self)
+        if not self.reusable or self._bodiless:
+            # Else the parser stands where it stood before the first answer, behind a whole one.
+            self._parser = httptools.HttpResponseParser(self)
         self._bodiless = bodiless
         self._touched = False
         self._chunks: list[bytes] = []
         self._buffered = 0
         self._sized = False
         self.length_said = False
-        self._body_complete = False
         self._excess = False
         self._error: ExchangeError | None = None
         self.status = 0
@@ -70,15 +101,13 @@ class Connection(asyncio.Protocol):
             self._drained = self._loop.create_future()
             await self._drained
 
-    async def head(self) -> None:
+    def head(self) -> Awaitable[None]:
         """Wait for the final status and its header fields."""
-        while not self.headed:
-            await self._wait()
+        return self._wait(done=self.headed)
 
-    async def more(self) -> None:
+    def more(self) -> Awaitable[None]:
         """Wait for more of the body, or its end."""
-        while not self._chunks and not self.complete:
-            await self._wait()
+        return self._wait(done=bool(self._chunks) or self.complete)
 
     def take(self) -> bytes:
         """What of the body has come since."""
@@ -96,6 +125,10 @@ class Connection(asyncio.Protocol):
         """End the exchange in hand for that reason and close the connection."""
         self._fail(reason)
         self.transport.abort()
+
+    def leave(self) -> None:
+        """The caller has left: nobody waits for the answer."""
+        self.abort(CallerGoneError())
 
     def cut(self) -> None:
         """Let the response end here, as if it were complete: a stream has no other end."""
@@ -205,14 +238,14 @@ class Connection(asyncio.Protocol):
 
     # Waiting
 
-    async def _wait(self) -> None:
-        if self._error is not None:
-            raise self._error
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+    def _wait(self, *, done: bool) -> Awaitable[None]:
+        """What `_wake` and `_fail` end."""
+        waiter = self._waiter = self._loop.create_future()
+        if done:
+            waiter.set_result(None)
+        elif self._error is not None:
+            waiter.set_exception(self._error)
+        return waiter
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -3,8 +3,8 @@
 import asyncio
 from typing import Final
 
-from flotilla_gateway.forward.answer import Added, give_back
-from flotilla_gateway.forward.body import Body, first_part, pump
+from flotilla_gateway.forward.answer import Added, in_parts, is_whole, whole
+from flotilla_gateway.forward.body import Body, first_part, pump, without
 from flotilla_gateway.forward.connection import Connection
 from flotilla_gateway.forward.errors import (
     BadAnswerError,
@@ -21,6 +21,7 @@ from flotilla_gateway.forward.upstream import Upstream
 
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 """RFC 9110 section 9.2.2: safe to send again where nobody knows whether it arrived."""
+FIRST_STATUS: Final = 200
 LAST_STATUS: Final = 599
 
 Pumping = asyncio.Task[bool]
@@ -33,7 +34,7 @@ async def forward(upstream: Upstream, passage: Passage, added: Added) -> Outcome
         raise unavailable(upstream.name, wait)
     decided = False
     try:
-        body = await first_part(passage)
+        body = without(passage) or await first_part(passage)
         connection, pumping = await _ask(upstream, passage, body)
         decided = True
         upstream.breaker.succeeded()
@@ -48,7 +49,9 @@ async def forward(upstream: Upstream, passage: Passage, added: Added) -> Outcome
         if not decided:
             upstream.breaker.undecided()
     try:
-        return await give_back(upstream, connection, passage, added)
+        if is_whole(connection, passage):
+            return whole(connection, passage, added)
+        return await in_parts(upstream, connection, passage, added)
     finally:
         passage.client.watch(None)
         if pumping is not None:
@@ -68,41 +71,48 @@ async def _ask(upstream: Upstream, passage: Passage, body: Body) -> tuple[Connec
         nominated=connection_options(passage.received) if b"connection" in passage.fields else NONE,
         with_credentials=passage.with_credentials,
     )
-    connection = await upstream.acquire()
+    connection = upstream.ready() or await upstream.acquire()
     may_repeat = connection.exchanges > 0 and passage.method in IDEMPOTENT and not body.more
+    pumping = None
     try:
-        return connection, await _send_and_wait(connection, request, passage, body)
+        pumping = _send(connection, request, passage, body)
+        await connection.head()
+        _believe(connection)
+        return connection, pumping
     except BaseException as error:
-        upstream.release(connection)
+        _let_go(upstream, connection, passage, pumping)
         if not (may_repeat and isinstance(error, ClosedEarlyError) and error.untouched):
             raise
     connection = await upstream.acquire(fresh=True)
     try:
-        return connection, await _send_and_wait(connection, request, passage, body)
+        _send(connection, request, passage, body)
+        await connection.head()
+        _believe(connection)
     except BaseException:
-        upstream.release(connection)
+        _let_go(upstream, connection, passage, None)
         raise
+    return connection, None
 
 
-async def _send_and_wait(
-    connection: Connection, request: bytes, passage: Passage, body: Body
-) -> Pumping | None:
+def _send(connection: Connection, request: bytes, passage: Passage, body: Body) -> Pumping | None:
     client = passage.client
     connection.begin(request + body.first, bodiless=passage.method == "HEAD")
     if client.gone:
         raise CallerGoneError
-    client.watch(lambda: connection.abort(CallerGoneError()))
-    pumping = asyncio.create_task(pump(connection, body, passage)) if body.more else None
-    try:
-        await connection.head()
-        if not 200 <= connection.status <= LAST_STATUS:
-            raise BadAnswerError(f"status {connection.status}")
-    except BaseException:
-        client.watch(None)
-        if pumping is not None:
-            pumping.cancel()
-        raise
-    return pumping
+    client.watch(connection.leave)
+    return asyncio.create_task(pump(connection, body, passage)) if body.more else None
+
+
+def _believe(connection: Connection) -> None:
+    if not FIRST_STATUS <= connection.status <= LAST_STATUS:
+        raise BadAnswerError(f"status {connection.status}")
+
+
+def _let_go(upstream: Upstream, connection: Connection, passage: Passage, pumping: Pumping | None) -> None:
+    passage.client.watch(None)
+    if pumping is not None:
+        pumping.cancel()
+    upstream.release(connection)
 
 
 def _sent_all(pumping: Pumping) -> bool:

@@ -63,6 +63,10 @@ class Upstream:
         """Exchanges in hand."""
         return len(self._busy)
 
+    def ready(self) -> Connection | None:
+        """A connection that idles, to be used until `release`."""
+        return self._use(connection) if (connection := self._reuse()) else None
+
     async def acquire(self, *, fresh: bool = False) -> Connection:
         """A connection of one's own until `release`; ConnectError or BusyError where there is none."""
         if fresh:

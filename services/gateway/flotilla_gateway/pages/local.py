@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from flotilla.problems import NotFoundError
 from flotilla.security.principal import HEADER
@@ -53,7 +54,7 @@ class Local:
                 outcome.sent += len(message.get("body", b""))
             await send(message)
 
-        scope = {**visit.scope, "headers": _received(visit)}
+        scope = {**visit.scope, "path": unquote(visit.path.decode("ascii")), "headers": _received(visit)}
         await self._pages(scope, receive, guarded)
         visit.route = getattr(scope.get("route"), "path", visit.route)
         return outcome
