@@ -20,6 +20,9 @@ from flotilla.testing.simulators.telegram import TelegramSimulator
 from flotilla.testing.simulators.vies import ViesSimulator
 from typer.testing import CliRunner, Result
 
+from tests.e2e.filled import Full
+from tests.e2e.pairs import side_by_side
+
 NOWHERE = f"http://{HOST}:9"
 """Nobody listens there: no test shall reach Stripe."""
 NewOffice = Callable[..., Awaitable[Office]]
@@ -98,7 +101,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield opened
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 async def new_office(fleet: Fleet, telegram: TelegramSimulator, session: aiohttp.ClientSession) -> NewOffice:
     """`await new_office("Harbour")`: an organization with an owner, a Telegram bot and a knowledge base."""
 
@@ -107,6 +110,12 @@ async def new_office(fleet: Fleet, telegram: TelegramSimulator, session: aiohttp
         return await Office.found(nobody, telegram, name)
 
     return found
+
+
+@pytest.fixture(scope="session")
+async def pair(new_office: NewOffice, fleet: Fleet) -> list[Full]:
+    """Two organizations full of data, for tests that take nothing away from either."""
+    return await side_by_side(new_office, fleet)
 
 
 @pytest.fixture

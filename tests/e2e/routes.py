@@ -30,6 +30,14 @@ class Call:
     """A body that its schema accepts, as small as it may be; None where there is none."""
     required: Mapping[str, str]
     """Query parameters that must be given."""
+    permission: str = "public"
+    reach: str | None = None
+    """`rows`, `free` or `all`, of a permission that may be held for less than all."""
+
+    @property
+    def name(self) -> str:
+        """As people say it."""
+        return f"{self.method} {self.path}"
 
     def at(self, ids: Mapping[str, str]) -> str:
         """The path of the thing with these ids; KeyError where one is missing.
@@ -67,6 +75,8 @@ def _call(document: dict[str, Any], path: str, method: str, operation: dict[str,
             for each in parameters
             if each["in"] == "query" and each.get("required")
         },
+        permission=operation["x-permission"],
+        reach=operation.get("x-reach"),
     )
 
 

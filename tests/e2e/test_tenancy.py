@@ -1,15 +1,13 @@
 """Two organizations side by side, both full of data: neither can tell that the other's things exist."""
 
-import asyncio
 from collections.abc import Iterable
 
 from flotilla.fleet import Fleet
-from flotilla.testing.people import Office, Person
+from flotilla.testing.people import Person
 
 from tests.e2e.conftest import NewOffice
-from tests.e2e.filled import Full, fill
-from tests.e2e.market import has_bought, offered
-from tests.e2e.placed import place
+from tests.e2e.filled import Full
+from tests.e2e.pairs import side_by_side
 from tests.e2e.routes import Call, calls
 
 TRIGGERS = "/v1/triggers/"
@@ -23,22 +21,6 @@ async def routes_of(person: Person) -> list[Call]:
     """Every operation that needs somebody to be signed in, from the document the gateway serves."""
     found = calls(await person.ok("GET", "/openapi.json"))
     return [call for call in found if not call.public]
-
-
-async def side_by_side(new_office: NewOffice, fleet: Fleet) -> list[Full]:
-    """Two organizations with one of each thing."""
-    seller = await new_office("Market")
-    return list(
-        await asyncio.gather(*[filled(new_office, fleet, seller, name) for name in ("Harbour", "Kite")])
-    )
-
-
-async def filled(new_office: NewOffice, fleet: Fleet, seller: Office, name: str) -> Full:
-    """An organization with one of each thing, also what another sold it, and what no request makes."""
-    full = await fill(await new_office(name))
-    full.ids |= await has_bought(full.owner, await offered(seller))
-    full.ids |= await place(fleet.instance, full.owner)
-    return full
 
 
 async def test_anothers_things_are_not_there(new_office: NewOffice, fleet: Fleet) -> None:
@@ -78,8 +60,8 @@ def changes(about_one: Iterable[Call]) -> list[Call]:
     return sorted((call for call in about_one if call.method != "GET"), key=rank)
 
 
-async def test_lists_hold_ones_own_only(new_office: NewOffice, fleet: Fleet) -> None:
-    ours, theirs = await side_by_side(new_office, fleet)
+async def test_lists_hold_ones_own_only(pair: list[Full]) -> None:
+    ours, theirs = pair
     lists = [call for call in await routes_of(ours.owner) if call.method == "GET" and not call.parameters]
     leaked = {}
     for call in lists:

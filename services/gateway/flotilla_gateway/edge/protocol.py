@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import httptools
-from flotilla.ids import new_id
 from flotilla.problems import BadRequestError, Problem, UnavailableError
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from flotilla_gateway.edge.limits import EdgeLimits, Late, Patience
+from flotilla_gateway.edge.refusals import Refusals
 from flotilla_gateway.edge.target import read_target
 from flotilla_gateway.edge.turn import Turn
-from flotilla_gateway.edge.wire import Handshake, raw_response
+from flotilla_gateway.edge.wire import Handshake
 from flotilla_gateway.forward.headers import Header, header
 from flotilla_gateway.problems import HeadersTooLargeError, RequestTimeoutError
 
@@ -51,11 +51,13 @@ class EdgeProtocol(HttpToolsProtocol):
         limits: EdgeLimits,
         tunnels: "Tunnels",
         everyone: "set[EdgeProtocol]",
+        refusals: Refusals,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._limits = limits
         self._tunnels = tunnels
         self._everyone = everyone
+        self._refusals = refusals
         self._refused = False
         self._in_head = True
         self._head_bytes = 0
@@ -299,7 +301,8 @@ class EdgeProtocol(HttpToolsProtocol):
                 self.abort()
                 return
             self._give_up()
-        self.transport.write(raw_response(problem, new_id().hex))
+        peer = self.client[0] if self.client else ""
+        self.transport.write(self._refusals.answer(problem, peer, self.scheme or "http", known=current))
         self.transport.close()
 
     def _start_asgi_task(self, cycle: Turn, app: Any) -> None:  # type: ignore[override]

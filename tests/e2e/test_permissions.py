@@ -1,0 +1,297 @@
+"""Every route of the API document, called by somebody of every role: about their own record, a team-mate's, somebody
+else's, nobody's, and another organization's. What must come of it is worked out from the one table of permissions and
+from what the route declares (`x-permission`, `x-reach`); the data are there, so that 404 and 403 mean something."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any, Final
+from uuid import uuid4
+
+import pytest
+from flotilla.http.routes import REACHES
+from flotilla.security.permissions import ALL, KNOWN, PUBLIC, SCOPED
+from flotilla.testing.harness import Answer
+
+from tests.e2e.cast import OTHER, Cast, Member, cast_of, ids_in
+from tests.e2e.filled import Full
+from tests.e2e.routes import Call, calls
+
+Case = Callable[[], Awaitable[None]]
+AT_ONCE: Final = 24
+RECORDS: Final = {
+    "bookings": "booking_id",
+    "companies": "company_id",
+    "contacts": "contact_id",
+    "conversations": "conversation_id",
+    "deals": "deal_id",
+    "leads": "lead_id",
+    "notes": "note_id",
+    "tasks": "task_id",
+}
+"""The path parameter that names a record of each kind."""
+THEIR_PARTS: Final = {"attachment_id": "conversations", "merge_id": "contacts", "message_id": "conversations"}
+"""Path parameters of what belongs to a record, and goes by its owner."""
+OWNED_PARAMETERS: Final = {**{name: kind for kind, name in RECORDS.items()}, **THEIR_PARTS}
+PERSONAL: Final = ("/v1/calendars/", "/v1/me/", "/v1/notifications/", "/v1/sessions/")
+"""Whoever asks sees what is theirs there, and others do not, whatever their role."""
+EVERYBODYS: Final = ("/v1/triggers/", "/v1/bd-offers/")
+"""The same for every organization."""
+ENDLESS: Final = frozenset({"GET /v1/live", "GET /v1/live/events"})
+"""Answer for as long as somebody listens: that it is refused is tried, that it is granted is websocket's to test."""
+BY_THE_PERSON: Final = {
+    "PUT /v1/bookings/hosts/{user_id}": "another person's hours take `bookings:configure` besides",
+}
+"""Where the answer follows from whom it is about, not from the role alone."""
+LAST: Final = ("/merges", "/undo", "/convert", "/complete", "/cancel")
+"""After these the record is not what it was: they come last, and after them DELETE."""
+
+
+class Matrix:
+    """Calls, what must come of each, and what came otherwise."""
+
+    def __init__(self) -> None:
+        self.wrong: dict[str, object] = {}
+        self.made = 0
+        self._gate = asyncio.Semaphore(AT_ONCE)
+
+    async def call(
+        self,
+        member: Member,
+        method: str,
+        path: str,
+        body: Any,
+        expected: str,
+        said: str,
+        right: Callable[[Answer], bool],
+    ) -> None:
+        """One call, and whether it came out right."""
+        async with self._gate:
+            headers = {"Content-Type": "application/json"}
+            if isinstance(body, bytes):
+                answer = await member.person.call(method, path, body=body, headers=headers)
+            else:
+                answer = await member.person.call(method, path, body)
+        self.made += 1
+        if not right(answer):
+            self.wrong[f"{said} by {member.role}"] = (expected, answer.status, answer.body[:150])
+
+
+def refused(answer: Answer) -> bool:
+    """403 because of what the role may."""
+    return answer.status == 403 and answer.json()["type"].endswith("/forbidden")
+
+
+def hidden(answer: Answer) -> bool:
+    """As if it did not exist."""
+    return answer.status == 404
+
+
+def let_in(answer: Answer) -> bool:
+    """Whatever came of it, it was not for what the role may."""
+    return answer.status != 401 and answer.status < 500 and not refused(answer)
+
+
+def shown(answer: Answer) -> bool:
+    """It was there, and theirs to do; what it is, or what was asked, may forbid it all the same (409, 410, 422)."""
+    return let_in(answer) and answer.status != 404
+
+
+@pytest.fixture(scope="session")
+async def routes(pair: list[Full]) -> list[Call]:
+    """Every operation of the document that the gateway serves."""
+    return list(calls(await pair[0].owner.ok("GET", "/openapi.json")))
+
+
+@pytest.fixture(scope="session")
+async def cast(pair: list[Full]) -> Cast:
+    """An organization's people and their records."""
+    return await cast_of(pair[0].office)
+
+
+async def test_every_route_says_what_it_takes(routes: list[Call]) -> None:
+    for call in routes:
+        assert call.permission in KNOWN, call.name
+        assert (call.reach in REACHES) == (call.permission in SCOPED), call.name
+
+
+async def test_lists_hold_what_is_in_reach(routes: list[Call], cast: Cast) -> None:
+    lists = [
+        call
+        for call in routes
+        if call.method == "GET" and call.reach == "rows" and not is_about_a_record(call)
+    ]
+    assert len(lists) >= len(RECORDS)
+    pipeline = (await cast.members["owner"].person.ok("GET", "/v1/pipelines"))["items"][0]["id"]
+    board = await cast.members["owner"].person.ok("GET", f"/v1/pipelines/{pipeline}/board")
+    places = {"pipeline_id": pipeline, "stage_id": board["columns"][0]["id"]}
+    wrong: dict[str, object] = {}
+    for call in lists:
+        kind = SCOPED[call.permission]
+        for member in cast.members.values():
+            answer = await member.person.call("GET", _wide(call.at(places)))
+            if member.scope(call.permission) is None:
+                if not refused(answer):
+                    wrong[f"{call.name} by {member.role}"] = answer.status
+                continue
+            assert answer.status == 200, (call.name, member.role, answer.body[:200])
+            for owner, id_ in ids_in(cast.records, RECORDS[kind]):
+                if id_.encode() in answer.body and not member.reaches(call.permission, owner):
+                    wrong[f"{call.name} by {member.role}: {owner}'s"] = "leaked"
+    # That there was something to find: each sees all that is theirs in the plain lists.
+    for kind, name in RECORDS.items():
+        for member in cast.members.values():
+            if member.scope(f"{kind}:read") is None:
+                continue
+            page = await member.person.call("GET", f"/v1/{kind}?limit=100")
+            for owner, id_ in ids_in(cast.records, name):
+                if (id_.encode() in page.body) != member.reaches(f"{kind}:read", owner):
+                    wrong[f"GET /v1/{kind} by {member.role}: {owner}'s"] = "missing or leaked"
+    assert wrong == {}
+
+
+async def test_every_other_route_by_role(routes: list[Call], cast: Cast, pair: list[Full]) -> None:
+    matrix = Matrix()
+    rest = [call for call in routes if call.permission != PUBLIC and not is_about_a_record(call)]
+    left_out = {call.name for call in rest if untried(call)}
+    assert left_out >= ENDLESS | set(BY_THE_PERSON), "what is left out by name is there"
+    cases = [
+        case
+        for call in rest
+        for member in cast.members.values()
+        for case in gate_cases(matrix, call, member, pair[0].ids, pair[1].ids)
+    ]
+    await asyncio.gather(*[case() for case in cases])
+    assert matrix.wrong == {}
+    assert matrix.made > 3000
+
+
+async def test_records_by_role_and_owner(routes: list[Call], cast: Cast, pair: list[Full]) -> None:
+    """The last: at its end the records are gone."""
+    matrix = Matrix()
+    about_one = [call for call in routes if is_about_a_record(call)]
+    assert {SCOPED[call.permission] for call in about_one} == set(RECORDS), (
+        "a record of each kind is asked for"
+    )
+    denied: list[Case] = []
+    granted: list[tuple[Call, Case]] = []
+    for call in about_one:
+        for member in cast.members.values():
+            owners = [each for each in cast.records if concerns(member, each)]
+            for owner in owners:
+                case = record_case(matrix, call, member, owner, cast)
+                if is_granted(call, member, owner):
+                    granted.append((call, case))
+                else:
+                    denied.append(case)
+            denied.append(foreign_case(matrix, call, member, pair[1].ids))
+    # What is denied changes nothing, so all of it finds the records as they were made.
+    await asyncio.gather(*[case() for case in denied])
+    for group in in_order(granted):
+        await asyncio.gather(*[case() for case in group])
+    assert matrix.wrong == {}
+    assert matrix.made > 1000
+
+
+def is_about_a_record(call: Call) -> bool:
+    """Whether its path names a record with an owner, or a part of one, and it goes by whose it is."""
+    return call.reach == "rows" and any(name in OWNED_PARAMETERS for name in call.parameters)
+
+
+def concerns(member: Member, owner: str) -> bool:
+    """Roles that have everything for all are tried with somebody else's only, and with their own."""
+    if any(member.scope(permission) not in (None, ALL) for permission in SCOPED):
+        return True
+    return owner in (OTHER, member.role)
+
+
+def is_granted(call: Call, member: Member, owner: str) -> bool:
+    """By the table: they see the record, and may do this with one of this owner's."""
+    return _sees(call, member, owner) and member.reaches(call.permission, owner)
+
+
+def record_case(matrix: Matrix, call: Call, member: Member, owner: str, cast: Cast) -> Case:
+    """A call about a record of the owner, and what must come of it."""
+    if member.scope(call.permission) is None:
+        expected, right = "403", refused
+    elif not _sees(call, member, owner):
+        expected, right = "404", hidden
+    elif not member.reaches(call.permission, owner):
+        expected, right = "403", refused
+    else:
+        expected, right = "shown", shown
+    ids = cast.records[owner]
+    if not all(name in ids for name in call.parameters):
+        return _nothing
+    body = {"contact_id": ids["twin_id"]} if call.path.endswith("/merges") else call.body
+    said = f"{call.name} of {owner}'s"
+    return lambda: matrix.call(member, call.method, call.at(ids), body, expected, said, right)
+
+
+def foreign_case(matrix: Matrix, call: Call, member: Member, ids: dict[str, str]) -> Case:
+    """The same about another organization's."""
+    forbidden = member.scope(call.permission) is None
+    return lambda: matrix.call(
+        member,
+        call.method,
+        call.at({"twin_id": "", "attachment_id": "", **ids}),
+        call.body,
+        "403" if forbidden else "404",
+        f"{call.name} of another organization's",
+        refused if forbidden else hidden,
+    )
+
+
+def gate_cases(
+    matrix: Matrix, call: Call, member: Member, ours: dict[str, str], theirs: dict[str, str]
+) -> Iterator[Case]:
+    """A call that is for a role or not, whatever it is about."""
+    scope = member.scope(call.permission)
+    nowhere = {name: str(uuid4()) for name in call.parameters}
+    here, there = {**nowhere, **ours}, {**nowhere, **theirs}
+    if scope is None or (call.reach == "all" and scope != ALL):
+        yield lambda: matrix.call(member, call.method, call.at(here), call.body, "403", call.name, refused)
+    elif untried(call):
+        return
+    elif call.method != "GET":
+        # About nothing, and with a body that cannot be read: nothing comes of it but the answer.
+        yield lambda: matrix.call(member, call.method, call.at(nowhere), b"{", "let in", call.name, let_in)
+    elif call.path.startswith((*PERSONAL, *EVERYBODYS)):
+        yield lambda: matrix.call(member, "GET", call.at(here), None, "let in", call.name, let_in)
+    else:
+        yield lambda: matrix.call(member, "GET", call.at(here), None, "shown", call.name, shown)
+        if call.parameters:
+            said = f"{call.name} of another organization's"
+            yield lambda: matrix.call(member, "GET", call.at(there), None, "404", said, hidden)
+
+
+def untried(call: Call) -> bool:
+    """Whether granting it is left out: it would do what it does to whoever tries, or it does not end."""
+    does = call.method != "GET" and call.body is None and not call.parameters
+    return does or call.name in ENDLESS or call.name in BY_THE_PERSON
+
+
+def in_order(granted: Iterable[tuple[Call, Case]]) -> list[list[Case]]:
+    """Reading, then changing, then what ends something: none takes away what another needs."""
+    groups: list[list[Case]] = [[], [], [], []]
+    for call, case in granted:
+        if call.method == "GET":
+            groups[0].append(case)
+        elif call.method == "DELETE":
+            groups[3].append(case)
+        else:
+            groups[2 if call.path.endswith(LAST) else 1].append(case)
+    return groups
+
+
+def _sees(call: Call, member: Member, owner: str) -> bool:
+    """Whether the record is there for them; for a role that may not read such records at all, all are."""
+    read = f"{SCOPED[call.permission]}:read"
+    return member.scope(read) is None or member.reaches(read, owner)
+
+
+def _wide(path: str) -> str:
+    return f"{path}{'&' if '?' in path else '?'}limit=100"
+
+
+async def _nothing() -> None:
+    """Nobody has such a record: a note of nobody."""
