@@ -30,7 +30,10 @@ class AccessLine(msgspec.Struct):
     status: int
     ms: float
     sent: int
-    address: str
+    network: str
+    """The /24 of the caller's address, or its /48: the address itself says something of a person."""
+    caller: str
+    """What the address is called today (`flotilla.security.addresses`)."""
     upstream: str
     """The service it was for."""
     actor: str | UnsetType = UNSET

@@ -6,7 +6,8 @@ answered by this process's FastAPI application.
 
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -14,6 +15,9 @@ from flotilla.problems import BadRequestError, NotFoundError, Problem, Unavailab
 from flotilla.telemetry.traces import new_traceparent, span
 from opentelemetry.trace import SpanKind
 
+from flotilla_gateway.abuse.watch import HOOK
+from flotilla_gateway.browser.cookies import without_ours
+from flotilla_gateway.browser.sessions import COOKIE
 from flotilla_gateway.edge import security
 from flotilla_gateway.edge.admission import count
 from flotilla_gateway.edge.protocol import CLIENT, EdgeProtocol
@@ -23,9 +27,10 @@ from flotilla_gateway.forward.exchange import forward
 from flotilla_gateway.forward.headers import VIA, Header, header, usable_request_id
 from flotilla_gateway.forward.passage import Outcome, Passage, Receive, Send
 from flotilla_gateway.gateway import Gateway
+from flotilla_gateway.limits.limiter import Decision
 from flotilla_gateway.pages.local import Local
 from flotilla_gateway.paths import check_path
-from flotilla_gateway.problems import MethodNotAllowedError, UpgradeRequiredError
+from flotilla_gateway.problems import AddressBlockedError, MethodNotAllowedError, UpgradeRequiredError
 from flotilla_gateway.routing import Operation
 from flotilla_gateway.trust.credentials import from_fields, from_query
 from flotilla_gateway.visit import Visit
@@ -39,6 +44,7 @@ API: Final = b"/v1/"
 _TRACEPARENT: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
 """W3C Trace Context, section 3.2."""
 OWN_SERVICE: Final = "gateway"
+FIRST_BAD: Final = 400
 STREAMS: Final = "/v1/live/"
 """Opened by EventSource, which can only put a token into the query."""
 
@@ -63,6 +69,8 @@ class Door:
         except Exception as error:
             outcome = await self._fail(visit, error, send)
         visit.note(self._gateway.access_log, outcome)
+        if outcome.status >= FIRST_BAD and not visit.blocked:
+            self._gateway.watch.saw(visit.caller, outcome.status, visit.operation)
 
     def _arrive(self, scope: Scope) -> Visit:
         headers: list[Header] = scope["headers"]
@@ -90,7 +98,7 @@ class Door:
             operations.get("GET") if method == "HEAD" else None
         )
         if operation is None:
-            return await self._without_operation(visit, sorted(operations), send)
+            return await self._without_operation(visit, operations, send)
         await self._admit(visit, operation)
         traceparent = self._traceparent(visit)
         if traceparent is None:
@@ -102,17 +110,32 @@ class Door:
     async def _admit(self, visit: Visit, operation: Operation) -> None:
         gateway, caller = self._gateway, visit.caller
         if operation.public:
-            name = visit.path.decode() if operation.limit == "hook" else caller.bucket
-            decision = await count(gateway.limiter, gateway.limiter.classes[operation.limit], name)
+            decision = await self._admit_anybody(visit, operation)
         else:
             fields = visit.fields
             token = from_fields(fields.get(b"authorization"), fields.get(b"x-api-key"))
             if token is None and operation.template.startswith(STREAMS):
                 token, visit.query = from_query(visit.query)
+            if token is None and COOKIE in fields:
+                token = gateway.browsers.credential(fields)
+                visit.by_cookie = token is not None
             visit.session, decision = await gateway.admission.admit(
                 token, operation.limit, caller, operation.feature
             )
+            if visit.by_cookie:
+                gateway.browsers.check(visit)
         visit.limit_headers = decision.headers
+
+    async def _admit_anybody(self, visit: Visit, operation: Operation) -> Decision:
+        """Webhooks count by account and are never blocked or screened; others by their address."""
+        gateway, caller = self._gateway, visit.caller
+        budget = gateway.limiter.classes[operation.limit]
+        if operation.limit == HOOK:
+            return await count(gateway.limiter, budget, visit.path.decode())
+        decision = await count(gateway.limiter, budget, caller.bucket, block=caller.block)
+        visit.limit_headers = decision.headers
+        await gateway.screen.check(operation, caller, visit.fields, budget, decision)
+        return decision
 
     async def _pass_on(self, visit: Visit, operation: Operation, receive: Receive, send: Send) -> Outcome:
         if operation.service == OWN_SERVICE:
@@ -127,7 +150,9 @@ class Door:
             send=send,
             method=operation.method,
             target=visit.path + b"?" + visit.query if visit.query else visit.path,
-            received=visit.headers,
+            received=_without_session(visit)
+            if operation.public and COOKIE in visit.fields
+            else visit.headers,
             fields=visit.fields,
             added=_request_headers(visit),
             with_credentials=operation.public,
@@ -135,7 +160,10 @@ class Door:
             head_only=scope["method"] == "HEAD",
             http10=scope["http_version"] == "1.0",
         )
-        return await forward(upstream, passage, lambda answer: self._response_headers(visit, answer))
+        added = partial(self._response_headers, visit)
+        if self._gateway.browsers.concern(visit):
+            return await self._gateway.browsers.exchange(visit, upstream, passage, added)
+        return await forward(upstream, passage, added)
 
     def _response_headers(self, visit: Visit, answer: Connection) -> list[Header]:
         added = [(b"x-request-id", visit.request_id), *visit.limit_headers, *self._guards(visit)]
@@ -144,11 +172,19 @@ class Door:
         return added
 
     def _guards(self, visit: Visit) -> Sequence[Header]:
-        guards = security.API_HTTPS if visit.caller.scheme == "https" else security.API
-        return (*guards, *self._gateway.cors.response_headers(visit.fields.get(b"origin")))
+        guards = security.guards(https=visit.caller.scheme == "https")
+        org = visit.session.org_id if visit.session is not None else None
+        anonymous = visit.operation is None or visit.operation.public
+        origin = visit.fields.get(b"origin")
+        return (*guards, *self._gateway.cors.response_headers(origin, org, anonymous=anonymous))
 
-    async def _without_operation(self, visit: Visit, methods: Sequence[str], send: Send) -> Outcome:
+    async def _without_operation(
+        self, visit: Visit, operations: Mapping[str, Operation], send: Send
+    ) -> Outcome:
         """OPTIONS is answered here; any other method the path does not have is a problem."""
+        methods = sorted(operations)
+        wanted = visit.fields.get(b"access-control-request-method", b"").decode("latin-1")
+        asked_for = operations.get(wanted)
         if "GET" in methods and "HEAD" not in methods:
             methods = [*methods, "HEAD"]
         allow = ", ".join([*methods, "OPTIONS"])
@@ -157,8 +193,10 @@ class Door:
         headers = [
             (b"allow", allow.encode()),
             (b"x-request-id", visit.request_id),
-            *(security.API_HTTPS if visit.caller.scheme == "https" else security.API),
-            *self._gateway.cors.preflight_headers(visit.fields, allow.encode()),
+            *security.guards(https=visit.caller.scheme == "https"),
+            *self._gateway.cors.preflight_headers(
+                visit.fields, allow.encode(), anonymous=asked_for is None or asked_for.public
+            ),
         ]
         await send({"type": "http.response.start", "status": 204, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
@@ -175,6 +213,7 @@ class Door:
 
     async def _refuse(self, visit: Visit, problem: Problem, send: Send) -> Outcome:
         status, fields, body = render(problem, visit.request_id.decode())
+        visit.blocked = isinstance(problem, AddressBlockedError)
         if status == 401:
             fields.setdefault("www-authenticate", 'Bearer realm="flotilla"')
         headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in fields.items()]
@@ -204,6 +243,13 @@ def _has_one_host(visit: Visit) -> bool:
     if len(visit.fields) == len(visit.headers):
         return True  # No field came twice.
     return sum(name == b"host" for name, _ in visit.headers) == 1
+
+
+def _without_session(visit: Visit) -> list[Header]:
+    """A route for everybody gets cookies as they come, but none of ours."""
+    rest = without_ours(visit.fields[COOKIE])
+    headers = [field for field in visit.headers if field[0] != COOKIE]
+    return [*headers, (COOKIE, rest)] if rest else headers
 
 
 def _request_headers(visit: Visit) -> list[Header]:

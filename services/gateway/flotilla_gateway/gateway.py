@@ -9,17 +9,25 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from flotilla.cells import Cells
 from flotilla.security.principal import PrincipalSigner
+from flotilla.security.sealing import Keyring
 from flotilla.security.tls import Tls
 from flotilla.store.postgres import Database
 
 from flotilla_gateway import store
+from flotilla_gateway.abuse.screen import Screen
+from flotilla_gateway.abuse.watch import Patience, Watch
+from flotilla_gateway.abuse.work import Work
 from flotilla_gateway.access_log import AccessLog
+from flotilla_gateway.browser.proofs import Proofs
+from flotilla_gateway.browser.sessions import Browsers
 from flotilla_gateway.edge.admission import Admission
 from flotilla_gateway.edge.clients import Callers
 from flotilla_gateway.edge.cors import Cors
 from flotilla_gateway.edge.limits import EdgeLimits
 from flotilla_gateway.edge.protocol import EdgeProtocol
+from flotilla_gateway.edge.refusals import Refusals
 from flotilla_gateway.edge.tunnel import Tunnels
 from flotilla_gateway.forward.upstream import Upstream, UpstreamLimits
 from flotilla_gateway.limits.limiter import LimitClass, Limiter
@@ -31,7 +39,15 @@ from flotilla_gateway.trust.api_keys import ApiKeys
 from flotilla_gateway.trust.entitlements import API, Entitlements
 from flotilla_gateway.trust.keys import KeySet
 from flotilla_gateway.trust.sessions import Sessions
-from flotilla_gateway.trust.standing import API_KEYS, ENTITLEMENTS, ROLES, TEAMS, Standing, StandingFeed
+from flotilla_gateway.trust.standing import (
+    API_KEYS,
+    ENTITLEMENTS,
+    ORIGINS,
+    ROLES,
+    TEAMS,
+    Standing,
+    StandingFeed,
+)
 from flotilla_gateway.trust.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -57,6 +73,10 @@ class Gateway:
     admission: Admission
     callers: Callers
     cors: Cors
+    browsers: Browsers
+    screen: Screen
+    watch: Watch
+    refusals: Refusals
     access_log: AccessLog
     tunnels: Tunnels
     edge_limits: EdgeLimits
@@ -66,7 +86,11 @@ class Gateway:
     def server_options(self) -> dict[str, Any]:
         """Options of uvicorn: our protocol at the edge, and nobody believed about addresses but by our settings."""
         protocol = partial(
-            EdgeProtocol, limits=self.edge_limits, tunnels=self.tunnels, everyone=self.connections
+            EdgeProtocol,
+            limits=self.edge_limits,
+            tunnels=self.tunnels,
+            everyone=self.connections,
+            refusals=self.refusals,
         )
         return {"http": protocol, "ws": "none", "proxy_headers": False}
 
@@ -104,11 +128,24 @@ async def opened(
     limiter = Limiter(pipe, _limit_classes(settings))
     assert settings.principal_private_key is not None, "the gateway needs FLOTILLA_PRINCIPAL_PRIVATE_KEY"
     signer = PrincipalSigner(settings.principal_private_key.get_secret_value())
-    tokens, api_keys = Tokens(standing, signer), ApiKeys(standing, signer)
+    tokens = Tokens(standing, signer, cells=Cells.of(settings))
+    api_keys = ApiKeys(standing, signer)
     entitlements = Entitlements(LimitClass.parse(API, settings.limit_api))
     admission = Admission(Sessions(tokens, api_keys), limiter, entitlements)
-    callers = Callers(settings.trusted_proxies)
+    keyring = Keyring(settings.master_keys.get_secret_value(), settings.derivation_key.get_secret_value())
+    callers = Callers(settings.trusted_proxies, settings.exempt_networks, keyring)
     access_log = AccessLog()
+    cors = Cors(settings.cors_origins)
+    browsers = Browsers(Proofs(keyring.derive("gateway.browsers"), cors))
+    watch = Watch(
+        pipe,
+        Patience(
+            points=settings.block_points,
+            first_seconds=settings.block_seconds,
+            longest_seconds=settings.block_longest_seconds,
+        ),
+    )
+    work = Work(keyring.derive("gateway.work"), settings.screen_work)
     gateway = Gateway(
         settings=settings,
         document=document,
@@ -121,9 +158,15 @@ async def opened(
         limiter=limiter,
         admission=admission,
         callers=callers,
-        cors=Cors(settings.cors_origins),
+        cors=cors,
+        browsers=browsers,
+        screen=Screen(pipe, work, settings.screen_route_requests, enabled=settings.screen),
+        watch=watch,
+        refusals=Refusals(callers, access_log, watch),
         access_log=access_log,
-        tunnels=Tunnels(upstreams.get("websocket"), admission, callers, access_log, settings),
+        tunnels=Tunnels(
+            upstreams.get("websocket"), admission, callers, browsers, watch, access_log, settings
+        ),
         edge_limits=EdgeLimits(
             head_bytes=settings.head_bytes,
             head_seconds=settings.head_seconds,
@@ -140,6 +183,7 @@ async def opened(
         sweeping.cancel()
         with suppress(asyncio.CancelledError):
             await sweeping
+        await gateway.watch.close()
         gateway.tunnels.close()
         for upstream in upstreams.values():
             upstream.close()
@@ -160,6 +204,7 @@ async def resources(app: "App") -> AsyncIterator[Gateway]:
             app.db,
             {
                 API_KEYS: partial(_read_keys, gateway.api_keys),
+                ORIGINS: partial(_read_origins, gateway.cors),
                 ROLES: standing.read_roles,
                 TEAMS: standing.read_teams,
                 ENTITLEMENTS: partial(_read_entitlements, gateway.entitlements),
@@ -175,6 +220,13 @@ async def _read_keys(api_keys: ApiKeys, db: Database, ids: Sequence[UUID] | None
         api_keys.replace(await store.read_api_keys(db))
     else:
         api_keys.learn(await store.read_api_keys(db, ids))
+
+
+async def _read_origins(cors: Cors, db: Database, orgs: Sequence[UUID] | None) -> None:
+    if orgs is None:
+        cors.replace(await store.read_origins(db))
+    else:
+        cors.learn(orgs, await store.read_origins(db, orgs))
 
 
 async def _read_entitlements(entitlements: Entitlements, db: Database, orgs: Sequence[UUID] | None) -> None:

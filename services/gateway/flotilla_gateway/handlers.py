@@ -40,6 +40,7 @@ from flotilla_gateway.trust.standing import (
     KEYS,
     MEMBERSHIPS,
     ORGANIZATIONS,
+    ORIGINS,
     REMEMBERED,
     ROLES,
     SESSIONS,
@@ -70,10 +71,14 @@ async def keep_signing_keys(tx: Transaction, batch: Sequence[Received[SigningKey
     tables=("organization_states",),
 )
 async def keep_organization_states(tx: Transaction, batch: Sequence[Received[Organization]]) -> None:
-    """Which organizations are suspended."""
-    states = [(event.data.organization_id, event.sequence, event.data.state) for event in batch]
+    """Which organizations are suspended, and which origins they list."""
+    states = [
+        (event.data.organization_id, event.sequence, event.data.state, event.data.allowed_origins)
+        for event in batch
+    ]
     await store.keep_organizations(tx, states)
     await tx.notify(CHANNEL, ORGANIZATIONS)
+    await tx.notify(CHANNEL, _topic(ORIGINS, {event.data.organization_id for event in batch}))
 
 
 @projection(UserUpdated, UserDeactivated, lane=SECURITY.name, tables=("memberships",), stamps=("noted_at",))

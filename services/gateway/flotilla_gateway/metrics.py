@@ -21,6 +21,22 @@ UNDECIDED: Final = Counter(
     "flotilla_gateway_limits_undecided_total", "Requests for which Redis did not decide"
 )
 
+BLOCKED: Final = Counter(
+    "flotilla_gateway_blocked_requests_total", "Requests refused because their address is blocked"
+)
+BLOCKS: Final = Counter(
+    "flotilla_gateway_blocks_total", "Addresses that this process had blocked", ["reason"]
+)
+CHALLENGES: Final = Counter(
+    "flotilla_gateway_challenges_total",
+    "Challenges of anonymous callers: asked, solved, or wrongly solved",
+    ["outcome"],
+)
+CROSS_SITE: Final = Counter(
+    "flotilla_gateway_cross_site_total",
+    "Requests with cookies that no page of ours can be shown to have sent",
+)
+
 
 class _Times:
     __slots__ = ("buckets", "total")

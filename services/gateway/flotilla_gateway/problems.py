@@ -51,6 +51,24 @@ class HttpVersionError(Problem):
     status, slug, title = 505, "http-version", "This takes HTTP/1.1"
 
 
+class ProofOfWorkRequiredError(Problem):
+    """Solve the `challenge` and send the request again with the header `X-Proof-Of-Work`: docs/security.md says how."""
+
+    status, slug, title = 428, "proof-of-work-required", "Show that this is worth a moment's work to you"
+
+
+class AddressBlockedError(ForbiddenError):
+    """Too much of what came from this address was refused; Retry-After says when it may call again."""
+
+    slug, title = "address-blocked", "This address is blocked for a while"
+
+
+class CrossSiteRequestError(ForbiddenError):
+    """Sent with cookies, but nothing shows that a page of ours sent it: send `X-Csrf-Token`, as the sign-in gave it."""
+
+    slug, title = "cross-site-request", "Another site may have sent this"
+
+
 class FeatureNotIncludedError(ForbiddenError):
     """The organization's plan does not have it; `feature` names it, GET /v1/plans says which plan does."""
 

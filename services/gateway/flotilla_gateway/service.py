@@ -4,10 +4,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from flotilla.bus.declare import Worker
-from flotilla.events.gateway import ApiKeyUsed
+from flotilla.events.gateway import AddressBlocked, AddressUnblocked, ApiKeyUsed
 from flotilla.service import Service
 
 from flotilla_gateway import handlers, store
+from flotilla_gateway.abuse.telling import tell_blocks
 from flotilla_gateway.api import pages
 from flotilla_gateway.door import Asgi, Door
 from flotilla_gateway.gateway import Gateway, resources
@@ -68,10 +69,11 @@ service = Service(
         handlers.keep_revoked_clients,
         handlers.keep_entitlements,
     ),
-    emits=(ApiKeyUsed,),
+    emits=(ApiKeyUsed, AddressBlocked, AddressUnblocked),
     ready={"signing_keys": has_signing_keys},
     workers=(
         Worker("forget-ended-sessions", every=timedelta(minutes=15), run=forget_ended_sessions),
+        Worker("tell-blocks", every=timedelta(seconds=2), run=tell_blocks),
         Worker("note-used-keys", every=timedelta(minutes=1), run=note_used_keys, leased=False),
     ),
 )

@@ -13,8 +13,11 @@ class GatewaySettings(Settings):
     """The merged OpenAPI document; by default contracts/openapi.json (or .yaml) of the checkout."""
     trusted_proxies: str = ""
     """Networks of load balancers whose X-Forwarded-For and -Proto are believed; comma-separated CIDR."""
+    exempt_networks: str = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
+    """Networks that are never blocked or screened; comma-separated CIDR. By default those of one's own place: a proxy
+    there that isn't among `trusted_proxies` stands for everybody behind it."""
     cors_origins: str = ""
-    """Origins whose pages may call the API from a browser; comma-separated; none by default."""
+    """Origins whose pages may call the API from a browser, with cookies too; comma-separated; none by default."""
     honour_traceparent: bool = False
     """Whether a caller's trace is continued; only where callers are one's own."""
 
@@ -44,5 +47,18 @@ class GatewaySettings(Settings):
     """One channel account's webhooks: generous, and never tied to a plan."""
     limit_open: str = "120/60"
     """An address's requests to routes open to everybody, and its rejected tokens."""
+    screen: bool = True
+    """Whether anonymous callers that look like machines show some work before they sign in or up."""
+    screen_work: int = Field(default=50_000, ge=1000)
+    """How many numbers such a caller has to try, at most; on average half of them."""
+    screen_route_requests: int = Field(default=300, ge=1)
+    """So many requests a minute to one such route, in one process, are nothing unusual; beyond, all callers show it."""
+    block_points: int = Field(default=300, ge=1)
+    """What makes an address blocked within a minute: a failed authentication is 3 points, a malformed request 5, an
+    unknown path 2, a refused or missing thing and a limit's refusal 1."""
+    block_seconds: int = Field(default=60, ge=1)
+    """The first block; each further one within a week is four times longer."""
+    block_longest_seconds: int = Field(default=86_400, ge=1)
+
     limiter_seconds: float = Field(default=0.25, gt=0)
     """How long Redis may take to decide."""

@@ -23,10 +23,16 @@ INSERT INTO ended_sessions (session_id, ended_at) SELECT * FROM unnest($1::uuid[
 ON CONFLICT (session_id) DO NOTHING"""
 
 KEEP_ORGANIZATIONS: Final = """
-INSERT INTO organization_states AS kept (organization_id, sequence, state)
-SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[])
-ON CONFLICT (organization_id) DO UPDATE SET sequence = excluded.sequence, state = excluded.state
+INSERT INTO organization_states AS kept (organization_id, sequence, state, allowed_origins)
+SELECT org, sequence, state, string_to_array(origins, ' ')
+FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[]) AS t (org, sequence, state, origins)
+ON CONFLICT (organization_id) DO UPDATE
+SET sequence = excluded.sequence, state = excluded.state, allowed_origins = excluded.allowed_origins
 WHERE kept.sequence < excluded.sequence"""
+
+READ_ORIGINS: Final = """
+SELECT organization_id, allowed_origins FROM organization_states
+WHERE allowed_origins <> '{}' AND ($1::uuid[] IS NULL OR organization_id = ANY($1))"""
 
 KEEP_MEMBERSHIPS: Final = """
 INSERT INTO memberships AS kept (organization_id, user_id, sequence, role, state, role_id)
@@ -116,9 +122,16 @@ async def keep_ended(tx: Transaction, ended: Sequence[tuple[UUID, datetime]]) ->
     await tx.execute(KEEP_ENDED, *_columns(ended))
 
 
-async def keep_organizations(tx: Transaction, states: Sequence[tuple[UUID, int, str]]) -> None:
-    """Newer states of organizations."""
-    await tx.execute(KEEP_ORGANIZATIONS, *_columns(states))
+async def keep_organizations(tx: Transaction, states: Sequence[tuple[UUID, int, str, list[str]]]) -> None:
+    """Newer states of organizations, and the origins they list."""
+    rows = [(*state, " ".join(origins)) for *state, origins in states]
+    await tx.execute(KEEP_ORGANIZATIONS, *_columns(rows))
+
+
+async def read_origins(db: Database, orgs: Sequence[UUID] | None = None) -> list[tuple[UUID, list[str]]]:
+    """Which origins these organizations, or any, list; nothing of those that list none."""
+    rows = await db.fetch(READ_ORIGINS, None if orgs is None else list(orgs))
+    return [(row["organization_id"], row["allowed_origins"]) for row in rows]
 
 
 async def keep_memberships(

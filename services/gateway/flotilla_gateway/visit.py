@@ -36,7 +36,11 @@ class Visit:
     operation: Operation | None = None
     route: str = UNKNOWN_ROUTE
     session: Session | None = None
+    by_cookie: bool = False
+    """Whether a browser's cookie shows who asks."""
     limit_headers: tuple[Header, ...] = ()
+    blocked: bool = False
+    """Whether its address is blocked: what it is refused then is not held against it again."""
     traceparent: str | None = None
 
     def __post_init__(self) -> None:
@@ -57,7 +61,8 @@ class Visit:
             status=outcome.status,
             ms=round(took * 1000, 3),
             sent=outcome.sent,
-            address=self.caller.address,
+            network=self.caller.network,
+            caller=self.caller.pseudonym,
             actor=session.actor if session else UNSET,
             org=session.org if session else UNSET,
             trace_id=self.traceparent.split("-")[1] if self.traceparent else UNSET,

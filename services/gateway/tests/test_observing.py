@@ -33,7 +33,9 @@ async def test_one_line_a_request(edge: World) -> None:
     assert (things["method"], things["route"]) == ("GET", "/v1/things/{thing_id}")
     assert (things["status"], things["upstream"], things["sent"]) == (200, "things", 1)
     assert 0 < things["ms"] < 5000
-    assert things["address"] == "127.0.0.1"
+    assert things["network"] == "127.0.0.0/24"
+    assert "127.0.0.1" not in str(things), "an address says something of a person"
+    assert len(things["caller"]) == 16
     assert (things["service"], things["event"], things["level"]) == ("gateway", "request", "info")
     assert (unknown["route"], unknown["status"]) == ("-", 404)
     assert live["route"] == "/v1/live/events"

@@ -8,6 +8,7 @@ from flotilla.problems import TooManyRequestsError, UnauthorizedError, Unavailab
 from flotilla_gateway import metrics
 from flotilla_gateway.edge.clients import Caller
 from flotilla_gateway.limits.limiter import Decision, LimitClass, Limiter, Verdict
+from flotilla_gateway.problems import AddressBlockedError
 from flotilla_gateway.trust.entitlements import Entitlements
 from flotilla_gateway.trust.session import Session
 from flotilla_gateway.trust.sessions import Sessions
@@ -35,10 +36,10 @@ class Admission:
                 raise UnauthorizedError("Send `Authorization: Bearer <access token or API key>`.")
             session = self.sessions.of(credential)
         except UnauthorizedError:
-            await count(self.limiter, self.limiter.classes[REJECTED], caller.bucket)
+            await count(self.limiter, self.limiter.classes[REJECTED], caller.bucket, block=caller.block)
             raise
         budget, name = self._budget(session, limit, caller)
-        decision = await count(self.limiter, budget, name, session.session)
+        decision = await count(self.limiter, budget, name, session.session, caller.block)
         if decision.verdict is Verdict.REVOKED:
             what = "program was revoked" if session.is_program else "session has ended. Sign in again"
             raise UnauthorizedError(f"This {what}.")
@@ -56,10 +57,18 @@ class Admission:
         return self.limiter.classes[limit], session.bucket
 
 
-async def count(limiter: Limiter, budget: LimitClass, name: str, session: str | None = None) -> Decision:
-    """Count a request; a 429 problem where the budget is used up, 503 where nobody can say and it matters."""
-    decision = await limiter.decide_within(budget, name, session)
+async def count(
+    limiter: Limiter, budget: LimitClass, name: str, session: str | None = None, block: str | None = None
+) -> Decision:
+    """Count a request; a 429 problem where the budget is used up, 403 where the address is blocked, 503 where nobody
+    can say and it matters."""
+    decision = await limiter.decide_within(budget, name, session, block)
     match decision.verdict:
+        case Verdict.BLOCKED:
+            metrics.BLOCKED.inc()
+            raise AddressBlockedError(
+                f"Try again in {decision.retry_after} s.", headers={"retry-after": str(decision.retry_after)}
+            )
         case Verdict.LIMITED:
             headers = {key.decode(): value.decode() for key, value in decision.headers}
             headers["retry-after"] = str(decision.retry_after)

@@ -1,14 +1,21 @@
 """Who is at the other end: the caller's address and scheme, through proxies that are trusted to say so."""
 
 import ipaddress
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
+
+from flotilla.security import addresses, blocks
+from flotilla.security.sealing import Keyring
 
 from flotilla_gateway.forward.headers import Header, header
 
-IPV6_SITE_BITS: Final = 64
-"""One IPv6 customer has a whole /64: limits count it as one."""
+MOST_REMEMBERED: Final = 10_000
+DAY_SECONDS: Final = 86_400
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +28,25 @@ class Caller:
     """The address, or for IPv6 its /64, as rate limits count it."""
     private: bool
     """An address of this machine or of a private network."""
+    network: str
+    """What logs say of the address."""
+    pseudonym: str
+    """What logs call it today."""
+    block: str | None
+    """Where its block would be; None: it is never blocked, nor screened."""
 
 
 class Callers:
-    """Works out callers; remembers those it has seen."""
+    """Works out callers; remembers those it has seen today."""
 
-    def __init__(self, trusted_proxies: str) -> None:
-        """`trusted_proxies`: networks in CIDR notation, comma-separated."""
-        names = (name.strip() for name in trusted_proxies.split(","))
-        self._trusted = [ipaddress.ip_network(name, strict=False) for name in names if name]
+    def __init__(self, trusted_proxies: str, exempt_networks: str, keyring: Keyring) -> None:
+        """Networks in CIDR notation, comma-separated; the keyring is for pseudonyms."""
+        self._trusted = _networks(trusted_proxies)
+        self._exempt = self._trusted + _networks(exempt_networks)
+        self._keyring = keyring
         self._seen: dict[tuple[str, str], Caller] = {}
+        self._today = 0.0
+        self._pseudonyms = addresses.Pseudonyms(keyring, datetime.now(UTC).date())
 
     def of(self, peer: str, scheme: str, headers: Iterable[Header]) -> Caller:
         """The caller behind `peer`, who is believed about others only where it is a trusted proxy."""
@@ -39,11 +55,34 @@ class Callers:
             said = header(headers, b"x-forwarded-proto")
             scheme = "https" if said == b"https" else "http" if said == b"http" else scheme
         caller = self._seen.get((peer, scheme))
-        if caller is None:
-            if len(self._seen) >= 10_000:
-                self._seen.clear()
-            caller = self._seen[peer, scheme] = _describe(peer, scheme)
+        if caller is None or time.time() >= self._today:
+            caller = self._meet(peer, scheme)
         return caller
+
+    def _meet(self, peer: str, scheme: str) -> Caller:
+        now = time.time()
+        if now >= self._today or len(self._seen) >= MOST_REMEMBERED:
+            self._seen.clear()
+            self._today = (now // DAY_SECONDS + 1) * DAY_SECONDS
+            self._pseudonyms = addresses.Pseudonyms(self._keyring, datetime.fromtimestamp(now, UTC).date())
+        caller = self._seen[peer, scheme] = self._describe(peer, scheme)
+        return caller
+
+    def _describe(self, address: str, scheme: str) -> Caller:
+        parsed = addresses.parse(address)
+        if parsed is None:
+            unknown = addresses.UNKNOWN
+            return Caller(unknown, scheme, unknown, private=False, network="-", pseudonym="-", block=None)
+        bucket = addresses.bucket(parsed)
+        return Caller(
+            address=str(parsed),
+            scheme=scheme,
+            bucket=bucket,
+            private=parsed.is_private,
+            network=addresses.network(parsed),
+            pseudonym=self._pseudonyms.of(bucket),
+            block=None if any(parsed in network for network in self._exempt) else blocks.key(bucket),
+        )
 
     def _forwarded_for(self, peer: str, headers: Iterable[Header]) -> str:
         """The last address that no trusted proxy stands for: what stands before it, the caller may have made up."""
@@ -67,14 +106,6 @@ class Callers:
         return any(parsed in network for network in self._trusted)
 
 
-def _describe(address: str, scheme: str) -> Caller:
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return Caller("unknown", scheme, "unknown", private=False)
-    if parsed.version == 6 and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    bucket = str(parsed)
-    if parsed.version == 6 and not parsed.is_loopback:
-        bucket = str(ipaddress.ip_network((int(parsed), IPV6_SITE_BITS), strict=False))
-    return Caller(str(parsed), scheme, bucket, private=parsed.is_private)
+def _networks(written: str) -> list[Network]:
+    names = (name.strip() for name in written.split(","))
+    return [ipaddress.ip_network(name, strict=False) for name in names if name]

@@ -23,3 +23,8 @@ PAGE: Final[tuple[Header, ...]] = (*_COMMON, (b"content-security-policy", PAGE_P
 PAGE_HTTPS: Final = (*PAGE, HSTS)
 NO_STORE: Final[Header] = (b"cache-control", b"no-store")
 """Where a service does not say how long its answer may be kept."""
+
+
+def guards(*, https: bool) -> tuple[Header, ...]:
+    """Of an answer of the API."""
+    return API_HTTPS if https else API

@@ -6,6 +6,7 @@ service. Each side is read only as fast as the other takes it.
 
 import asyncio
 import time
+from collections.abc import Iterable
 from typing import Any, Final
 
 import structlog
@@ -14,9 +15,12 @@ from msgspec import UNSET
 from uvicorn.server import ServerState
 
 from flotilla_gateway import metrics
+from flotilla_gateway.abuse.watch import Watch
 from flotilla_gateway.access_log import AccessLine, AccessLog, timestamp
+from flotilla_gateway.browser.sessions import Browsers
+from flotilla_gateway.edge import security
 from flotilla_gateway.edge.admission import OF_CALLERS, Admission
-from flotilla_gateway.edge.clients import Callers
+from flotilla_gateway.edge.clients import Caller, Callers
 from flotilla_gateway.edge.relay import Opening, Relay
 from flotilla_gateway.edge.wire import Handshake, raw_response
 from flotilla_gateway.forward.connection import SWITCHING, Connection
@@ -31,6 +35,7 @@ from flotilla_gateway.forward.headers import (
 from flotilla_gateway.forward.passage import CALLER_GONE
 from flotilla_gateway.forward.upstream import Upstream
 from flotilla_gateway.paths import check_path
+from flotilla_gateway.problems import AddressBlockedError
 from flotilla_gateway.settings import GatewaySettings
 from flotilla_gateway.trust.credentials import from_fields, from_query, from_subprotocols
 from flotilla_gateway.trust.session import Session
@@ -39,6 +44,7 @@ log = structlog.get_logger()
 
 LIVE_PATH: Final = b"/v1/live"
 _REJECTED_BODY: Final = 64 * 1024
+_NOT_THEIRS: Final = (b"date", b"server", b"x-request-id")
 
 
 class Tunnels:
@@ -49,12 +55,16 @@ class Tunnels:
         upstream: Upstream | None,
         admission: Admission,
         callers: Callers,
+        browsers: Browsers,
+        watch: Watch,
         access_log: AccessLog,
         settings: GatewaySettings,
     ) -> None:
         self._upstream = upstream
         self._admission = admission
         self._callers = callers
+        self._browsers = browsers
+        self._watch = watch
         self._access_log = access_log
         self._settings = settings
         self._tasks: set[asyncio.Task[None]] = set()
@@ -89,29 +99,34 @@ class Tunnels:
     async def _serve(self, transport: asyncio.Transport, handshake: Handshake, state: ServerState) -> None:
         started = time.perf_counter()
         request_id = usable_request_id(header(handshake.headers, b"x-request-id"))
+        caller = self._callers.of(handshake.peer, handshake.scheme, handshake.headers)
+        https = caller.scheme == "https"
         session, status, passed = None, SWITCHING, 0
         try:
-            session = await self._admit(handshake)
+            session = await self._admit(handshake, caller)
             connection = await self._connect(handshake, session, request_id)
             if connection.status != SWITCHING:
-                status, passed = connection.status, await self._reject(transport, connection)
+                passed = await self._reject(transport, connection, request_id, https=https)
+                status = connection.status
             else:
-                passed = await self._relay(transport, connection, session, state)
+                passed = await self._relay(transport, connection, session, state, request_id, https=https)
         except Problem as problem:
             status = problem.status
-            transport.write(raw_response(problem, request_id.decode()))
+            if not isinstance(problem, AddressBlockedError):
+                self._watch.saw(caller, status, None)
+            transport.write(raw_response(problem, request_id.decode(), https=https))
         except ExchangeError as error:
             status = UnavailableError.status
             log.warning("tunnel.broken", error=str(error))
-            transport.write(raw_response(_unavailable(), request_id.decode()))
+            transport.write(raw_response(_unavailable(), request_id.decode(), https=https))
         except asyncio.CancelledError:
             status = CALLER_GONE
             raise
         finally:
             transport.close()
-            self._note(handshake, session, request_id, status, passed, started)
+            self._note(handshake, caller, session, request_id, status, passed, started)
 
-    async def _admit(self, handshake: Handshake) -> Session:
+    async def _admit(self, handshake: Handshake, caller: Caller) -> Session:
         path, _, query = handshake.target.partition(b"?")
         check_path(path, query)
         if path != LIVE_PATH:
@@ -123,8 +138,11 @@ class Tunnels:
             or from_subprotocols(handshake.headers)[0]
             or from_query(query)[0]
         )
-        caller = self._callers.of(handshake.peer, handshake.scheme, handshake.headers)
-        session, _ = await self._admission.admit(token, OF_CALLERS, caller)
+        fields = dict(handshake.headers) if token is None else {}
+        cookie = self._browsers.credential(fields) if token is None else None
+        session, _ = await self._admission.admit(token or cookie, OF_CALLERS, caller)
+        if cookie is not None:
+            self._browsers.check_socket(fields, caller.scheme, session)
         return session
 
     async def _connect(self, handshake: Handshake, session: Session, request_id: bytes) -> Connection:
@@ -174,7 +192,9 @@ class Tunnels:
             b"GET", target, upstream.authority, kept, added, nominated=nominated, with_credentials=False
         )
 
-    async def _reject(self, transport: asyncio.Transport, connection: Connection) -> int:
+    async def _reject(
+        self, transport: asyncio.Transport, connection: Connection, request_id: bytes, *, https: bool
+    ) -> int:
         """The service declined: its answer, whole, as the last on this connection."""
         body = bytearray()
         try:
@@ -185,20 +205,27 @@ class Tunnels:
             connection.transport.abort()
         body += connection.take()
         type_ = header(connection.headers, b"content-type") or b"application/octet-stream"
-        head = b"HTTP/1.1 %d \r\ncontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-        transport.write(head % (connection.status, type_, len(body)) + body)
+        head = b"HTTP/1.1 %d \r\ncontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n"
+        fields = _fields([(b"x-request-id", request_id), security.NO_STORE, *security.guards(https=https)])
+        transport.write(b"".join([head % (connection.status, type_, len(body)), fields, b"\r\n", body]))
         return len(body)
 
     async def _relay(
-        self, transport: asyncio.Transport, connection: Connection, session: Session, state: ServerState
+        self,
+        transport: asyncio.Transport,
+        connection: Connection,
+        session: Session,
+        state: ServerState,
+        request_id: bytes,
+        *,
+        https: bool,
     ) -> int:
         caller, service = Relay(transport), Relay(connection.detach())
         caller.other, service.other = service, caller
-        answer = [b"HTTP/1.1 101 Switching Protocols\r\n"]
-        answer += [
-            b"%b: %b\r\n" % field for field in connection.headers if field[0] not in (b"date", b"server")
-        ]
-        transport.write(b"".join([*answer, b"\r\n", connection.leftover]))
+        theirs = [field for field in connection.headers if field[0] not in _NOT_THEIRS]
+        fields = _fields([*theirs, (b"x-request-id", request_id), *security.guards(https=https)])
+        first = b"HTTP/1.1 101 Switching Protocols\r\n"
+        transport.write(b"".join([first, fields, b"\r\n", connection.leftover]))
         transport.set_protocol(caller)
         service.transport.set_protocol(service)
         relays = {caller, service}
@@ -219,6 +246,7 @@ class Tunnels:
     def _note(
         self,
         handshake: Handshake,
+        caller: Caller,
         session: Session | None,
         request_id: bytes,
         status: int,
@@ -233,12 +261,17 @@ class Tunnels:
             status=status,
             ms=round((time.perf_counter() - started) * 1000, 3),
             sent=passed,
-            address=self._callers.of(handshake.peer, handshake.scheme, handshake.headers).address,
+            network=caller.network,
+            caller=caller.pseudonym,
             actor=session.actor if session else UNSET,
             org=session.org if session else UNSET,
             upstream="websocket",
         )
         self._access_log.add(line)
+
+
+def _fields(fields: Iterable[Header]) -> bytes:
+    return b"".join(b"%b: %b\r\n" % field for field in fields)
 
 
 def _unavailable() -> UnavailableError:

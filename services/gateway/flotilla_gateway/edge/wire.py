@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from flotilla.problems import Problem, render
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from flotilla_gateway.edge import security
 from flotilla_gateway.forward.headers import Header
 
 
@@ -19,10 +20,11 @@ class Handshake:
     scheme: str
 
 
-def raw_response(problem: Problem, request_id: str) -> bytes:
+def raw_response(problem: Problem, request_id: str, *, https: bool) -> bytes:
     """The bytes of a problem as a whole last response of a connection."""
     status, headers, body = render(problem, request_id)
     lines = [STATUS_LINE.get(status, STATUS_LINE[500])]
     fields = {**headers, "x-request-id": request_id, "content-length": str(len(body)), "connection": "close"}
     lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in fields.items()]
+    lines += [b"%b: %b\r\n" % field for field in (*security.guards(https=https), security.NO_STORE)]
     return b"".join([*lines, b"\r\n", body])

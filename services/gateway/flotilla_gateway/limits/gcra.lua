@@ -1,10 +1,17 @@
--- GCRA (generic cell rate algorithm) and revocation in one round trip, by Redis's own clock.
--- KEYS[1] the bucket, holding its theoretical arrival time in microseconds; KEYS[2], optional, the mark of a
--- revoked session. ARGV[1] requests, ARGV[2] microseconds they are spread over.
+-- GCRA (generic cell rate algorithm), revocation and blocks in one round trip, by Redis's own clock.
+-- KEYS[1] the bucket, holding its theoretical arrival time in microseconds; further keys, any number, are marks
+-- that forbid the request: of a revoked session, of a blocked address. ARGV[1] requests, ARGV[2] microseconds
+-- they are spread over.
 -- Answers {decision, remaining, microseconds until the bucket is full again, microseconds to wait}, where
--- decision is 1 allowed, 0 refused, -1 revoked. All of a burst may come at once.
-if KEYS[2] and redis.call('EXISTS', KEYS[2]) == 1 then
-  return { -1, 0, 0, 0 }
+-- decision is 1 allowed, 0 refused, -1 forbidden by the first mark, -2 by the second; then the wait is until the
+-- mark goes. All of a burst may come at once.
+if KEYS[2] and redis.call('EXISTS', unpack(KEYS, 2)) > 0 then
+  for mark = 2, #KEYS do
+    local left = redis.call('PTTL', KEYS[mark])
+    if left ~= -2 then
+      return { 1 - mark, 0, 0, left * 1000 }
+    end
+  end
 end
 local requests = tonumber(ARGV[1])
 local period = tonumber(ARGV[2])

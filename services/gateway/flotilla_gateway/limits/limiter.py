@@ -5,17 +5,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from importlib.resources import files
 from typing import Final
 
 import hiredis
 
 from flotilla_gateway.forward.headers import Header
 from flotilla_gateway.limits.pipe import RedisDownError, RedisPipe, Word
+from flotilla_gateway.limits.script import Script
 
-_SCRIPT: Final = (files("flotilla_gateway.limits") / "gcra.lua").read_bytes()
-_SHA: Final = hashlib.sha1(_SCRIPT, usedforsecurity=False).hexdigest().encode()
-"""Redis names scripts by SHA-1."""
+_SCRIPT: Final = Script("flotilla_gateway.limits", "gcra.lua")
 _MICROSECONDS: Final = 1_000_000
 LONGEST_NAME: Final = 160
 
@@ -26,6 +24,7 @@ class Verdict(Enum):
     ALLOWED = auto()
     LIMITED = auto()
     REVOKED = auto()
+    BLOCKED = auto()
     UNDECIDED = auto()
     """Redis is down."""
 
@@ -66,6 +65,8 @@ class Decision:
     headers: tuple[Header, ...] = ()
     retry_after: int = 0
     """Seconds."""
+    remaining: int = 0
+    """Of the budget."""
 
 
 _UNDECIDED: Final = Decision(Verdict.UNDECIDED)
@@ -83,34 +84,35 @@ class Limiter:
         """Count one request of `name` in the class `limit`, unless the session was revoked."""
         return await self.decide_within(self.classes[limit], name, session)
 
-    async def decide_within(self, budget: LimitClass, name: str, session: str | None = None) -> Decision:
-        """The same with a budget of its own."""
+    async def decide_within(
+        self, budget: LimitClass, name: str, session: str | None = None, block: str | None = None
+    ) -> Decision:
+        """The same with a budget of its own; `block`: where the block of the caller's address would be."""
         requests, period, policy = budget.words
         limit = budget.name
         keys: tuple[str, ...] = (bucket_key(limit, name),)
         if session is not None:
             keys = (*keys, revocation_key(session))
+        if block is not None:
+            keys = (*keys, block)
         arguments: tuple[Word, ...] = (len(keys), *keys, requests, period)
         try:
-            try:
-                answer = await self._pipe.ask(b"EVALSHA", _SHA, *arguments)
-            except hiredis.ReplyError as error:
-                if not str(error).startswith("NOSCRIPT"):
-                    return _UNDECIDED
-                answer = await self._pipe.ask(b"EVAL", _SCRIPT, *arguments)
+            answer = await _SCRIPT.run(self._pipe, *arguments)
         except (RedisDownError, hiredis.ReplyError):
             return _UNDECIDED
         assert isinstance(answer, list)
         verdict, remaining, reset, wait = answer
         if verdict < 0:
-            return _REVOKED
+            if session is not None and verdict == -1:
+                return _REVOKED
+            return Decision(Verdict.BLOCKED, retry_after=max(1, math.ceil(wait / _MICROSECONDS)))
         seconds = math.ceil(reset / _MICROSECONDS)
         headers = (
             (b"ratelimit", b'"%b";r=%d;t=%d' % (limit.encode(), remaining, seconds)),
             (b"ratelimit-policy", policy),
         )
         if verdict:
-            return Decision(Verdict.ALLOWED, headers)
+            return Decision(Verdict.ALLOWED, headers, remaining=remaining)
         return Decision(Verdict.LIMITED, headers, max(1, math.ceil(wait / _MICROSECONDS)))
 
 

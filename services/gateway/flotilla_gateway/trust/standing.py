@@ -30,6 +30,7 @@ EVERYTHING: Final = (KEYS, ORGANIZATIONS, SESSIONS, MEMBERSHIPS)
 API_KEYS: Final = "api_keys"
 ENTITLEMENTS: Final = "entitlements"
 ROLES: Final = "roles"
+ORIGINS: Final = "origins"
 TEAMS: Final = "teams"
 """Told with the ids that changed, `api_keys:<id>,<id>`: there are too many to read them all each time."""
 
