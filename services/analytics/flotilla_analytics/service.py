@@ -20,7 +20,7 @@ from flotilla.events.messaging import MessageRequested
 from flotilla.events.websocket import NotificationRequested
 from flotilla.service import Service
 
-from flotilla_analytics import handlers
+from flotilla_analytics import handlers, sharing
 from flotilla_analytics.api import (
     archive,
     audit,
@@ -28,6 +28,7 @@ from flotilla_analytics.api import (
     goals,
     journeys,
     metrics,
+    organizations,
     quality,
     replays,
     reports,
@@ -59,6 +60,7 @@ service = Service(
         audit.routes,
         journeys.routes,
         metrics.routes,
+        organizations.routes,
         sales.routes,
         custom_metrics.routes,
         goals.routes,
@@ -78,8 +80,15 @@ service = Service(
             batch=500,
         ),
         wishes.LANE,
+        sharing.LANE,
     ),
-    handlers=(wishes.begin_replays, wishes.read_for_replays, wishes.end_replays, wishes.read_for_others),
+    handlers=(
+        sharing.keep_grants,
+        wishes.begin_replays,
+        wishes.read_for_replays,
+        wishes.end_replays,
+        wishes.read_for_others,
+    ),
     tap=handlers.archive,
     timers=(judge_goals, report_due, report_expired, survey_due),
     jobs=(openings.job, readings.job, run_report, remove_file),

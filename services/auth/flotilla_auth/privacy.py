@@ -7,6 +7,7 @@ from uuid import UUID
 from flotilla.app import App
 from flotilla.privacy import Person, Privacy, Rows
 from flotilla.privacy.declare import Counts
+from flotilla.privacy.keep import Keep
 from flotilla.store.postgres import Transaction
 
 from flotilla_auth import passkeys
@@ -53,6 +54,7 @@ privacy: Final = Privacy(
     ),
     within=_sign_in_no_more,
     documents=_passkeys,
+    keeps=(Keep("privacy_requests", "privacy_requests", where="t.ended_at < $2"),),
     harmless={
         "invitations": "by address, and removed with the person who has it",
         "organizations": "of organizations",
@@ -65,6 +67,8 @@ privacy: Final = Privacy(
         "feature_flags": "of features",
         "privacy_requests": _KEPT,
         "privacy_answers": _KEPT,
+        "organization_grants": "what an organization lets another do",
+        "retention": "periods, and the reason of a legal hold",
     },
     kept={"privacy_requests": _KEPT, "privacy_answers": _KEPT, "privacy_links": _KEPT},
 )

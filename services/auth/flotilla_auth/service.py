@@ -1,11 +1,11 @@
 """Auth's table of contents."""
 
 from flotilla.bus.declare import Lane
-from flotilla.events import auth, billing, messaging, pipeline, security, websocket
+from flotilla.events import auth, billing, messaging, pipeline, security, sharing, websocket
 from flotilla.events import privacy as privacy_events
 from flotilla.service import Service
 
-from flotilla_auth import handlers, privacy_saga, retention
+from flotilla_auth import grants, handlers, privacy_saga, retention
 from flotilla_auth.api import ROUTES
 from flotilla_auth.feature_flags import flag_setting
 from flotilla_auth.mail.sending import mail_job
@@ -14,8 +14,8 @@ from flotilla_auth.presence import expiry
 from flotilla_auth.privacy import privacy
 from flotilla_auth.privacy_archive import archive
 from flotilla_auth.resources import open_resources
-from flotilla_auth.second_factor_reset import reset as second_factor_reset
 from flotilla_auth.sealed import SEALED
+from flotilla_auth.second_factor_reset import reset as second_factor_reset
 from flotilla_auth.settings import AuthSettings
 from flotilla_auth.suspension import suspension
 from flotilla_auth.workers import WORKERS
@@ -31,8 +31,17 @@ service = Service(
         onboarding.facts,
         privacy_saga.take_persons,
         privacy_saga.collect_answers,
+        grants.end_derived,
     ),
-    timers=(onboarding.timer, suspension, second_factor_reset, expiry, privacy_saga.overdue, flag_setting),
+    timers=(
+        onboarding.timer,
+        suspension,
+        second_factor_reset,
+        expiry,
+        privacy_saga.overdue,
+        flag_setting,
+        grants.leave_child,
+    ),
     jobs=(mail_job, archive),
     privacy=privacy,
     sagas=(onboarding,),
@@ -91,5 +100,9 @@ service = Service(
         privacy_events.ExportRequested,
         privacy_events.FeatureFlagChanged,
         privacy_events.RetentionChanged,
+        sharing.OrganizationGrantCreated,
+        sharing.OrganizationGrantAccepted,
+        sharing.OrganizationGrantRevoked,
+        sharing.OrganizationEntered,
     ),
 )

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,13 +19,18 @@ from joserfc import jws, jwt
 from joserfc.jwk import OKPKey
 
 from flotilla_auth.domain import signing
+from flotilla_auth.domain.entities import Session
 from flotilla_auth.domain.oauth_clients import OAuthClient
 from flotilla_auth.domain.signing import ACCESS_LIFETIME, PERIOD, SLACK, SigningKey
 from flotilla_auth.store import keys as store
+from flotilla_auth.store.grants import Grant
 
 ISSUER: Final = "flotilla"
 ALGORITHM: Final = "Ed25519"
 """RFC 9864's name; the older `EdDSA` left the curve open."""
+
+GUEST: Final = "viewer"
+"""What somebody of another organization is taken for, who may no more than their grant says."""
 
 log = structlog.get_logger()
 
@@ -82,6 +87,26 @@ class AccessTokens:
             now or datetime.now(UTC),
         )
 
+    def sign_guest(self, session: Session, grant: Grant, may: Sequence[str]) -> tuple[str, int]:
+        """An access token for what another organization lets its holder read, and its seconds.
+
+        `org` is whose things they are, `via` the holder's own organization, `gid` the grant.
+        """
+        now = datetime.now(UTC)
+        lifetime = (
+            ACCESS_LIFETIME if grant.expires_at is None else min(ACCESS_LIFETIME, grant.expires_at - now)
+        )
+        claims = {
+            "sub": str(session.user_id),
+            "org": str(grant.organization_id),
+            "sid": str(session.id),
+            "role": GUEST,
+            "via": str(session.organization_id),
+            "gid": str(grant.id),
+            "reads": " ".join(may),
+        }
+        return self._signed(claims, now, lifetime), int(lifetime.total_seconds())
+
     def sign_document(self, payload: bytes, type_: str, now: datetime) -> tuple[str, SigningKey]:
         """A document signed for good (JWS, RFC 7515, compact), and the key that did."""
         key = self._signer(now)
@@ -94,10 +119,10 @@ class AccessTokens:
             raise UnavailableError("No key to sign with yet: try again.", headers={"Retry-After": "5"})
         return key
 
-    def _signed(self, claims: Mapping[str, Any], now: datetime) -> str:
+    def _signed(self, claims: Mapping[str, Any], now: datetime, lifetime: timedelta = ACCESS_LIFETIME) -> str:
         key = self._signer(now)
         issued = int(now.timestamp())
-        times = {"iat": issued, "exp": issued + int(ACCESS_LIFETIME.total_seconds())}
+        times = {"iat": issued, "exp": issued + int(lifetime.total_seconds())}
         header = {"alg": ALGORITHM, "kid": str(key.id)}
         whole = {"iss": ISSUER, **claims, **times}
         return jwt.encode(header, whole, self._opened[key.id], algorithms=[ALGORITHM])

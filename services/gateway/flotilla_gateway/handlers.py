@@ -28,6 +28,7 @@ from flotilla.events.auth import (
 )
 from flotilla.events.billing import Entitlement, EntitlementChanged, UsageLimitReached
 from flotilla.events.security import OAuthClientRevoked
+from flotilla.events.sharing import OrganizationGrantRevoked
 from flotilla.store.postgres import Transaction
 from redis.exceptions import RedisError
 
@@ -234,4 +235,12 @@ async def tell_revoked_keys(tx: Transaction, batch: Sequence[Received[ApiKeyRevo
 async def keep_ended_sessions(tx: Transaction, batch: Sequence[Received[SessionEnded]], marked: None) -> None:
     """Sessions whose tokens are refused, also while Redis is down."""
     await store.keep_ended(tx, [(event.data.session_id, event.data.ended_at) for event in batch])
+    await tx.notify(CHANNEL, SESSIONS)
+
+
+@reaction(OrganizationGrantRevoked, lane=SECURITY.name)
+async def keep_revoked_grants(tx: Transaction, batch: Sequence[Received[OrganizationGrantRevoked]]) -> None:
+    """Grants whose guests' tokens are refused; told to both organizations, kept once."""
+    ended = {event.data.grant_id: event.data.revoked_at for event in batch}
+    await store.keep_ended(tx, sorted(ended.items()))
     await tx.notify(CHANNEL, SESSIONS)

@@ -67,6 +67,7 @@ service = Service(
         handlers.keep_api_keys,
         handlers.tell_revoked_keys,
         handlers.keep_revoked_clients,
+        handlers.keep_revoked_grants,
         handlers.keep_entitlements,
     ),
     emits=(ApiKeyUsed, AddressBlocked, AddressUnblocked),

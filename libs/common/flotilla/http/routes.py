@@ -31,6 +31,7 @@ from starlette.exceptions import HTTPException
 from flotilla.app import App
 from flotilla.cause import Cause, current_cause
 from flotilla.features import FEATURES
+from flotilla.http import guests
 from flotilla.http.errors import unexpected
 from flotilla.http.work import Replay, RequestWork
 from flotilla.ids import new_id
@@ -70,6 +71,8 @@ class Route(APIRoute):
                 check_for_all(who, permission)
             current_reach.set(reach_of(who, permission))
             cause = _cause(request, who)
+            if who.via is not None:
+                await guests.note(app, who, request, permission, cause)
             work = request.state.work = RequestWork(app, request, who, cause)
             current_cause.set(cause)
             try:

@@ -48,6 +48,10 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     taken for. None: all that `role` may."""
     colleagues: tuple[UUID, ...] = ()
     """Of people who have something for their `team`: who else is in a team of theirs, at most `MOST_COLLEAGUES`."""
+    via: UUID | None = None
+    """Of a guest: their own organization, which `org` has granted to read some of its things (AUTH-5)."""
+    grant_id: UUID | None = None
+    """Of a guest: by which grant."""
 
     @property
     def orgs(self) -> tuple[UUID, ...]:

@@ -96,14 +96,19 @@ async def read_metrics(
         raise UnprocessableError(
             f"That gives more than {MOST_GROUPS} groups: ask for fewer days or dimensions."
         )
-    groups = [_group(row, metric, wanted) for row in rows if row["count"]]
+    groups = [numbers_of(row, metric, wanted) for row in rows if row["count"]]
     return Numbers(metric=metric, day_from=from_, day_to=to, groups=groups)
 
 
-def _check(metric: Metric, day_from: date, day_to: date, wanted: tuple[GroupBy, ...]) -> None:
+def check_days(day_from: date, day_to: date) -> None:
+    """A 422 problem for too many days, or none."""
     if not timedelta(0) < day_to - day_from <= timedelta(days=MOST_DAYS):
         detail = f"must be 1 to {MOST_DAYS} days after `from`"
         raise UnprocessableError("Correct the days.", errors=[{"parameter": "/to", "detail": detail}])
+
+
+def _check(metric: Metric, day_from: date, day_to: date, wanted: tuple[GroupBy, ...]) -> None:
+    check_days(day_from, day_to)
     if foreign := set(wanted) - DIMENSIONS[metric]:
         known = ", ".join(sorted(DIMENSIONS[metric]))
         errors = [
@@ -112,7 +117,8 @@ def _check(metric: Metric, day_from: date, day_to: date, wanted: tuple[GroupBy, 
         raise UnprocessableError("The metric has no such dimension.", errors=errors)
 
 
-def _group(row: Row, metric: Metric, wanted: tuple[GroupBy, ...]) -> Group:
+def numbers_of(row: Row, metric: Metric, wanted: tuple[GroupBy, ...] = ()) -> Group:
+    """The numbers of one row of sums."""
     group = Group(count=row["count"], **{name.value: row[COLUMNS[name]] for name in wanted})
     if metric in DURATIONS:
         counts = list(zip(row["buckets"], row["counts"], strict=True))

@@ -90,7 +90,7 @@ async def change_user(
     if wanted == before:
         return _view(before, response)
     now = await users.update(tx, wanted)
-    await _follow_up(tx, before, now)
+    await follow_up(tx, before, now)
     return _view(now, response)
 
 
@@ -102,7 +102,8 @@ async def acting(tx: Transaction, who: Principal) -> User:
     return actor
 
 
-async def _follow_up(tx: Transaction, before: User, now: User) -> None:
+async def follow_up(tx: Transaction, before: User, now: User) -> None:
+    """Tell it, and end what whoever lost access or permissions still had in hand."""
     leaves = before.active and not now.active
     events.user(tx, UserDeactivated if leaves else UserUpdated, now, before)
     if not leaves and not roles.loses_permissions(await _may(tx, before), await _may(tx, now)):

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 from flotilla.problems import UnauthorizedError
-from flotilla.security.permissions import TEAM
+from flotilla.security.permissions import ALL, TEAM
 from flotilla.security.principal import LIFETIME_SECONDS, Principal, PrincipalSigner
 from joserfc import jws
 from joserfc.errors import JoseError, SecurityWarning
@@ -55,6 +55,12 @@ class Claims(msgspec.Struct, frozen=True):
     """All that a program may, whose client `sid` names; `sub` made it. None: a person's."""
     rid: UUID | None = None
     """Their organization's own role, where they have one."""
+    via: UUID | None = None
+    """Of a guest: their own organization; `org` is then the one that lets them read."""
+    gid: UUID | None = None
+    """Of a guest: the grant by which they may."""
+    reads: str = ""
+    """Of a guest: all that they may."""
 
 
 class PersonSession(Session):
@@ -67,6 +73,16 @@ class PersonSession(Session):
             claims.org, claims.sid, f"user:{claims.sub}", f"{claims.org}:{claims.sub}", claims.exp
         )
         self.claims = claims
+
+
+class GuestSession(PersonSession):
+    """A person's session at home, as it reads of another organization: counted where they belong."""
+
+    __slots__ = ()
+
+    def __init__(self, claims: Claims) -> None:
+        super().__init__(claims)
+        self.bucket = f"{claims.via}:{claims.sub}"
 
 
 class ClientSession(PersonSession):
@@ -123,6 +139,8 @@ class Tokens:
         while len(self._known) >= KEPT_TOKENS:
             del self._known[next(iter(self._known))]
         made = PersonSession if claims.scope is None else ClientSession
+        if claims.via is not None:
+            made = GuestSession
         session = self._known[token] = made(claims)
         return session
 
@@ -142,15 +160,17 @@ class Tokens:
     def _reconsider(self, session: PersonSession, token: bytes, now: float) -> None:
         """Something changed: is its key still good, its session open, its holder a member, with which role?"""
         claims = session.claims
-        member = self._standing.membership(claims.org, claims.sub)
+        home = claims.via or claims.org
+        member = self._standing.membership(home, claims.sub)
         if session.epoch and self._key_is_gone(token):
             ended = True
         else:
             ended = self._standing.has_ended(claims.sid) or (member is not None and member.state != "active")
+            ended = ended or (claims.gid is not None and self._standing.has_ended(claims.gid))
         if ended:
             self._known.pop(token, None)
             raise UnauthorizedError(f"This session has ended. {_SIGN_IN}")
-        if self._standing.is_suspended(claims.org):
+        if self._standing.is_suspended(claims.org) or self._standing.is_suspended(home):
             raise OrganizationSuspendedError("An owner can have it opened again by Flotilla's operators.")
         session.epoch = self._standing.epoch
         self._sign(session, now)
@@ -160,6 +180,9 @@ class Tokens:
 
     def _sign(self, session: PersonSession, now: float) -> None:
         claims = session.claims
+        if claims.via is not None:
+            self._sign_guest(session, now)
+            return
         member = self._standing.membership(claims.org, claims.sub)
         role, role_id = (claims.role, claims.rid) if member is None else (member.role, member.role_id)
         grants = None if role_id is None else self._standing.grants(claims.org, role_id)
@@ -175,6 +198,21 @@ class Tokens:
             factors=2 if claims.acr == "aal2" else 1,
             scopes=None if claims.scope is None else tuple(claims.scope.split()),
             program="api_key" if claims.scope is None else "oauth_client",
+            expires_at=int(now + LIFETIME_SECONDS),
+        )
+        session.principal = self._signer.sign(principal).encode()
+        session.renew_at = now + LIFETIME_SECONDS - RENEW_BEFORE_SECONDS
+
+    def _sign_guest(self, session: PersonSession, now: float) -> None:
+        claims = session.claims
+        principal = Principal(
+            org=claims.org,
+            user_id=claims.sub,
+            session_id=claims.sid,
+            role=claims.role,
+            grants=dict.fromkeys(claims.reads.split(), ALL),
+            via=claims.via,
+            grant_id=claims.gid,
             expires_at=int(now + LIFETIME_SECONDS),
         )
         session.principal = self._signer.sign(principal).encode()
