@@ -30,7 +30,7 @@ class Auth:
         """One request."""
         body = await request.body()
         status, answer = 200, b""
-        if self.refuses:
+        if self.refuses or (request.target == "/v1/tokens/refresh" and not body):
             status, answer = 401, b'{"type":"/problems/unauthorized"}'
         elif request.target == "/v1/sign-out":
             status = 204

@@ -100,7 +100,9 @@ async def test_reading_takes_no_proof_but_is_no_other_sites(edge: World) -> None
     browser, _ = arranged(edge)
     await browser.sign_in()
     assert (await browser.ask("GET", "/v1/things", "sec-fetch-site: none")).status == 200
-    for header in ("origin: https://evil.example", "sec-fetch-site: cross-site"):
+    link = ("sec-fetch-site: same-site", "sec-fetch-mode: navigate")
+    assert (await browser.ask("GET", "/v1/things", *link)).status == 200
+    for header in ("origin: https://evil.example", "sec-fetch-site: cross-site", "sec-fetch-site: same-site"):
         assert (await browser.ask("GET", "/v1/things", header)).status == 403
     assert (await browser.ask("GET", "/v1/live/events", "origin: https://evil.example")).status == 403
 

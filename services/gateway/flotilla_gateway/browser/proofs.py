@@ -24,7 +24,6 @@ SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ID_BYTES: Final = 16
 _RANDOM_BYTES: Final = 16
 _DIGEST_BYTES: Final = 16
-_SAFE_SITES: Final = frozenset({None, b"same-origin", b"same-site", b"none"})
 _OWN_SITES: Final = frozenset({None, b"same-origin", b"none"})
 """None: no browser of the last years."""
 
@@ -82,8 +81,14 @@ class Proofs:
                 raise _refused("Pages of this origin may not use a session in cookies here.")
         elif said:
             raise _refused("Say the Origin.")
-        elif fields.get(b"sec-fetch-site") not in (_SAFE_SITES if method in SAFE else _OWN_SITES):
+        elif fields.get(b"sec-fetch-site") not in _OWN_SITES and not _is_link(method, fields):
             raise _refused("Another site sent this.")
+
+
+def _is_link(method: str, fields: Mapping[bytes, bytes]) -> bool:
+    """Followed by a person, from a page of a neighbouring host: what it leads to, that page cannot see."""
+    mode, site = fields.get(b"sec-fetch-mode"), fields.get(b"sec-fetch-site")
+    return method in SAFE and site == b"same-site" and mode == b"navigate"
 
 
 def _digest(token: str) -> bytes:
