@@ -91,6 +91,12 @@ class TooLargeError(Problem):
     status, slug, title = 413, "too-large", "The body is too large"
 
 
+class MisdirectedError(Problem):
+    """It is another region's: `region` and `address` say whom to ask (RFC 9110, section 15.5.20)."""
+
+    status, slug, title = 421, "misdirected", "Another region has this"
+
+
 class UnprocessableError(Problem):
     """Well-formed, but the values do not fit."""
 

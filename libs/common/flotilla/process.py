@@ -15,6 +15,7 @@ from flotilla.bus.jobs import JobLoop, TimerLoop
 from flotilla.bus.relay import Relay
 from flotilla.bus.transient import Transient
 from flotilla.bus.workers import BUS_WORKERS, run_worker
+from flotilla.cells import check_database
 from flotilla.replay import loops as replays
 from flotilla.replay.plan import rebuildable
 from flotilla.security.principal import PrincipalVerifier
@@ -40,6 +41,8 @@ async def opened(service: Service, settings: Settings) -> AsyncIterator[App]:
             settings.postgres_dsn.get_secret_value(), connections=settings.postgres_connections
         )
         stack.push_async_callback(db.close)
+        async with db.pool.acquire() as connection:
+            await check_database(connection, settings.region)
         relay = Relay(settings.amqp_url.get_secret_value(), db)
         stack.push_async_callback(relay.close)
         transient = Transient(

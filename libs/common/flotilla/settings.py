@@ -23,6 +23,9 @@ class Settings(BaseSettings):
     environment: str = "production"
     """`development`, `staging` or `production`; nothing said is the strictest."""
     region: str = "eu"
+    """The cell that this process is part of; it handles no other's events, and opens no other's database."""
+    cells: str = ""
+    """Where the gateways of other regions are: `us=https://us.example.com,ca=https://…`; empty: there are none."""
     public_url: str = "http://127.0.0.1:8080"
     """Where people and vendors reach the gateway."""
 

@@ -18,7 +18,7 @@ from flotilla.bus import faults, inbox, parked
 from flotilla.bus.connection import INFRASTRUCTURE_ERRORS
 from flotilla.bus.declare import Handler, HandlerKind, RawEvent
 from flotilla.bus.envelope import Received, decode, receive
-from flotilla.events.base import CONTRACTS, Event, contract_of
+from flotilla.events.base import CONTRACTS, Envelope, Event, contract_of
 from flotilla.privacy.redaction import without_personal
 from flotilla.replay.gate import OpenReplay, pass_gate
 from flotilla.store.postgres import Transaction
@@ -52,6 +52,7 @@ class Dispatcher:
     def __init__(self, app: App, lane: str) -> None:
         self.app = app
         self.lane = lane
+        self._region = app.settings.region
         self._handlers = [handler for handler in app.service.handlers if handler.lane == lane]
         self._by_type: dict[str, list[Handler]] = {}
         for handler in self._handlers:
@@ -107,6 +108,8 @@ class Dispatcher:
     async def _receive(self, body: bytes) -> Received[Event] | None:
         try:
             envelope = decode(body)
+            if self._is_foreign(envelope):
+                return None
             return receive(envelope, CONTRACTS[envelope.type])
         except Exception as error:  # broken UTF-8 and endless nesting have errors of their own
             await parked.park_unreadable(self.app.db, self.lane, body, error)
@@ -209,11 +212,22 @@ class Dispatcher:
         events = {}
         for body in bodies:
             try:
-                event = self._spared_raw(RawEvent(decode(body), body))
+                envelope = decode(body)
+                if self._is_foreign(envelope):
+                    continue
+                event = self._spared_raw(RawEvent(envelope, body))
                 events[event.envelope.id] = event
             except Exception as error:
                 await parked.park_unreadable(self.app.db, self.lane, body, error)
         await self._attempt_raw(list(events.values()))
+
+    def _is_foreign(self, envelope: Envelope) -> bool:
+        """Another region's event is stored nowhere here, not even parked: its own cell has it, if it is one."""
+        if envelope.region == self._region:
+            return False
+        metrics.FOREIGN.labels(self.lane).inc()
+        log.error("event.foreign", lane=self.lane, type=envelope.type, region=envelope.region)
+        return True
 
     def _spared_raw(self, event: RawEvent) -> RawEvent:
         """The same for those who keep or pass on events as they are."""

@@ -121,7 +121,8 @@ class Transient:
             async def take(message: AbstractIncomingMessage) -> None:
                 try:
                     envelope = decode(message.body)
-                    await heard(receive(envelope, CONTRACTS[envelope.type]))
+                    if envelope.region == self._region:
+                        await heard(receive(envelope, CONTRACTS[envelope.type]))
                 except Exception as error:
                     log.warning("transient.unheard", type=message.routing_key, exc_info=error)
                 finally:

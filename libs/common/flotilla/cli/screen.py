@@ -10,6 +10,7 @@ from rich.console import Console, Group
 from rich.markup import escape
 from rich.panel import Panel
 
+from flotilla.cells import WrongCellError
 from flotilla.cli.log_lines import LogLine
 from flotilla.cli.log_view import shown
 from flotilla.instance import UnknownInstanceError
@@ -21,6 +22,7 @@ from flotilla.servers import InstallFailedError
 from flotilla.store.migrate import MigrationError
 
 SELF_EXPLAINING: Final = (
+    WrongCellError,
     InstallFailedError,
     MigrationError,
     PortTakenError,

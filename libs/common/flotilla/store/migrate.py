@@ -17,6 +17,7 @@ import asyncpg
 
 from flotilla.bus import declared
 from flotilla.bus.topology import declare_all
+from flotilla.cells import claim_database
 from flotilla.instance import owner_role, runtime_role
 from flotilla.replay.twins import make_twins, schema_of
 from flotilla.service import Service, present
@@ -52,6 +53,7 @@ async def migrate_all(
     applied = 0
     connection = await asyncpg.connect(instance.admin_dsn(), timeout=10)
     try:
+        await claim_database(connection, instance.database, instance.file.region)
         await connection.execute(_database_sql(instance.database))
         for service in services:
             owner, runtime = instance_roles(instance, service.name)

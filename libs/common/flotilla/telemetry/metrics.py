@@ -7,6 +7,7 @@ UNPUBLISHED = Counter("flotilla_events_unpublished_total", "Publishes returned, 
 HANDLED = Counter("flotilla_events_handled_total", "Events handled", ["lane", "handler"])
 DUPLICATES = Counter("flotilla_events_duplicate_total", "Events a reaction had had before", ["handler"])
 FAILED = Counter("flotilla_events_failed_total", "Attempts at an event that failed", ["handler"])
+FOREIGN = Counter("flotilla_events_foreign_total", "Events of other regions, refused", ["lane"])
 BATCH_SIZE = Histogram(
     "flotilla_batch_events", "Events in a batch", ["lane"], buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
 )

@@ -9,7 +9,7 @@ from flotilla.testing.ports import free_ports
 NAME = "private"
 
 
-def private_instance(folder: Path, *, tls: bool = False) -> Instance:
+def private_instance(folder: Path, *, tls: bool = False, region: str = "eu") -> Instance:
     """Its settings, on free ports, in a checkout that shares only the programs. Nothing is started.
 
     PostgreSQL keeps its data in a folder that only its own user can read: remove it by `postgres_data`.
@@ -24,6 +24,7 @@ def private_instance(folder: Path, *, tls: bool = False) -> Instance:
     ports = iter(free_ports(len(re.findall(r"= \d{4}$", text, re.MULTILINE))))
     text = re.sub(r"= \d{4}$", lambda _: f"= {next(ports)}", text, flags=re.MULTILINE)
     text = text.replace("elasticsearch = true", "elasticsearch = false")
+    text = text.replace('region = "eu"', f'region = "{region}"')
     (folder / "deploy" / "instances" / f"{NAME}.toml").write_text(text)
     if tls:
         mark = folder / ".flotilla" / NAME / TLS_MARK
