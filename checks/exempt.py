@@ -7,6 +7,8 @@ from typing import Final
 
 COLUMNS: Final[dict[tuple[str, str, str], str]] = {
     ("analytics", "cursors", "name"): "names of the service's own folds",
+    ("analytics", "ledger", "event_type"): "names of contracts, which are published",
+    ("analytics", "unsealed", "event_type"): "names of contracts, which are published",
     ("automation", "bound_types", "type"): "names of contracts, which are published",
     ("automation", "wanted_types", "type"): "names of contracts; the lane is bound for all organizations",
     ("auth", "credentials", "password_hash"): "Argon2id",

@@ -13,7 +13,7 @@ from flotilla_analytics.store import ledger as ledger_store
 from flotilla_analytics.verification import verify
 from flotilla_analytics.workers.sealer import seal_next
 
-from services.analytics.tests.conftest import Archive, Events
+from services.analytics.tests.conftest import Archive, Events, Superuser
 
 
 async def positions(app: App) -> list[tuple[int, UUID]]:
@@ -34,6 +34,22 @@ async def test_an_event_that_commits_late_gets_the_next_position(
     assert await seal_next(fresh.db)
     assert not await seal_next(fresh.db)
     assert await positions(fresh) == [(1, late.envelope.id), (2, early.envelope.id)]
+
+
+async def test_a_stretch_names_what_is_of_these_types_and_ends_where_all_do(
+    fresh: App, org: UUID, events: Events, archive: Archive, superuser: Superuser
+) -> None:
+    raw = [events.raw(events.received(), org) for _ in range(6)]
+    await archive(fresh, raw)
+    assert await seal_next(fresh.db)
+    type_, ids = raw[0].envelope.type, [event_id for _, event_id in await positions(fresh)]
+    whole = [(number, org, event_id) for number, event_id in enumerate(ids, 1)]
+    assert await ledger_store.read_stretch(fresh.db, 0, 4, [type_]) == (4, whole[:4])
+    assert await ledger_store.read_stretch(fresh.db, 0, 10, ["deal.won.v1"]) == (6, [])
+    async with superuser(fresh) as admin:  # as it was written before the ledger knew
+        await admin.execute("UPDATE ledger SET event_type = NULL WHERE position = 5")
+    assert await ledger_store.read_stretch(fresh.db, 2, 10, ["deal.won.v1"]) == (6, [whole[4]])
+    assert await ledger_store.read_stretch(fresh.db, 6, 10, [type_]) is None
 
 
 async def test_positions_have_no_gaps_under_concurrent_writers_and_sealers(

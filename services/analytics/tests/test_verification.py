@@ -97,6 +97,12 @@ async def test_a_missing_block(sealed: App, superuser: Superuser) -> None:
     assert await found(sealed) == [(Wrong.MISSING, 11)]
 
 
+async def test_an_entry_that_says_another_type_than_its_event(sealed: App, superuser: Superuser) -> None:
+    async with superuser(sealed) as admin:
+        await admin.execute("UPDATE ledger SET event_type = 'deal.won.v1' WHERE position = 12")
+    assert await found(sealed) == [(Wrong.CHANGED, 12)]
+
+
 async def test_an_inserted_event(sealed: App, superuser: Superuser) -> None:
     async with superuser(sealed) as admin:
         await admin.execute(

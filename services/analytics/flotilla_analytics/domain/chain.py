@@ -25,6 +25,8 @@ class Entry:
     event_id: UUID
     organization_id: UUID
     hash: bytes
+    type: str | None = None
+    """For who looks for events of some types; the row's hash covers it."""
 
     def digest(self) -> bytes:
         """What a block holds of it."""

@@ -23,8 +23,8 @@ WITH fresh AS (
                 $8::text[], $9::uuid[], $10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::text[],
                 $15::bytea[], $16::text[], $17::bytea[]) AS event ({COLUMNS})
     ON CONFLICT (organization_id, id) DO NOTHING
-    RETURNING id, organization_id, archive_hash(archive) AS hash)
-INSERT INTO unsealed (event_id, organization_id, hash) SELECT id, organization_id, hash FROM fresh"""  # noqa: S608
+    RETURNING id, organization_id, archive_hash(archive) AS hash, type)
+INSERT INTO unsealed (event_id, organization_id, hash, event_type) SELECT id, organization_id, hash, type FROM fresh"""  # noqa: S608
 
 KEEP_PARTITIONS: Final = "SELECT keep_archive_partitions()"
 
@@ -69,6 +69,8 @@ async def read_folded(
     tx: Transaction, entries: Sequence[tuple[int, UUID, UUID]], types: Sequence[str]
 ) -> list[Row]:
     """Of these (position, organization, event), the events of these types, by position."""
+    if not entries:
+        return []
     positions, orgs, ids = zip(*entries, strict=True)
     return await tx.fetch(READ_FOLDED, positions, orgs, ids, types)
 

@@ -8,9 +8,11 @@ WHERE position_to > $1 ORDER BY position_to LIMIT 100"""
 
 READ_BLOCK_ORGS: Final = "SELECT DISTINCT organization_id FROM ledger WHERE position BETWEEN $1 AND $2"
 
+# What an entry says of its event's type is as good as the event: it decides which folds are shown it.
 READ_BLOCK: Final = """
 SELECT ledger.position, ledger.event_id, ledger.organization_id, ledger.hash,
-       CASE WHEN archive.id IS NOT NULL THEN archive_hash(archive) END AS found
+       CASE WHEN archive.id IS NULL THEN NULL WHEN ledger.event_type <> archive.type THEN ''::bytea
+            ELSE archive_hash(archive) END AS found
 FROM ledger LEFT JOIN archive
   ON archive.organization_id = ledger.organization_id AND archive.id = ledger.event_id
 WHERE ledger.position BETWEEN $1 AND $2 ORDER BY ledger.position"""

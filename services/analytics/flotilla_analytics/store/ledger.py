@@ -1,5 +1,6 @@
 """SQL of the ledger: positions, blocks and the cursors of the folds. No tenants: ids and hashes only."""
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -14,19 +15,29 @@ READ_HEAD: Final = "SELECT position_to, hash FROM blocks ORDER BY position_to DE
 TAKE_UNSEALED: Final = """
 DELETE FROM unsealed USING (SELECT event_id, organization_id FROM unsealed ORDER BY event_id LIMIT $1) AS first
 WHERE unsealed.event_id = first.event_id AND unsealed.organization_id = first.organization_id
-RETURNING unsealed.event_id, unsealed.organization_id, unsealed.hash"""
+RETURNING unsealed.event_id, unsealed.organization_id, unsealed.hash, unsealed.event_type"""
 
 INSERT_ENTRIES: Final = """
-INSERT INTO ledger (position, event_id, organization_id, hash)
-SELECT $1 + ordinality - 1, event_id, organization_id, hash
-FROM unnest($2::uuid[], $3::uuid[], $4::bytea[]) WITH ORDINALITY
-     AS entry (event_id, organization_id, hash, ordinality)"""
+INSERT INTO ledger (position, event_id, organization_id, hash, event_type)
+SELECT $1 + ordinality - 1, event_id, organization_id, hash, type
+FROM unnest($2::uuid[], $3::uuid[], $4::bytea[], $5::text[]) WITH ORDINALITY
+     AS entry (event_id, organization_id, hash, type, ordinality)"""
 
 INSERT_BLOCK: Final = """
 INSERT INTO blocks (position_from, position_to, previous_hash, content, hash) VALUES ($1, $2, $3, $4, $5)"""
 
 READ_AFTER: Final = """
 SELECT position, organization_id, event_id FROM ledger WHERE position > $1 ORDER BY position LIMIT $2"""
+
+# One row, so that what nobody wants is not even sent: where the stretch ends, and what of it is of these types.
+READ_STRETCH: Final = """
+WITH stretch AS (
+    SELECT position, organization_id, event_id, event_type = ANY($3) IS NOT FALSE AS wanted FROM ledger
+    WHERE position > $1 ORDER BY position LIMIT $2)
+SELECT max(position) AS upto, array_agg(position ORDER BY position) FILTER (WHERE wanted) AS positions,
+       array_agg(organization_id ORDER BY position) FILTER (WHERE wanted) AS orgs,
+       array_agg(event_id ORDER BY position) FILTER (WHERE wanted) AS ids
+FROM stretch"""
 
 READ_CURSOR: Final = "SELECT position FROM cursors WHERE name = $1"
 
@@ -54,7 +65,7 @@ async def read_head(tx: Transaction) -> tuple[int, bytes]:
 async def take_unsealed(tx: Transaction, limit: int) -> list[Entry]:
     """Committed events without a position, oldest ids first; theirs no longer once this commits."""
     rows = await tx.fetch(TAKE_UNSEALED, limit)
-    entries = [Entry(row["event_id"], row["organization_id"], row["hash"]) for row in rows]
+    entries = [Entry(row["event_id"], row["organization_id"], row["hash"], row["event_type"]) for row in rows]
     return sorted(entries, key=lambda entry: (entry.event_id, entry.organization_id))
 
 
@@ -66,6 +77,7 @@ async def append(tx: Transaction, block: Block, entries: list[Entry]) -> None:
         [entry.event_id for entry in entries],
         [entry.organization_id for entry in entries],
         [entry.hash for entry in entries],
+        [entry.type for entry in entries],
     )
     await tx.execute(
         INSERT_BLOCK, block.position_from, block.position_to, block.previous_hash, block.content, block.hash
@@ -81,6 +93,17 @@ async def read_after(db: Database, position: int, limit: int) -> list[tuple[int,
     """The next (position, organization, event)."""
     rows = await db.fetch(READ_AFTER, position, limit)
     return [(row["position"], row["organization_id"], row["event_id"]) for row in rows]
+
+
+async def read_stretch(
+    db: Database, position: int, limit: int, types: Sequence[str]
+) -> tuple[int, list[tuple[int, UUID, UUID]]] | None:
+    """Where the next so many positions end, and the (position, organization, event) in them that are of these types,
+    or of a type that the ledger does not know; None where there are no more."""
+    row = await db.fetchrow(READ_STRETCH, position, limit, types)
+    if row is None or row["upto"] is None:
+        return None
+    return row["upto"], list(zip(row["positions"] or (), row["orgs"] or (), row["ids"] or (), strict=True))
 
 
 async def move_cursor(tx: Transaction, name: str, before: int, after: int) -> bool:

@@ -28,13 +28,10 @@ class Stretch:
     name: str
     after: int
     """The fold's cursor."""
+    end: int
+    """Where the cursor stands once these are done."""
     entries: list[tuple[int, UUID, UUID]]
-    """(position, organization, event), by position without gaps."""
-
-    @property
-    def end(self) -> int:
-        """Where the cursor stands once these are done."""
-        return self.entries[-1][0]
+    """(position, organization, event) of those that may be of its types, by position."""
 
     @property
     def orgs(self) -> set[UUID]:
@@ -42,11 +39,11 @@ class Stretch:
         return {org for _, org, _ in self.entries}
 
 
-async def next_stretch(db: Database, name: str, limit: int = BATCH) -> Stretch | None:
-    """What comes after the cursor of the fold; None where it has caught up."""
+async def next_stretch(db: Database, name: str, types: Sequence[str], limit: int = BATCH) -> Stretch | None:
+    """What comes after the cursor of the fold, which is made of these types; None where it has caught up."""
     after = await ledger.read_cursor(db, name)
-    entries = await ledger.read_after(db, after, limit)
-    return Stretch(name, after, entries) if entries else None
+    found = await ledger.read_stretch(db, after, limit, types)
+    return Stretch(name, after, *found) if found is not None else None
 
 
 def facts_of(fold: str, rows: Sequence[Row]) -> list[Fact]:

@@ -17,11 +17,11 @@ NAME: Final = "metrics"
 
 async def fold_next(db: Database, limit: int = BATCH) -> bool:
     """Fold the next stretch of positions; False where there was none."""
-    stretch = await next_stretch(db, NAME, limit)
+    stretch = await next_stretch(db, NAME, TYPES, limit)
     if stretch is None:
         return False
     async with db.transaction(stretch.orgs) as tx:
-        if await ledger.move_cursor(tx, NAME, stretch.after, stretch.end):
+        if await ledger.move_cursor(tx, NAME, stretch.after, stretch.end) and stretch.entries:
             rows = await archive.read_folded(tx, stretch.entries, TYPES)
             facts = facts_of(NAME, rows)
             fold = Fold(await metrics.read_conversations(tx, conversations_of(facts)))

@@ -23,15 +23,16 @@ from flotilla_analytics.workers.folds import Stretch, catch_up, next_stretch
 log = structlog.get_logger()
 
 BATCH: Final = 500
+FOLDED: Final = (*TYPES, IDENTIFIED)
 
 
 async def fold_next(app: App, search: Search, limit: int = BATCH) -> bool:
     """Index the next stretch of positions; False where there was none."""
-    stretch = await next_stretch(app.db, search.name, limit)
+    stretch = await next_stretch(app.db, search.name, FOLDED, limit)
     if stretch is None:
         return False
     async with app.db.transaction(stretch.orgs) as tx:
-        rows = await archive.read_folded(tx, stretch.entries, (*TYPES, IDENTIFIED))
+        rows = await archive.read_folded(tx, stretch.entries, FOLDED)
         opened = await open_events(tx, app.keyring, rows)
     documents = [_document(row, data) for row, data in zip(rows, opened, strict=True) if row["type"] in TYPES]
     if found := [document for document in documents if document is not None]:
@@ -57,6 +58,8 @@ async def _remove_erased(app: App, search: Search, stretch: Stretch, people: set
     The erasure may have looked before it was indexed here, or the identity have been linked to a contact who
     had been erased already.
     """
+    if not people:
+        return
     async with app.db.transaction(stretch.orgs) as tx:
         erased = await read_erased(tx, people)
     gone: dict[UUID, list[str]] = {}
