@@ -46,7 +46,7 @@ async def open_resources(app: App) -> AsyncIterator[Own]:
         resources = Own(
             passwords=Passwords(breaches),
             emails=EmailHashes(app.keyring),
-            tokens=AccessTokens(app.keyring),
+            tokens=AccessTokens(app.keyring, app.settings.region),
             settings=settings,
             smtp=Smtp(settings),
             http=http,

@@ -38,8 +38,9 @@ log = structlog.get_logger()
 class AccessTokens:
     """Signs with the keys that this process has read; `read` is called often enough to know every new one."""
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, region: str) -> None:
         self._keyring = keyring
+        self._region = region
         self._keys: list[SigningKey] = []
         self._opened: dict[UUID, OKPKey] = {}
 
@@ -124,7 +125,7 @@ class AccessTokens:
         issued = int(now.timestamp())
         times = {"iat": issued, "exp": issued + int(lifetime.total_seconds())}
         header = {"alg": ALGORITHM, "kid": str(key.id)}
-        whole = {"iss": ISSUER, **claims, **times}
+        whole = {"iss": ISSUER, "reg": self._region, **claims, **times}
         return jwt.encode(header, whole, self._opened[key.id], algorithms=[ALGORITHM])
 
     def _open(self, key: SigningKey) -> OKPKey:

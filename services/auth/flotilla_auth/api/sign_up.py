@@ -1,8 +1,12 @@
 """POST /v1/sign-up: an organization and its owner, at once."""
 
+from typing import Annotated
+
+from flotilla.cells import Cells
 from flotilla.events.auth import OrganizationCreated, UserCreated
 from flotilla.http import ConflictError, Routes, Work
 from flotilla.ids import new_id
+from pydantic import Field
 
 from flotilla_auth import events, onboarding, sessions
 from flotilla_auth.api.fields import Body, Currency, Email, Locale, Name, Password, TimeZone, check_password
@@ -27,15 +31,19 @@ class SignUp(Body):
     locale: Locale = "en"
     time_zone: TimeZone = "UTC"
     currency: Currency = "EUR"
+    region: Annotated[str, Field(max_length=16)] | None = None
+    """Where everything that the organization has stays; by default that of the cell that is asked."""
 
 
 @routes.post("", permission="public", limit="sign_in", status_code=201, dependencies=[NoStore])
 async def sign_up(body: SignUp, work: Work, device: FromDevice) -> SignedIn:
     """Found an organization; its owner is signed in at once, what others prepare for it follows.
 
-    409 where the e-mail address is in use. Of two requests at once with one address, one wins.
+    409 where the e-mail address is in use. Of two requests at once with one address, one wins. 421 where the region
+    is another cell's, with its address.
     """
     app = work.app
+    Cells.of(app.settings).check(body.region)
     await check_password(app, body.password, body.email, body.name, body.organization_name)
     password_hash = await own(app).passwords.hash(body.password.get_secret_value())
     organization_id, user_id = new_id(), new_id()

@@ -1,6 +1,6 @@
 """Access tokens: Ed25519-signed JWTs of auth (RFC 7519, RFC 8037), each verified once.
 
-Claims: `iss` "flotilla", `sub` the person, `org`, `sid` the session, `role`, `rid` where it is the
+Claims: `iss` "flotilla", `reg` the region, `sub` the person, `org`, `sid` the session, `role`, `rid` where it is the
 organization's own, `auth_time`, `acr`, `iat`, `exp` at most 15 minutes later; `kid` in the header.
 """
 
@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+from flotilla.cells import Cells
 from flotilla.problems import UnauthorizedError
 from flotilla.security.permissions import ALL, TEAM
 from flotilla.security.principal import LIFETIME_SECONDS, Principal, PrincipalSigner
@@ -63,6 +64,13 @@ class Claims(msgspec.Struct, frozen=True):
     """Of a guest: all that they may."""
 
 
+class Claimed(msgspec.Struct, frozen=True):
+    """What a token says that was signed by nobody we know."""
+
+    reg: str = ""
+    """The region of who made it."""
+
+
 class PersonSession(Session):
     """A person's session, as one access token shows it."""
 
@@ -102,9 +110,16 @@ class Tokens:
     """Turns an access token into a session in good standing."""
 
     def __init__(
-        self, standing: Standing, signer: PrincipalSigner, now: Callable[[], float] = time.time
+        self,
+        standing: Standing,
+        signer: PrincipalSigner,
+        now: Callable[[], float] = time.time,
+        *,
+        cells: Cells | None = None,
     ) -> None:
+        """`cells`: where tokens of other regions are sent."""
         self._standing = standing
+        self._cells = cells
         self._signer = signer
         self._now = now
         self._known: dict[bytes, PersonSession] = {}
@@ -148,14 +163,22 @@ class Tokens:
         try:
             if len(token) > LONGEST_TOKEN:
                 raise ValueError
-            header: dict[str, Any] = jws.extract_compact(token).headers()
+            unverified = jws.extract_compact(token)
+            header: dict[str, Any] = unverified.headers()
             key = self._standing.keys.find(header.get("kid"))
             if key is None:
+                self._send_home(unverified.payload)
                 raise ValueError
             signed = jws.deserialize_compact(token, key, algorithms=ALGORITHMS)
             return msgspec.json.decode(signed.payload, type=Claims)
         except (JoseError, ValueError, TypeError, msgspec.DecodeError):
             raise UnauthorizedError(f"The access token is not valid. {_SIGN_IN}") from None
+
+    def _send_home(self, payload: bytes) -> None:
+        """A 421 problem where a token says that it is of another region's cell; whether it is, that will see."""
+        claimed = msgspec.json.decode(payload, type=Claimed)
+        if self._cells is not None and (found := self._cells.elsewhere(claimed.reg)) is not None:
+            raise found
 
     def _reconsider(self, session: PersonSession, token: bytes, now: float) -> None:
         """Something changed: is its key still good, its session open, its holder a member, with which role?"""
