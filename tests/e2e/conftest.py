@@ -20,6 +20,7 @@ from flotilla.testing.simulators.telegram import TelegramSimulator
 from flotilla.testing.simulators.vies import ViesSimulator
 from typer.testing import CliRunner, Result
 
+from tests.e2e.encrypted import Encrypted, encrypted_fleet
 from tests.e2e.filled import Full
 from tests.e2e.pairs import side_by_side
 
@@ -77,6 +78,13 @@ async def fleet(
         await fleet.stop_services()
         await delete_vhost(instance)
         await drop_database(instance)
+
+
+@pytest.fixture(scope="session")
+async def encrypted(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Encrypted]:
+    """Another fleet, on servers of its own; the cell of another region."""
+    async with encrypted_fleet(tmp_path_factory.mktemp("encrypted")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
