@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +11,9 @@ import aiohttp
 import asyncpg
 from flotilla.bus.topology import bindings, queue_name
 from flotilla.fleet import Fleet
-from flotilla.service import present
+from flotilla.security.sealing import Keyring, UnsealError
+from flotilla.service import FLEET, Service, present
+from flotilla.store.files import Files
 from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 
@@ -29,20 +31,25 @@ Places = Counter[str]
 """Where a word stands, and how often: `crm.contacts`, `documents/messaging.bodies`, `log/ai`."""
 
 
-async def places(fleet: Fleet, words: Sequence[str]) -> Places:
-    """Every place in which any of these words stands, whatever its case."""
+async def places(fleet: Fleet, words: Sequence[str], services: Collection[str] = FLEET) -> Places:
+    """Every place in which any of these words stands, whatever its case; `services`: those that the fleet has."""
     wanted = [word.lower() for word in words]
     found: Places = Counter()
     for part in await asyncio.gather(
         _tables(fleet, wanted),
-        _documents(fleet, wanted),
+        _documents(fleet, wanted, services),
         _indexes(fleet, wanted),
-        _queues(fleet, wanted),
+        _queues(fleet, wanted, services),
         _redis(fleet, wanted),
     ):
         found.update(part)
-    found.update(await asyncio.to_thread(_files, fleet, wanted))
+    found.update(await _files(fleet, wanted))
+    found.update(await asyncio.to_thread(_lines, fleet, wanted))
     return found
+
+
+def _of(services: Collection[str]) -> list[Service]:
+    return [service for service in present() if service.name in services]
 
 
 async def _tables(fleet: Fleet, words: Sequence[str]) -> Places:
@@ -64,13 +71,13 @@ async def _tables(fleet: Fleet, words: Sequence[str]) -> Places:
     return found
 
 
-async def _documents(fleet: Fleet, words: Sequence[str]) -> Places:
+async def _documents(fleet: Fleet, words: Sequence[str], services: Collection[str]) -> Places:
     found: Places = Counter()
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
         fleet.instance.documents_url, uuidRepresentation="standard"
     )
     async with client:
-        for service in present():
+        for service in _of(services):
             database = client.get_database(f"{fleet.instance.documents_prefix}_{service.name}")
             for name in await database.list_collection_names():
                 async for document in database.get_collection(name).find({}):
@@ -95,13 +102,13 @@ async def _indexes(fleet: Fleet, words: Sequence[str]) -> Places:
     return found
 
 
-async def _queues(fleet: Fleet, words: Sequence[str]) -> Places:
+async def _queues(fleet: Fleet, words: Sequence[str], services: Collection[str]) -> Places:
     """What waits on lanes; put back as it was."""
     found: Places = Counter()
     connection = await aio_pika.connect(fleet.instance.amqp_url)
     async with connection:
         channel = await connection.channel()
-        for service in present():
+        for service in _of(services):
             for lane in bindings(service):
                 name = queue_name(service.name, lane)
                 queue = await channel.get_queue(name, ensure=False)
@@ -126,16 +133,28 @@ async def _redis(fleet: Fleet, words: Sequence[str]) -> Places:
     return found
 
 
-def _files(fleet: Fleet, words: Sequence[str]) -> Places:
-    """The file store, logs, and spans."""
+async def _files(fleet: Fleet, words: Sequence[str]) -> Places:
+    """The file store: its names, and what is in it once it is opened."""
+    found: Places = Counter()
+    files = Files.open(fleet.instance.files_url, Keyring(fleet.instance.secrets.keyring))
+    async for path in files.all():
+        try:
+            content = b"".join([piece async for piece in files.read(path)]).decode("latin-1")
+        except (FileNotFoundError, UnsealError):
+            content = ""
+        if _speaks(f"{path} {content}", words):
+            found[f"files/{path}"] += 1
+    return found
+
+
+def _lines(fleet: Fleet, words: Sequence[str]) -> Places:
+    """Logs and spans."""
     found: Places = Counter()
     instance = fleet.instance
-    folders: list[tuple[str, Path]] = [("files", instance.fleet_folder / "files")]
-    folders += [("log", instance.fleet_folder / "logs")]
-    for name, folder in folders:
-        for path in _all(folder):
-            if _speaks(path.read_bytes().decode("latin-1"), words):
-                found[f"{name}/{path.relative_to(folder)}"] += 1
+    folder = instance.fleet_folder / "logs"
+    for path in _all(folder):
+        if _speaks(path.read_bytes().decode("latin-1"), words):
+            found[f"log/{path.relative_to(folder)}"] += 1
     if instance.traces_file is not None and _speaks(instance.traces_file.read_text(), words):
         found["spans"] += 1
     return found

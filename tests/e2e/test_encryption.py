@@ -2,12 +2,10 @@
 
 import asyncio
 import re
-import shutil
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -26,65 +24,22 @@ from flotilla.cli import app
 from flotilla.fleet import OPERATOR, Fleet
 from flotilla.ids import new_id
 from flotilla.instance import HOST, Instance
-from flotilla.native.authority import Authority
-from flotilla.native.vhost import ensure_vhost
 from flotilla.secrets import MasterKey
 from flotilla.security.sealing import Keyring
 from flotilla.security.tls import trusting
 from flotilla.service import load
 from flotilla.store.files import Files
-from flotilla.store.migrate import migrate_all
 from flotilla.testing import eventually
-from flotilla.testing.people import PASSWORD, Person
-from flotilla.testing.private import postgres_data, private_instance
+from flotilla.testing.people import PASSWORD
 from flotilla.testing.simulators.channel import Channel
 from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 from typer.testing import CliRunner
 
-SERVICES: Final = ("gateway", "auth", "messaging")
-LIMIT: Final = aiohttp.ClientTimeout(total=30)
+from tests.e2e.encrypted import LIMIT, REGION, SERVICES, Encrypted
+
 Hop = Callable[[str], Awaitable[object]]
 """Connects by an address, and says something."""
-
-
-@dataclass
-class Encrypted:
-    """The fleet, and an authority that nobody believes."""
-
-    fleet: Fleet
-    stranger: Authority
-
-    @property
-    def authority(self) -> Authority:
-        return Authority(self.fleet.instance.ca_file.parent)
-
-    @asynccontextmanager
-    async def caller(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[Person]:
-        """Somebody before the gateway; believes our authority, if no other."""
-        connector = aiohttp.TCPConnector(ssl=tls or trusting(self.authority.ca_file), force_close=True)
-        async with aiohttp.ClientSession(connector=connector, timeout=LIMIT) as session:
-            yield Person(self.fleet.instance.public_url, session)
-
-
-@pytest.fixture(scope="module")
-async def encrypted(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Encrypted]:
-    """Servers and three services of its own: whether a listener is plain is said when a server starts."""
-    folder = tmp_path_factory.mktemp("encrypted")
-    instance = private_instance(folder / "checkout", tls=True)
-    fleet = Fleet(instance)
-    stranger = Authority(folder / "stranger")
-    stranger.issue([OPERATOR])
-    try:
-        await fleet.start_servers()
-        await ensure_vhost(instance)
-        await migrate_all(instance, tuple(load(name) for name in SERVICES))
-        await fleet.start_services(SERVICES)
-        yield Encrypted(fleet, stranger)
-    finally:
-        await fleet.stop_services(SERVICES)
-        await fleet.stop_servers()
-        shutil.rmtree(postgres_data(instance), ignore_errors=True)
 
 
 async def test_what_a_customer_wrote_comes_to_a_person_who_signed_in(encrypted: Encrypted) -> None:
@@ -115,7 +70,11 @@ async def test_what_a_customer_wrote_comes_to_a_person_who_signed_in(encrypted: 
 async def _customer_writes(encrypted: Encrypted, org: UUID, text: str) -> None:
     """As integrations would say it: published by the wire client, at whose other end messaging's lane is."""
     outgoing = encode(
-        Channel(new_id()).writes(1, text), org=org, sequence=1, cause=Cause.fresh("service:test"), region="eu"
+        Channel(new_id()).writes(1, text),
+        org=org,
+        sequence=1,
+        cause=Cause.fresh("service:test"),
+        region=REGION,
     )
     connection = await aio_pika.connect(encrypted.fleet.instance.amqp_url, timeout=10)
     async with connection:
@@ -276,7 +235,8 @@ async def test_master_keys_are_changed_step_by_step(
         assert await keys("drop", "k1") == 0
         renewed = Fleet(load_(name, root))
         assert [key.id for key in renewed.instance.secrets.master_keys] == ["k2"]
-        await renewed.start_services(["gateway", "auth"])
+        renewed = encrypted.fleet = Fleet(renewed.instance.with_isolation(overrides=fleet.instance.overrides))
+        await renewed.start_services(SERVICES)
         signed_in = await nobody.ok(
             "POST", "/v1/sign-in", {name: wanted[name] for name in ("email", "password")}
         )
