@@ -5,6 +5,7 @@ import typer
 from flotilla.cli import (
     archive,
     audit,
+    blocks,
     contracts,
     flags,
     fleet,
@@ -34,6 +35,7 @@ app.command()(logs.logs)
 app.command()(schema.migrate)
 app.command()(seed.seed)
 app.add_typer(archive.app, name="archive")
+app.add_typer(blocks.app, name="blocks")
 app.add_typer(audit.app, name="audit")
 app.add_typer(flags.app, name="flags")
 app.add_typer(keys.app, name="keys")

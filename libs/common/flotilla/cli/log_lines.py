@@ -4,8 +4,12 @@ import json
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
+
+from flotilla.security.addresses import Pseudonyms
+from flotilla.security.sealing import Keyring
 
 _HEAD: Final = ("ts", "level", "service", "event")
 _TAIL_BYTES: Final = 256 * 1024 * 1024
@@ -44,10 +48,50 @@ class Wanted:
     org: str | None = None
     correlation: str | None = None
     level: str | None = None
+    actor: str | None = None
+    route: str | None = None
+    status: str | None = None
+    """As `404`, or `4xx` for all of its hundred."""
+    request: str | None = None
+    caller: "CallerOf | None" = None
 
     def takes(self, line: LogLine) -> bool:
-        wanted = {"org": self.org, "correlation_id": self.correlation, "level": self.level}
-        return all(value is None or str(line.fields.get(name)) == value for name, value in wanted.items())
+        wanted = {
+            "org": self.org,
+            "correlation_id": self.correlation,
+            "level": self.level,
+            "actor": self.actor,
+            "route": self.route,
+            "request_id": self.request,
+        }
+        said = line.fields.get
+        return (
+            all(value is None or str(said(name)) == value for name, value in wanted.items())
+            and (self.status is None or _is_status(str(said("status")), self.status))
+            and (self.caller is None or said("caller") == self.caller.on(line.time[:10]))
+        )
+
+
+class CallerOf:
+    """What the request log calls an address, which is another name each day."""
+
+    def __init__(self, keyring: Keyring, bucket: str) -> None:
+        self._keyring = keyring
+        self._bucket = bucket
+        self._names: dict[str, str] = {}
+
+    def on(self, day: str) -> str | None:
+        """On a day, as `2026-01-31`; None where it is none."""
+        if day not in self._names:
+            try:
+                self._names[day] = Pseudonyms(self._keyring, date.fromisoformat(day)).of(self._bucket)
+            except ValueError:
+                return None
+        return self._names[day]
+
+
+def _is_status(status: str, wanted: str) -> bool:
+    return status == wanted or (wanted.endswith("xx") and status[:1] == wanted[:1] and len(status) == 3)
 
 
 class LogFile:

@@ -7,11 +7,13 @@ from typing import Annotated, Final
 import typer
 
 from flotilla.cli.fleet import InstanceName
-from flotilla.cli.log_lines import LogFile, Wanted, latest
+from flotilla.cli.log_lines import CallerOf, LogFile, Wanted, latest
 from flotilla.cli.log_view import shown
 from flotilla.cli.screen import console, explained, failed
 from flotilla.fleet import Fleet
 from flotilla.instance import Instance
+from flotilla.security import addresses
+from flotilla.security.sealing import Keyring
 
 _FOLLOW_SECONDS: Final = 0.25
 
@@ -21,6 +23,11 @@ Count = Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of th
 Org = Annotated[str | None, typer.Option(help="Only lines of this organization.")]
 Correlation = Annotated[str | None, typer.Option(help="Only lines of this correlation id: one flow.")]
 Level = Annotated[str | None, typer.Option(help="Only lines of this level.")]
+Actor = Annotated[str | None, typer.Option(help="Only requests of this actor: user:<id>, api_key:<id>.")]
+Route = Annotated[str | None, typer.Option(help="Only requests of this route, as the API document has it.")]
+Status = Annotated[str | None, typer.Option(help="Only requests that ended so: 404, or 4xx.")]
+RequestId = Annotated[str | None, typer.Option("--request", help="Only the request of this id.")]
+Address = Annotated[str | None, typer.Option(help="Only requests from this address, which no log names.")]
 
 
 def logs(
@@ -30,12 +37,19 @@ def logs(
     org: Org = None,
     correlation: Correlation = None,
     level: Level = None,
+    actor: Actor = None,
+    route: Route = None,
+    status: Status = None,
+    request: RequestId = None,
+    address: Address = None,
     instance: InstanceName = "dev",
 ) -> None:
     """Read the logs: of one service or server, or of all services merged by time."""
     with explained(instance):
-        files = _files(Fleet(Instance.load(instance)), name)
-    wanted = Wanted(org, correlation, level)
+        loaded = Instance.load(instance)
+        files = _files(Fleet(loaded), name)
+    caller = None if address is None else _caller(loaded, address)
+    wanted = Wanted(org, correlation, level, actor, route, status, request, caller)
     for line in latest(files, wanted, lines):
         console.print(shown(line), soft_wrap=True)
     with suppress(KeyboardInterrupt):
@@ -43,6 +57,14 @@ def logs(
             for line in latest(files, wanted, 10_000):
                 console.print(shown(line), soft_wrap=True)
             time.sleep(_FOLLOW_SECONDS)
+
+
+def _caller(instance: Instance, address: str) -> CallerOf:
+    parsed = addresses.parse(address)
+    if parsed is None:
+        raise failed(f"{address} is no address")
+    secrets = instance.secrets
+    return CallerOf(Keyring(secrets.keyring, secrets.derivation_key), addresses.bucket(parsed))
 
 
 def _files(fleet: Fleet, name: str | None) -> list[LogFile]:

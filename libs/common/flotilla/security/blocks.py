@@ -63,6 +63,7 @@ async def place(redis: "Redis", bucket: str, seconds: int, reason: str) -> Block
         pipeline.set(key(bucket), said, ex=seconds)
         pipeline.zadd(ENDS, {said: block.until})
         pipeline.rpush(FACTS, said)
+        pipeline.ltrim(FACTS, -MOST_FACTS, -1)
         await pipeline.execute()
     return block
 
@@ -78,6 +79,7 @@ async def lift(redis: "Redis", bucket: str) -> Block | None:
         pipeline.delete(key(bucket))
         pipeline.zrem(ENDS, said)
         pipeline.rpush(FACTS, msgspec.json.encode(ended))
+        pipeline.ltrim(FACTS, -MOST_FACTS, -1)
         await pipeline.execute()
     return block
 
