@@ -131,3 +131,16 @@ async def test_an_error_kept_with_an_event_quotes_nothing(still: Harness, org: U
     assert row["error"] == "ValueError"
     assert "in obey" in row["stack"]
     assert str(bad.task_id) not in row["stack"]
+
+
+async def test_an_event_of_another_region_is_stored_nowhere_and_holds_nobody_up(
+    still: Harness, org: UUID
+) -> None:
+    ours, foreign = task(), task("fails")
+    body = encoded(foreign, org).body.replace(b'"region":"eu"', b'"region":"us"')
+    assert b'"us"' in body
+    unknown = body.replace(b"task.created.v1", b"task.invented.v9")
+    await Dispatcher(still.app, "work").handle([body, encoded(ours, org).body, unknown])
+    assert await applied(still, org) == ids([ours])
+    assert await remarked(still, org) == ids([ours])
+    assert await parked(still, org) == []

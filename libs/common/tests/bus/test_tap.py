@@ -79,3 +79,11 @@ async def test_one_it_cannot_keep_is_parked_and_kept_later(archive: Harness, org
     await asyncio.gather(*(rerun_due(archive.app) for _ in range(2)))
     assert (await kept(archive, org))[bad.id] == bad.body.decode()
     assert await parked(archive, org) == []
+
+
+async def test_another_regions_are_not_kept(archive: Harness, org: UUID) -> None:
+    ours, foreign = encoded(task(), org), encoded(task(), org)
+    body = foreign.body.replace(b'"region":"eu"', b'"region":"us"')
+    await Dispatcher(archive.app, "archive").handle([body, ours.body])
+    assert set(await kept(archive, org)) == {ours.id}
+    assert await parked(archive, org) == []
