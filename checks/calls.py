@@ -19,6 +19,9 @@ DANGEROUS = {
     ("eval",): "runs whatever the text says",
     ("exec",): "runs whatever the text says",
 }
+SECRET = re.compile(
+    r"(?:secret|password|signature|mac|csrf|(?:access|refresh|session|bearer|one_time)_token)$"
+)
 PARTS = ("libs", "services", "checks", "tests", "bench")
 
 
@@ -28,6 +31,11 @@ def check(project: Project) -> Iterator[Finding]:
         for source in project.sources(project.root / part):
             prints, polling = _may_print(source), _polling(source.tree)
             for node in ast.walk(source.tree):
+                if isinstance(node, ast.Compare) and not _of_tests(source) and _compares_secrets(node):
+                    yield source.find(
+                        node,
+                        "compares a secret by ==, which takes as long as it is right; use hmac.compare_digest",
+                    )
                 if isinstance(node, ast.Call) and (message := _wrong(source, node, prints, polling)):
                     yield source.find(node, message)
                 if source.in_tests and _imports_mocks(node):
@@ -56,6 +64,18 @@ def _wrong(source: Source, call: ast.Call, prints: bool, polling: set[ast.AST]) 
             " — or, where time is what the test is about, say so: `# sleep: <reason>`"
         )
     return None
+
+
+def _of_tests(source: Source) -> bool:
+    return source.in_tests or "testing" in source.path.parts
+
+
+def _compares_secrets(node: ast.Compare) -> bool:
+    """Whether one of what must be equal is called a secret; None and other constants are none."""
+    equal = any(isinstance(operator, ast.Eq | ast.NotEq) for operator in node.ops)
+    sides = [node.left, *node.comparators]
+    secret = any(names and SECRET.search(names[-1]) for names in map(chain, sides))
+    return equal and secret and not any(isinstance(side, ast.Constant) for side in sides)
 
 
 def _polling(tree: ast.Module) -> set[ast.AST]:

@@ -231,13 +231,19 @@ def test_forbidden_calls(tree: Tree, findings: Findings, path: str, call: str) -
     assert found.startswith(f"{path}:2: ")
 
 
+@pytest.mark.parametrize("line", ["return refresh_token == given", "return given != row.client_secret"])
+def test_secrets_compared_in_a_time_that_tells(tree: Tree, findings: Findings, line: str) -> None:
+    tree.package("domain.py", f"def same(given: str) -> bool:\n    {line}\n")
+    assert "hmac.compare_digest" in findings(calls.check)[0]
+
+
 def test_mocks(tree: Tree, findings: Findings) -> None:
     tree.write("services/kyb/tests/test_it.py", "from unittest.mock import AsyncMock\n")
     assert "mocks prove nothing" in findings(calls.check)[0]
 
 
 def test_calls_that_are_allowed(tree: Tree, findings: Findings) -> None:
-    tree.package("domain.py", "NOW = datetime.now(UTC)\n")
+    tree.package("domain.py", "NOW = datetime.now(UTC)\nOPEN = password == ''\n")
     tree.write("libs/common/flotilla/cli/screen.py", "print('ready')\n")
     tree.write(
         "services/kyb/tests/test_it.py",
