@@ -23,6 +23,8 @@ ELSEWHERE = {
     "record_consent": "how it stands now is the list's",
     "link_export": "the link itself is what was made",
     "accept_invitation": "a session is what was made",
+    "enter_child": "a session is what was made",
+    "issue_guest_token": "a token is what was made",
     "sign_up": "a session is what was made",
     "publish_sequence_version": "the sequence itself is shown",
     "suppress_address": "no single one can be read",

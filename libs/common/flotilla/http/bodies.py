@@ -6,16 +6,14 @@ from pydantic import BaseModel, ConfigDict
 
 BYTES = {"type": "string", "format": "binary"}
 """The schema of what is no text."""
+_JSON = "application/json"
 
 
 def file_answer(*kinds: str, description: str = "The file.") -> dict[int | str, dict[str, Any]]:
     """For a route's `responses`: it answers with a file of one of these media types."""
-    return {
-        200: {
-            "description": description,
-            "content": {kind.partition(";")[0]: {"schema": BYTES} for kind in kinds},
-        }
-    }
+    plain = [kind.partition(";")[0] for kind in kinds]
+    content = {kind: {"schema": {"type": "object"} if kind == _JSON else BYTES} for kind in plain}
+    return {200: {"description": description, "content": content}}
 
 
 def raw_body(kind: str = "application/octet-stream", schema: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -25,7 +25,9 @@ _FORMATS: Final = {
     "decimal": "10.00",
 }
 _NAMES: Final = {
-    "name": "Iryna Koval",
+    "name": "Harbour Coffee",
+    "person": "Iryna Koval",
+    "scope": "contacts:read",
     "first_name": "Iryna",
     "last_name": "Koval",
     "organization_name": "Harbour Coffee",
@@ -59,6 +61,8 @@ _NAMES: Final = {
     "code": "123456",
     "vat_number": "DE136695976",
 }
+_PEOPLE: Final = re.compile(r"(New)?(Contact|Lead|User|Me|Person|Invit|Sign|Member|Host|Agent)")
+"""What has the name of a person, and not of a thing."""
 _WORDS: Final = (
     *(word for word in _NAMES.values() if isinstance(word, str)),
     *("EUR", "DE", "en", "09:30", "123456", "10.00", "10", "spring_sale", "name", "A1", "contacts:read"),
@@ -132,7 +136,9 @@ class Examples:
         shown = [field for field in fields if field in required or not sent]
         if fields and not shown and sent:
             shown = [next(iter(fields))]
-        made = {field: self._make(fields[field], field, sent, within) for field in shown}
+        person = _PEOPLE.match(schema.get("title", ""))
+        names = {"name": "person"} if person else {}
+        made = {field: self._make(fields[field], names.get(field, field), sent, within) for field in shown}
         values = schema.get("additionalProperties")
         if not fields and isinstance(values, dict) and schema.get("minProperties"):
             key = _text(schema.get("propertyNames", {}), "key")
