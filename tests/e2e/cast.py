@@ -64,6 +64,8 @@ class Cast:
     """Everybody, and the ids of the records of each owner."""
 
     members: dict[str, Member]
+    team_id: str
+    """Of `IN_TEAM`."""
     records: dict[str, dict[str, str]] = field(default_factory=dict)
     """Owner to name of a path parameter to id."""
 
@@ -86,7 +88,7 @@ async def cast_of(office: Office) -> Cast:
     for name in IN_TEAM:
         await owner.ok("PUT", f"/v1/teams/{team['id']}/members/{people[name].user['id']}", {})
     members = {name: Member(name, person) for name, person in {"owner": owner, **people}.items()}
-    cast = Cast({name: member for name, member in members.items() if name != OTHER})
+    cast = Cast({name: member for name, member in members.items() if name != OTHER}, team["id"])
     chats = range(500, 500 + len(OWNERS))
     await asyncio.gather(
         *[office.customer_writes(QUALIFYING, chat=chat, name=f"Cast {chat}") for chat in chats]
@@ -94,7 +96,13 @@ async def cast_of(office: Office) -> Cast:
     leads = await _leads(owner, len(OWNERS))
     made = [_records(owner, members, each, lead) for each, lead in zip(OWNERS, leads, strict=True)]
     cast.records = dict(zip(OWNERS, await asyncio.gather(*made), strict=True))
+    colleague, path = people["team"], f"/v1/contacts/{cast.records[MATE]['contact_id']}"
+    await eventually(lambda: _sees(colleague, path), what="the gateway knows who is in the team")
     return cast
+
+
+async def _sees(person: Person, path: str) -> bool:
+    return (await person.call("GET", path)).status == 200
 
 
 async def _join(owner: Person, role: str, role_id: str | None) -> Person:

@@ -3,21 +3,20 @@ else's, nobody's, and another organization's. What must come of it is worked out
 from what the route declares (`x-permission`, `x-reach`); the data are there, so that 404 and 403 mean something."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
+from typing import Final
 from uuid import uuid4
 
 import pytest
 from flotilla.http.routes import REACHES
 from flotilla.security.permissions import ALL, KNOWN, PUBLIC, SCOPED
-from flotilla.testing.harness import Answer
+from flotilla.testing import eventually
 
-from tests.e2e.cast import OTHER, Cast, Member, cast_of, ids_in
+from tests.e2e.cast import MATE, OTHER, Cast, Member, cast_of, ids_in
 from tests.e2e.filled import Full
+from tests.e2e.matrix import Case, Matrix, hidden, let_in, refused, shown
 from tests.e2e.routes import Call, calls
 
-Case = Callable[[], Awaitable[None]]
-AT_ONCE: Final = 24
 RECORDS: Final = {
     "bookings": "booking_id",
     "companies": "company_id",
@@ -38,62 +37,20 @@ EVERYBODYS: Final = ("/v1/triggers/", "/v1/bd-offers/")
 """The same for every organization."""
 ENDLESS: Final = frozenset({"GET /v1/live", "GET /v1/live/events"})
 """Answer for as long as somebody listens: that it is refused is tried, that it is granted is websocket's to test."""
+OWNERS_ALONE: Final = "an owner alone may, whoever else may change the organization"
+GUESTS: Final = "whether they are let into another organization follows from its grant"
 BY_THE_PERSON: Final = {
     "PUT /v1/bookings/hosts/{user_id}": "another person's hours take `bookings:configure` besides",
+    "POST /v1/organization/grants": OWNERS_ALONE,
+    "DELETE /v1/organization/grants/{grant_id}": OWNERS_ALONE,
+    "DELETE /v1/organization/received-grants/{received_grant_id}": OWNERS_ALONE,
+    "POST /v1/organization/received-grants/{received_grant_id}/accept": OWNERS_ALONE,
+    "POST /v1/organization/received-grants/{received_grant_id}/sessions": GUESTS,
+    "POST /v1/organization/received-grants/{received_grant_id}/token": GUESTS,
 }
 """Where the answer follows from whom it is about, not from the role alone."""
 LAST: Final = ("/merges", "/undo", "/convert", "/complete", "/cancel")
 """After these the record is not what it was: they come last, and after them DELETE."""
-
-
-class Matrix:
-    """Calls, what must come of each, and what came otherwise."""
-
-    def __init__(self) -> None:
-        self.wrong: dict[str, object] = {}
-        self.made = 0
-        self._gate = asyncio.Semaphore(AT_ONCE)
-
-    async def call(
-        self,
-        member: Member,
-        method: str,
-        path: str,
-        body: Any,
-        expected: str,
-        said: str,
-        right: Callable[[Answer], bool],
-    ) -> None:
-        """One call, and whether it came out right."""
-        async with self._gate:
-            headers = {"Content-Type": "application/json"}
-            if isinstance(body, bytes):
-                answer = await member.person.call(method, path, body=body, headers=headers)
-            else:
-                answer = await member.person.call(method, path, body)
-        self.made += 1
-        if not right(answer):
-            self.wrong[f"{said} by {member.role}"] = (expected, answer.status, answer.body[:150])
-
-
-def refused(answer: Answer) -> bool:
-    """403 because of what the role may."""
-    return answer.status == 403 and answer.json()["type"].endswith("/forbidden")
-
-
-def hidden(answer: Answer) -> bool:
-    """As if it did not exist."""
-    return answer.status == 404
-
-
-def let_in(answer: Answer) -> bool:
-    """Whatever came of it, it was not for what the role may."""
-    return answer.status != 401 and answer.status < 500 and not refused(answer)
-
-
-def shown(answer: Answer) -> bool:
-    """It was there, and theirs to do; what it is, or what was asked, may forbid it all the same (409, 410, 422)."""
-    return let_in(answer) and answer.status != 404
 
 
 @pytest.fixture(scope="session")
@@ -163,6 +120,30 @@ async def test_every_other_route_by_role(routes: list[Call], cast: Cast, pair: l
     await asyncio.gather(*[case() for case in cases])
     assert matrix.wrong == {}
     assert matrix.made > 3000
+
+
+async def test_who_leaves_a_team_sees_its_records_no_more(cast: Cast) -> None:
+    owner, leaving = cast.members["owner"].person, cast.members["team"].person
+    path = f"/v1/contacts/{cast.records[MATE]['contact_id']}"
+    membership = f"/v1/teams/{cast.team_id}/members/{leaving.user['id']}"
+    for method, expected in (("DELETE", 404), ("PUT", 200)):
+        await owner.ok(method, membership, {} if method == "PUT" else None)
+
+        async def counts(expected: int = expected) -> bool:
+            return (await leaving.call("GET", path)).status == expected
+
+        await eventually(counts, what=f"{method} counts at the gateway")
+
+
+async def test_nobody_is_told_live_of_what_they_may_not_see(cast: Cast) -> None:
+    owner = cast.members["owner"].person
+    deals = {name: cast.records[name]["deal_id"] for name in (OTHER, "own")}
+    async with cast.members["own"].person.live() as live:
+        for deal_id in deals.values():
+            await owner.ok("PATCH", f"/v1/deals/{deal_id}", {"expected_close_on": "2031-01-01"})
+        await live.expect("deal.updated.v1", lambda deal: deal["deal_id"] == deals["own"])
+    told = [event["data"]["deal_id"] for event in live.events if event["type"] == "deal.updated.v1"]
+    assert told == [deals["own"]]
 
 
 async def test_records_by_role_and_owner(routes: list[Call], cast: Cast, pair: list[Full]) -> None:
@@ -255,7 +236,7 @@ def gate_cases(
     elif call.method != "GET":
         # About nothing, and with a body that cannot be read: nothing comes of it but the answer.
         yield lambda: matrix.call(member, call.method, call.at(nowhere), b"{", "let in", call.name, let_in)
-    elif call.path.startswith((*PERSONAL, *EVERYBODYS)):
+    elif call.path.startswith((*PERSONAL, *EVERYBODYS)) or not all(name in ours for name in call.parameters):
         yield lambda: matrix.call(member, "GET", call.at(here), None, "let in", call.name, let_in)
     else:
         yield lambda: matrix.call(member, "GET", call.at(here), None, "shown", call.name, shown)

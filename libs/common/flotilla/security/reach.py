@@ -61,6 +61,13 @@ def reach_of(who: Principal, permission: str) -> Reach | None:
     return Reach(sees, {writes: _owners(who, scope)} if writes else {}, permission, scope)
 
 
+def only_owner(resource: str) -> UUID | None:
+    """Whose records alone this request sees: its own; None where it sees those of several, or of everybody."""
+    reach = current_reach.get()
+    owners = reach.sees.get(resource, "") if reach else ""
+    return UUID(owners) if owners and "," not in owners else None
+
+
 def owner_of_new(who: Principal, permission: str, named: UUID | None) -> UUID | None:
     """Whose a new record is: who is named; where nobody is, its maker's, if they may write some people's only."""
     return named if named is not None or who.scope(permission) == ALL else who.user_id

@@ -111,7 +111,7 @@ async def listing(
     limit: int,
 ) -> list[Booking]:
     """Bookings from `begin` on, the earliest first. `filters`: column → value."""
-    where = Where(org).equal(filters)
+    where = Where(org).equal(filters).in_reach("bookings", "host_id")
     if begin is not None:
         where.also("starts_at >= {}", begin)
     if after is not None:

@@ -126,7 +126,8 @@ async def list_contacts(
     tx: Transaction, org: UUID, filters: Filters, before: UUID, limit: int
 ) -> list[Contact]:
     """Contacts older than `before`, the newest first."""
-    where = Where(org, table="c").equal({"owner_id": filters.owner_id, "company_id": filters.company_id})
+    where = Where(org, table="c").in_reach("contacts", "owner_id")
+    where.equal({"owner_id": filters.owner_id, "company_id": filters.company_id})
     where.also("c.id < {}", before)
     source, order = "contacts c", "c.id"
     if filters.tag is not None:
@@ -199,7 +200,8 @@ async def list_companies(
     tx: Transaction, org: UUID, owner_id: UUID | None, domain: str | None, before: UUID, limit: int
 ) -> list[Company]:
     """Companies older than `before`, the newest first."""
-    where = Where(org).equal({"owner_id": owner_id, "domain": domain}).also("id < {}", before)
+    where = Where(org).equal({"owner_id": owner_id, "domain": domain}).in_reach("companies", "owner_id")
+    where.also("id < {}", before)
     limited = where.argument(limit)
     sql = f"SELECT {COMPANY_COLUMNS} FROM companies WHERE {where} ORDER BY id DESC LIMIT {limited}"  # noqa: S608
     return [_made(Company, row) for row in await tx.fetch(sql, *where.arguments)]

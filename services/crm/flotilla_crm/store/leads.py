@@ -150,7 +150,7 @@ async def listing(
     tx: Transaction, org: UUID, filters: Mapping[str, Any], after: tuple[int, UUID] | None, limit: int
 ) -> list[Lead]:
     """The highest score first. `filters`: column → value."""
-    where = Where(org, table="l").equal(filters)
+    where = Where(org, table="l").equal(filters).in_reach("leads", "owner_id")
     if after is not None:
         where.also("(l.score, l.id) < ({}, {})", *after)
     sql = (

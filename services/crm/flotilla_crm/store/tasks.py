@@ -97,7 +97,7 @@ async def list_tasks(
     tx: Transaction, org: UUID, filters: Mapping[str, Any], after: tuple[datetime, UUID] | None, limit: int
 ) -> list[Task]:
     """Tasks that fit, the soonest due first, those without a time last. `filters`: column → value."""
-    where = Where(org).equal(filters)
+    where = Where(org).equal(filters).in_reach("tasks", "assignee_id")
     if after is not None:
         where.also("(due_order, id) > ({}, {})", *after)
     limited = where.argument(limit)

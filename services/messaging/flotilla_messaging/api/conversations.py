@@ -32,7 +32,7 @@ from flotilla.http import (
 from flotilla.http.pages import page
 from flotilla.security.permissions import ROLES
 from flotilla.security.principal import Principal
-from flotilla.security.reach import check_mine
+from flotilla.security.reach import check_mine, only_owner
 from flotilla.store.postgres import Transaction
 
 from flotilla_messaging import snooze
@@ -63,7 +63,8 @@ async def list_conversations(
     contact_id: Annotated[UUID | None, Query()] = None,
 ) -> Page[InboxConversationOut]:
     """The inbox: conversations with the newest message first."""
-    wanted = lists.InboxFilter(state, channel, assignee_id, contact_id, unassigned)
+    whose = assignee_id or only_owner("conversations")
+    wanted = lists.InboxFilter(state, channel, whose, contact_id, unassigned)
     async with app.db.transaction(who.orgs) as tx:
         rows = await lists.inbox(tx, who.org, wanted, query.after(Moment, UUID), query.limit)
     found = await bodies.texts(app, who.org, [row["last_message_id"] for row in rows[: query.limit]])

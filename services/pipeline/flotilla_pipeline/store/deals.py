@@ -139,7 +139,7 @@ async def list_deals(
     tx: Transaction, org: UUID, filters: Mapping[str, Any], after: UUID | None, limit: int
 ) -> list[Deal]:
     """Deals that fit, the newest first. `filters`: column → value."""
-    where = Where(org).equal(filters)
+    where = Where(org).equal(filters).in_reach("deals", "owner_id")
     if after is not None:
         where.also("id < {}", after)
     limited = where.argument(limit)
