@@ -1,13 +1,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down test chaos lint contracts bench eval bootstrap
+.PHONY: help up down test chaos fuzz clients lint contracts bench eval bootstrap
 
 python := .venv/bin/python
 flotilla := .venv/bin/flotilla
-packages := libs/common/flotilla $(wildcard services/*/flotilla_*)
+packages := libs/common/flotilla $(wildcard services/*/flotilla_*) $(wildcard sdk/python/flotilla_client/*.py)
 # Tests and tools are named from the root, so they are checked in a run of their own: see tests/mypy.ini.
-others = $(shell find $(wildcard libs services tests checks bench deploy) conftest.py -name '*.py' -not -path '*/flotilla*' -not -path '*/node_modules/*')
+others = $(shell find $(wildcard libs services tests checks bench deploy sdk/*.py sdk/*/tests) conftest.py -name '*.py' -not -path '*/flotilla*' -not -path '*/node_modules/*')
 
 help: ## What can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
@@ -23,6 +23,12 @@ test: lint ## Lint, then every test on servers of its own (only=services/crm for
 
 chaos: bootstrap ## Kill, tear, slow and silence everything under load, and check every promise (at most 15 minutes)
 	@$(python) tests/stages.py --chaos=long tests/chaos
+
+fuzz: bootstrap ## Send whatever the API's document allows, and much that it does not, for a quarter of an hour (seconds=900)
+	@FUZZ_SECONDS=$(or $(seconds),900) $(python) tests/stages.py -s tests/e2e/test_whatever_is_sent.py
+
+clients: bootstrap ## Make the generated halves of the Python and TypeScript clients from contracts/openapi.json
+	@$(python) sdk/generate.py
 
 lint: bootstrap ## Style, types and the architecture's rules
 	@.venv/bin/ruff check .

@@ -60,6 +60,10 @@ async def fleet(
         overrides={
             "FLOTILLA_LIMIT_SIGN_IN": "10000/60",
             "FLOTILLA_VIES_ADDRESS": vies.address,
+            "FLOTILLA_LIMIT_SESSION": "1000000/60",
+            "FLOTILLA_LIMIT_OPEN": "1000000/60",
+            "FLOTILLA_BLOCK_POINTS": "100000000",
+            "FLOTILLA_SCREEN_ROUTE_REQUESTS": "1000000",
             "FLOTILLA_GLEIF_ADDRESS": gleif.address,
             "FLOTILLA_CHECK_SECONDS": "10",
             "FLOTILLA_ERASURE_SETTLE_SECONDS": "0.5",
