@@ -13,7 +13,13 @@ def show(tally: Tally, counts: Mapping[str, int], used: Spent, beside: Collectio
     """What came of it and what it cost; `beside` are processes that are no part of the fleet."""
     messages = max(tally.accepted, 1)
     console = Console(width=110)
-    for table in (_outcome(tally, counts), _cpu(used, messages, beside), _asked(used, messages)):
+    tables = (
+        _outcome(tally, counts),
+        _cpu(used, messages, beside),
+        _asked(used, messages),
+        _written(used, messages),
+    )
+    for table in tables:
         console.print(table)
 
 
@@ -60,4 +66,11 @@ def _asked(used: Spent, messages: int) -> Table:
         table.add_row(name, *(f"{counts[each] / messages:.2f}" for each in COUNTED), f"{filled:.1f}")
     sums = {each: sum(counts[each] for _, counts in ordered) for each in COUNTED}
     table.add_row("all", *(f"{value / messages:.2f}" for value in sums.values()), "")
+    return table
+
+
+def _written(used: Spent, messages: int) -> Table:
+    """What a message is to Postgres."""
+    table = Table("a message in Postgres", *used.written, box=None)
+    table.add_row("", *(f"{value / messages:,.2f}" for value in used.written.values()))
     return table

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
+import asyncpg
 from flotilla.fleet import Fleet
 from flotilla.instance import HOST
 from prometheus_client.parser import text_string_to_metric_families
@@ -21,14 +22,21 @@ COUNTED: Final = {
     "published": "flotilla_events_published_total",
 }
 """What a service counts for /metrics."""
+WRITTEN: Final = """
+SELECT xact_commit AS commits, tup_inserted AS inserted, tup_updated AS updated, tup_deleted AS deleted,
+       blks_hit + blks_read AS blocks, pg_stat_wal.wal_bytes / 1024.0 AS "KiB of log",
+       pg_stat_wal.wal_sync AS "log's syncs"
+FROM pg_stat_database, pg_stat_wal WHERE datname = current_database()"""
+"""What Postgres counts: of the fleet's own database, but for the log, which all databases of the server share."""
 
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds of CPU by process, and by service what it counted."""
+    """Seconds of CPU by process, by service what it counted, and what Postgres did."""
 
     cpu: Mapping[str, float]
     asked: Mapping[str, Mapping[str, float]]
+    written: Mapping[str, float]
 
     def since(self, before: "Spent") -> "Spent":
         """Only what came after."""
@@ -37,7 +45,8 @@ class Spent:
             service: {name: value - before.asked[service][name] for name, value in counts.items()}
             for service, counts in self.asked.items()
         }
-        return Spent(cpu, asked)
+        written = {name: value - before.written[name] for name, value in self.written.items()}
+        return Spent(cpu, asked, written)
 
 
 async def spent(fleet: Fleet, others: Mapping[str, int], replicas: Mapping[str, int]) -> Spent:
@@ -57,7 +66,16 @@ async def spent(fleet: Fleet, others: Mapping[str, int], replicas: Mapping[str, 
     cpu: dict[str, float] = defaultdict(float)
     for name, seconds in cpu_by_process(roots).items():
         cpu[_service(name)] += seconds
-    return Spent(cpu, asked)
+    return Spent(cpu, asked, await _written(fleet))
+
+
+async def _written(fleet: Fleet) -> dict[str, float]:
+    connection = await asyncpg.connect(fleet.instance.admin_dsn())
+    try:
+        row = await connection.fetchrow(WRITTEN)
+    finally:
+        await connection.close()
+    return {name: float(value) for name, value in row.items()}
 
 
 def _service(name: str) -> str:
