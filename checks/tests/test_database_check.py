@@ -63,6 +63,11 @@ BROKEN = {
         " PRIMARY KEY (organization_id, id)); SELECT protect_tenant_table('ships');",
         "kyb.ships its foreign key ships_company_id_fkey crosses tenants",
     ),
+    "sealed, but nobody knows": (
+        "CREATE TABLE ships (organization_id uuid NOT NULL, id uuid, sealed_name bytea,"
+        " PRIMARY KEY (organization_id, id)); SELECT protect_tenant_table('ships');",
+        "kyb.ships sealed_name is sealed, but service.py does not say so",
+    ),
     "exempt, but it tells something": (
         "CREATE TABLE tokens (hash bytea PRIMARY KEY, id uuid, email text, at timestamptz);"
         "COMMENT ON TABLE tokens IS 'exempt: found before the tenant is known';",

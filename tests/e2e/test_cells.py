@@ -76,7 +76,11 @@ async def test_nothing_of_an_organization_of_one_region_comes_to_the_other(
         await office.customer_writes(f"Do you have {word} in stock?", chat=chat)
         contact = (await eventually(lambda: _contacts(office.owner), what="the contact"))[0]
         wanted = {"title": f"A field of {word}", "contact_id": contact["id"]}
-        await office.owner.ok("POST", "/v1/deals", wanted)
+
+        async def opened_deal() -> bool:
+            return (await office.owner.call("POST", "/v1/deals", wanted)).status == 201
+
+        await eventually(opened_deal, what="pipeline knows the contact, and a deal is opened")
         await eventually(lambda: _archived(office.owner), what="its events in its own archive")
         theirs = [message for message in list(heard) if org.encode() in message.body]
     assert len(theirs) > 10
