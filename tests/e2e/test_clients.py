@@ -6,6 +6,8 @@ import secrets
 import shutil
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -13,6 +15,7 @@ import pytest
 from aiohttp import web
 from flotilla.fleet import Fleet
 from flotilla.testing.people import Person
+from standardwebhooks.webhooks import Webhook
 
 ROOT = Path(__file__).resolve().parents[2]
 SCOPES = ["companies:read", "companies:write", "contacts:read", "contacts:write"]
@@ -161,20 +164,26 @@ COMPANY: dict[str, object] = {
 }
 
 
+@asynccontextmanager
+async def listening(application: web.Application) -> AsyncIterator[str]:
+    """A local server of the application: its address."""
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
 @pytest.fixture
 async def faltering() -> AsyncIterator[tuple[Faltering, str]]:
     """A server that is down once, then says when to come again."""
     server = Faltering((502, {}), (429, {"Retry-After": "0"}))
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", server.answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield server, f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with listening(application) as address:
+        yield server, address
 
 
 async def test_a_write_is_tried_again_with_its_key(faltering: tuple[Faltering, str]) -> None:
@@ -203,3 +212,47 @@ async def test_patience_ends(faltering: tuple[Faltering, str]) -> None:
         with pytest.raises(ProblemError) as refused:
             await flotilla.acall(create_company.asyncio, body=CompanyIn(name="Late"))
     assert (refused.value.code, len(server.keys)) == (502, 1)
+
+
+async def test_a_clients_token_is_renewed_where_it_is_refused() -> None:
+    await generated("python")
+    from flotilla_client import Flotilla
+    from flotilla_client.rest.api.companies import read_company
+
+    given: list[str] = []
+
+    async def issue(request: web.Request) -> web.Response:
+        given.append(f"token-{len(given)}")
+        return web.json_response({"access_token": given[-1], "expires_in": 900})
+
+    async def read(request: web.Request) -> web.Response:
+        if request.headers["Authorization"] != "Bearer token-1":
+            return web.json_response({"type": "/problems/unauthorized"}, status=401)
+        return web.json_response(COMPANY)
+
+    application = web.Application()
+    application.router.add_post("/v1/oauth/token", issue)
+    application.router.add_get("/v1/companies/{id}", read)
+    async with (
+        listening(application) as address,
+        Flotilla(address, client_id="erp", client_secret="secret") as flotilla,
+    ):
+        for _ in range(2):
+            read_one = await flotilla.acall(read_company.asyncio, company_id=COMPANY["id"])
+            assert read_one.name == "Late"
+    assert given == ["token-0", "token-1"]
+
+
+async def test_a_webhook_is_believed_only_as_it_was_signed() -> None:
+    await generated("python")
+    from flotilla_client import InvalidSignatureError, verify_webhook
+
+    secret, body, now = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", '{"type": "deal.won.v1"}', datetime.now(UTC)
+    headers = {
+        "Webhook-Id": "msg_1",
+        "Webhook-Timestamp": str(int(now.timestamp())),
+        "Webhook-Signature": Webhook(secret).sign("msg_1", now, body),
+    }
+    assert verify_webhook(secret, headers, body.encode())["type"] == "deal.won.v1"
+    with pytest.raises(InvalidSignatureError):
+        verify_webhook(secret, headers, body.replace("won", "lost").encode())
