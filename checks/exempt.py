@@ -35,6 +35,7 @@ COLUMNS: Final[dict[tuple[str, str, str], str]] = {
     ("gateway", "roles", "grants"): "names of permissions, of roles by their ids",
     ("gateway", "memberships", "role"): "one of six words; the gateway asks by organization and person",
     ("gateway", "memberships", "state"): "one of two words",
+    ("gateway", "organization_states", "allowed_origins"): "told to every browser that asks from one of them",
     ("gateway", "organization_states", "state"): "one of three words",
     ("integrations", "bd_offers", "kind"): "one of two words",
     ("integrations", "bd_offers", "network"): "the name of a connector",

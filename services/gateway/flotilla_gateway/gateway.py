@@ -122,9 +122,28 @@ async def opened(
     settings: GatewaySettings, standing: Standing, tls: Tls | None = None
 ) -> AsyncIterator[Gateway]:
     """A gateway whose knowledge of sessions and keys is fed by somebody else."""
-    document = Document.load(settings.openapi_file)
-    upstreams = _upstreams(settings, tls.client if tls else None)
     pipe = RedisPipe(settings.redis_url.get_secret_value(), settings.limiter_seconds)
+    gateway = _made(settings, standing, pipe, _upstreams(settings, tls.client if tls else None))
+    await pipe.open()
+    sweeping = asyncio.create_task(gateway.sweep(), name="sweep")
+    try:
+        yield gateway
+    finally:
+        sweeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeping
+        await gateway.watch.close()
+        gateway.tunnels.close()
+        for upstream in gateway.upstreams.values():
+            upstream.close()
+        await pipe.close()
+        gateway.access_log.flush()
+
+
+def _made(
+    settings: GatewaySettings, standing: Standing, pipe: RedisPipe, upstreams: dict[str, Upstream]
+) -> Gateway:
+    document = Document.load(settings.openapi_file)
     limiter = Limiter(pipe, _limit_classes(settings))
     assert settings.principal_private_key is not None, "the gateway needs FLOTILLA_PRINCIPAL_PRIVATE_KEY"
     signer = PrincipalSigner(settings.principal_private_key.get_secret_value())
@@ -137,16 +156,9 @@ async def opened(
     access_log = AccessLog()
     cors = Cors(settings.cors_origins)
     browsers = Browsers(Proofs(keyring.derive("gateway.browsers"), cors))
-    watch = Watch(
-        pipe,
-        Patience(
-            points=settings.block_points,
-            first_seconds=settings.block_seconds,
-            longest_seconds=settings.block_longest_seconds,
-        ),
-    )
+    watch = Watch(pipe, _patience(settings))
     work = Work(keyring.derive("gateway.work"), settings.screen_work)
-    gateway = Gateway(
+    return Gateway(
         settings=settings,
         document=document,
         table=RoutingTable.of(document.content),
@@ -167,28 +179,26 @@ async def opened(
         tunnels=Tunnels(
             upstreams.get("websocket"), admission, callers, browsers, watch, access_log, settings
         ),
-        edge_limits=EdgeLimits(
-            head_bytes=settings.head_bytes,
-            head_seconds=settings.head_seconds,
-            body_seconds=settings.body_seconds,
-            stall_seconds=settings.stall_seconds,
-        ),
+        edge_limits=_edge_limits(settings),
         connections=set(),
     )
-    await pipe.open()
-    sweeping = asyncio.create_task(gateway.sweep(), name="sweep")
-    try:
-        yield gateway
-    finally:
-        sweeping.cancel()
-        with suppress(asyncio.CancelledError):
-            await sweeping
-        await gateway.watch.close()
-        gateway.tunnels.close()
-        for upstream in upstreams.values():
-            upstream.close()
-        await pipe.close()
-        access_log.flush()
+
+
+def _patience(settings: GatewaySettings) -> Patience:
+    return Patience(
+        points=settings.block_points,
+        first_seconds=settings.block_seconds,
+        longest_seconds=settings.block_longest_seconds,
+    )
+
+
+def _edge_limits(settings: GatewaySettings) -> EdgeLimits:
+    return EdgeLimits(
+        head_bytes=settings.head_bytes,
+        head_seconds=settings.head_seconds,
+        body_seconds=settings.body_seconds,
+        stall_seconds=settings.stall_seconds,
+    )
 
 
 @asynccontextmanager
