@@ -12,10 +12,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from flotilla.bus.wire.connection import CLOSE_SECONDS, OPEN_SECONDS
+from flotilla.bus.wire.errors import WireError
 from flotilla.bus.wire.frames import Message
 from flotilla.bus.wire.publisher import Publisher
 from flotilla.ids import new_id
+from flotilla.native.authority import Authority
 from flotilla.testing import Harness
+from pamqp import commands, frame
 
 
 def certify(folder: Path) -> Path:
@@ -85,3 +89,50 @@ async def test_a_stranger_is_not(secured: tuple[str, Path]) -> None:
         await Publisher.open(url, "test")
     publisher = await Publisher.open(f"{url}?cafile={certificate}", "test")
     await publisher.close()
+
+
+async def test_the_name_in_the_address_is_sent_and_must_be_the_certificates(tmp_path: Path) -> None:
+    """A broker behind a proxy is found by that name (RFC 6066); a number is no name, and is checked all the same."""
+    authority = Authority(tmp_path / "own")
+    authority.issue(["broker"])
+    certificate = certify(tmp_path)
+    asked: list[str | None] = []
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(authority.cert_file("broker"), authority.key_file("broker"))
+    context.sni_callback = lambda _socket, name, _context: asked.append(name)
+
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    for host in ("localhost", "127.0.0.1"):
+        with pytest.raises(WireError):
+            await Publisher.open(f"amqps://u:p@{host}:{port}/v?cafile={authority.ca_file}", "test")
+    assert asked == ["localhost", None]
+    context.load_cert_chain(certificate)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await Publisher.open(f"amqps://u:p@localhost:{port}/v?cafile={certificate}", "test")
+    server.close()
+
+
+async def test_a_broker_that_refuses_and_then_says_nothing_more_is_not_waited_for(tmp_path: Path) -> None:
+    """Not even for its part of ending TLS."""
+    authority = Authority(tmp_path)
+    authority.issue(["broker"])
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(authority.cert_file("broker"), authority.key_file("broker"))
+    never = asyncio.Event()
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(8)
+        writer.write(frame.marshal(commands.Connection.Close(403, "no", 0, 0), 0))
+        await never.wait()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    async with asyncio.timeout(OPEN_SECONDS + CLOSE_SECONDS):
+        with pytest.raises(WireError):
+            await Publisher.open(f"amqps://u:p@localhost:{port}/v?cafile={authority.ca_file}", "test")
+    never.set()
+    server.close()
