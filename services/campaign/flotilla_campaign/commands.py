@@ -10,12 +10,13 @@ from flotilla.http import ConflictError
 from flotilla.store.postgres import Transaction
 
 from flotilla_campaign import enrolling, experiments
+from flotilla_campaign.domain.consent import explained
 from flotilla_campaign.domain.enrolments import Enrolment, EnrolmentState
 from flotilla_campaign.domain.sequences import SequenceDraft, SequenceState
 from flotilla_campaign.enrolling import Candidate
 from flotilla_campaign.own import settings
 from flotilla_campaign.running import write
-from flotilla_campaign.store import enrolments, sequences
+from flotilla_campaign.store import consents, enrolments, sequences
 
 
 async def create(tx: Transaction, org: UUID, values: Mapping[str, Any]) -> SequenceDraft:
@@ -64,8 +65,13 @@ async def enrol(tx: Transaction, org: UUID, sequence_id: UUID, values: Mapping[s
     candidate = Candidate(org, tx.app.new_id(), sequence_id, more.pop("contact_id"), more=more)
     made = (await enrolling.enrol(tx, [candidate]))[candidate.id]
     if isinstance(made, str):
-        raise ConflictError(REFUSALS[made])
+        raise ConflictError(REFUSALS.get(made) or await _why(tx, org, made))
     return made
+
+
+async def _why(tx: Transaction, org: UUID, refusal: str) -> str:
+    own = (await consents.rules(tx, [org])).get(org)
+    return explained(own.region if own else tx.app.settings.region, refusal)
 
 
 async def pause(tx: Transaction, enrolment: Enrolment) -> Enrolment:

@@ -9,6 +9,7 @@ from flotilla.cause import Cause
 from flotilla.events.campaign import SequenceStarted
 from flotilla.store.postgres import Transaction
 
+from flotilla_campaign import consents
 from flotilla_campaign.domain.enrolments import Enrolment
 from flotilla_campaign.running import set_due
 from flotilla_campaign.sending import AUDIENCE
@@ -34,7 +35,8 @@ class Candidate:
 
 async def enrol(tx: Transaction, candidates: Sequence[Candidate]) -> dict[UUID, Enrolment | str]:
     """Begin runs, each told of: by the candidate's id the enrolment, or why there is none: `unknown_sequence`,
-    `unpublished`, `unsubscribed` or `enrolled` (already). The lane is bound before, by the caller.
+    `unpublished`, `unsubscribed`, `withdrawn`, `no_consent`, `consent_expired`
+    or `enrolled` (already). The lane is bound before, by the caller.
     """
     if not candidates:
         return {}
@@ -42,6 +44,7 @@ async def enrol(tx: Transaction, candidates: Sequence[Candidate]) -> dict[UUID, 
     await people.hold(tx, ((each.org, each.contact_id) for each in candidates))
     suppressed = await people.suppressed(tx, ((each.org, each.contact_id) for each in candidates))
     now = await enrolments.now(tx)
+    refused = await consents.refusals(tx, ((each.org, each.contact_id) for each in candidates), now)
     outcome: dict[UUID, Enrolment | str] = {}
     new: list[Enrolment] = []
     for each in candidates:
@@ -52,6 +55,8 @@ async def enrol(tx: Transaction, candidates: Sequence[Candidate]) -> dict[UUID, 
             outcome[each.id] = "unpublished"
         elif (each.org, each.contact_id) in suppressed:
             outcome[each.id] = "unsubscribed"
+        elif (why := refused.get((each.org, each.contact_id))) is not None:
+            outcome[each.id] = why
         else:
             new.append(
                 Enrolment(

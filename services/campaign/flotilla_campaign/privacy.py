@@ -11,6 +11,7 @@ privacy: Final = Privacy(
         Rows("sends", contact=("contact_id",), clear={"links": "'{}'"}),
         Rows("campaign_people", contact=("contact_id",), key=None),
         Rows("segment_members", contact=("contact_id",)),
+        Rows("marketing_consents", contact=("contact_id",)),
     ),
     keeps=(
         Keep("outreach", "sends", where="t.links <> '{}'", clear={"links": "'{}'"}),
@@ -28,6 +29,7 @@ privacy: Final = Privacy(
         "sequence_versions": "what an organization writes to many",
         "campaigns": "what an organization calls its campaigns",
         "experiments": "numbers",
+        "consent_rules": "names of regions",
         "effects": "kinds and states",
         "touches": "that something was opened",
     },

@@ -14,6 +14,7 @@ from flotilla.cause import Cause
 from flotilla.events.campaign import ContactUnsubscribed
 from flotilla.store.postgres import Transaction
 
+from flotilla_campaign import consents
 from flotilla_campaign.domain.enrolments import Enrolment, EnrolmentState, Phase, Surroundings, begin_step
 from flotilla_campaign.domain.sequences import Send
 from flotilla_campaign.own import bound, settings
@@ -125,6 +126,10 @@ async def _begin(tx: Transaction, enrolment: Enrolment, now: datetime, cause: Ca
     # The transaction holds the person: whoever suppresses them waits, or has committed and is seen here.
     if await people.is_suppressed(tx, org, enrolment.contact_id):
         await write(tx, enrolment.stopped(now, "unsubscribed"))
+        return
+    refused = await consents.refusals(tx, [(org, enrolment.contact_id)], now)
+    if (why := refused.get((org, enrolment.contact_id))) is not None:
+        await write(tx, enrolment.stopped(now, why))
         return
     campaign_id = enrolment.campaign_id
     if campaign_id is not None and await campaigns.is_paused(tx, org, campaign_id):

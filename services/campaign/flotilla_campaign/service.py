@@ -23,8 +23,8 @@ from flotilla.events.campaign import (
 from flotilla.events.messaging import MessageRequested
 from flotilla.service import Service
 
-from flotilla_campaign import audiences, contacts, own, workers
-from flotilla_campaign.api import campaigns, enrolments, sequences, suppressions, tracking
+from flotilla_campaign import audiences, consents, contacts, own, workers
+from flotilla_campaign.api import campaigns, consent_rules, enrolments, sequences, suppressions, tracking
 from flotilla_campaign.campaigns import campaign_due, campaign_end
 from flotilla_campaign.experiments import experiment_due
 from flotilla_campaign.handlers import follow_messages, keep_zones
@@ -37,10 +37,18 @@ service = Service(
     privacy=privacy,
     settings=CampaignSettings,
     resources=own.opened,
-    routes=(campaigns.routes, sequences.routes, enrolments.routes, suppressions.routes, tracking.routes),
+    routes=(
+        campaigns.routes,
+        sequences.routes,
+        enrolments.routes,
+        suppressions.routes,
+        tracking.routes,
+        consent_rules.routes,
+    ),
     lanes=(Lane("directory"), Lane("audiences"), Lane(own.LANE, wait=timedelta(milliseconds=100))),
     handlers=(
         keep_zones,
+        consents.keep_consents,
         contacts.heed_consent,
         contacts.follow_merges,
         contacts.stop_deleted,

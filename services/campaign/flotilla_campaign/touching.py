@@ -24,7 +24,7 @@ CLICK: Final = "click"
 async def opened(tx: Transaction, token: Token, headers: Mapping[str, str]) -> None:
     """Somebody, or some program, loaded the picture of a message."""
     send = await sends.read(tx, token.org, token.message_id)
-    if send is not None:
+    if send is not None and not objects(headers):
         await _touch(tx, send, OPEN, 0, automated=looks_automated(headers, await _age(tx, send)))
 
 
@@ -33,6 +33,8 @@ async def followed(tx: Transaction, token: Token, headers: Mapping[str, str]) ->
     send = await sends.read(tx, token.org, token.message_id)
     if send is None or token.link >= len(send.links):
         return None
+    if objects(headers):
+        return send.links[token.link]
     automated = looks_automated(headers, await _age(tx, send))
     if not automated:
         await _touch(tx, send, OPEN, 0, automated=False)
@@ -59,6 +61,11 @@ async def bounced(tx: Transaction, send: Send, event: Received[ChannelMessageFai
     fact = MailBounced(**send.what(), reason=event.data.reason, occurred_at=event.data.occurred_at)
     tx.emit(fact, org=send.organization_id, sequence=sequence, cause=event, audience=AUDIENCE)
     await suppress(tx, send.organization_id, send.contact_id, "bounced", event)
+
+
+def objects(headers: Mapping[str, str]) -> bool:
+    """Whether their browser says for them that nobody shall learn of it: Global Privacy Control (11 CCR § 7025)."""
+    return headers.get("sec-gpc", "").strip() == "1"
 
 
 async def _touch(tx: Transaction, send: Send, kind: str, link: int, *, automated: bool) -> None:

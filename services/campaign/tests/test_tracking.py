@@ -104,6 +104,19 @@ async def test_opens_and_clicks_are_told_once_and_lead_where_they_should(
     assert shown["clicked_at"]
 
 
+async def test_global_privacy_control_is_honoured(campaign: Harness, org: UUID, wish: Wish) -> None:
+    await enrolled(campaign, org, await published(campaign, org, steps=[TRACKED, WAIT]))
+    asked = await wish()
+    first, *_ = re.findall(r"https?://[^\s,()]+", asked.data.text or "")
+    await _sent_long_ago(campaign, org)
+    assert (await get(campaign, _tracking(asked.data)["open_url"], **{"Sec-GPC": "1"})).status == 200
+    followed = await get(campaign, first, **{"Sec-GPC": "1"})
+    assert (followed.status, followed.headers["Location"]) == (302, "https://example.org/a?b=1&c=2")
+    async with campaign.app.db.transaction(org) as tx:
+        assert await tx.fetchval("SELECT count(*) FROM touches") == 0
+        assert await tx.fetchval("SELECT count(*) FROM sends WHERE opened_at IS NOT NULL") == 0
+
+
 async def test_a_click_is_an_open_where_pictures_are_blocked_and_a_scanner_is_neither(
     campaign: Harness, org: UUID, wish: Wish, stands: Stands
 ) -> None:
