@@ -107,3 +107,15 @@ async def _replays(owner: Person) -> dict[str, str]:
     """Copies of the organization's data, built anew."""
     replay = await owner.ok("POST", "/v1/replays", {"service": "crm"})
     return {"replay_id": replay["id"]}
+
+
+async def shared(owner: Person, other: Person) -> dict[str, str]:
+    """A grant to another organization, and one from it."""
+
+    async def grant(grantor: Person, grantee: Person) -> str:
+        slug = (await grantee.ok("GET", "/v1/organization"))["slug"]
+        wanted = {"organization_slug": slug, "permissions": ["contacts:read"]}
+        made = await grantor.ok("POST", "/v1/organization/grants", wanted)
+        return str(made["id"])
+
+    return {"grant_id": await grant(owner, other), "received_grant_id": await grant(other, owner)}

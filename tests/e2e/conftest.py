@@ -23,6 +23,7 @@ from typer.testing import CliRunner, Result
 from tests.e2e.encrypted import Encrypted, encrypted_fleet
 from tests.e2e.filled import Full
 from tests.e2e.pairs import side_by_side
+from tests.e2e.said import Said
 
 NOWHERE = f"http://{HOST}:9"
 """Nobody listens there: no test shall reach Stripe."""
@@ -59,11 +60,11 @@ async def fleet(
         traces_file=tmp_path_factory.mktemp("traces") / "spans.jsonl",
         overrides={
             "FLOTILLA_LIMIT_SIGN_IN": "10000/60",
-            "FLOTILLA_VIES_ADDRESS": vies.address,
             "FLOTILLA_LIMIT_SESSION": "1000000/60",
             "FLOTILLA_LIMIT_OPEN": "1000000/60",
             "FLOTILLA_BLOCK_POINTS": "100000000",
             "FLOTILLA_SCREEN_ROUTE_REQUESTS": "1000000",
+            "FLOTILLA_VIES_ADDRESS": vies.address,
             "FLOTILLA_GLEIF_ADDRESS": gleif.address,
             "FLOTILLA_CHECK_SECONDS": "10",
             "FLOTILLA_ERASURE_SETTLE_SECONDS": "0.5",
@@ -106,10 +107,16 @@ async def telegram() -> AsyncIterator[TelegramSimulator]:
 
 
 @pytest.fixture(scope="session")
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
+def said() -> Said:
+    """The secrets that callers sent and got, in all tests."""
+    return Said()
+
+
+@pytest.fixture(scope="session")
+async def session(said: Said) -> AsyncIterator[aiohttp.ClientSession]:
     """The HTTP client of everybody."""
     timeout = aiohttp.ClientTimeout(total=30)
-    async with aiohttp.ClientSession(timeout=timeout) as opened:
+    async with aiohttp.ClientSession(timeout=timeout, trace_configs=[said.listening()]) as opened:
         yield opened
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from flotilla.fleet import Fleet
 from flotilla.testing.people import Office
 
+from tests.e2e.arranged import shared
 from tests.e2e.filled import Full, fill
 from tests.e2e.market import has_bought, offered
 from tests.e2e.placed import place
@@ -26,5 +27,6 @@ async def filled(new_office: "NewOffice", fleet: Fleet, seller: Office, name: st
     """An organization with one of each thing, also what another sold it, and what no request makes."""
     full = await fill(await new_office(name))
     full.ids |= await has_bought(full.owner, await offered(seller))
+    full.ids |= await shared(full.owner, seller.owner)
     full.ids |= await place(fleet.instance, full.owner)
     return full

@@ -25,7 +25,7 @@ LANE: Final = Lane("grants", wait=timedelta(milliseconds=20))
     OrganizationGrantAccepted,
     OrganizationGrantRevoked,
     lane=LANE.name,
-    tables=("analytics_grants",),
+    not_rebuilt="analytics answers replays, and has no shadow of its own",
 )
 async def keep_grants(tx: Transaction, batch: Sequence[Received[OrganizationGrant]]) -> None:
     """Both sides are told; this is the grantee's."""

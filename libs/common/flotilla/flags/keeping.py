@@ -8,10 +8,12 @@ from flotilla.events.privacy import FeatureFlagChanged
 from flotilla.known import CHANNEL
 from flotilla.store.postgres import Transaction
 
+# Of who was erased nothing is kept again, however late it comes.
 KEEP: Final = """
 INSERT INTO known_flags (organization_id, id, key, environment, enabled, percentage, state, sequence)
-SELECT * FROM jsonb_to_recordset($1) AS t (organization_id uuid, id uuid, key text, environment text,
+SELECT t.* FROM jsonb_to_recordset($1) AS t (organization_id uuid, id uuid, key text, environment text,
     enabled boolean, percentage int, state text, sequence bigint)
+WHERE NOT EXISTS (SELECT FROM forgotten f WHERE f.organization_id = t.organization_id AND f.id = t.organization_id)
 ON CONFLICT (organization_id, id) DO UPDATE SET key = excluded.key, environment = excluded.environment,
     enabled = excluded.enabled, percentage = excluded.percentage, state = excluded.state, sequence = excluded.sequence
 WHERE known_flags.sequence < excluded.sequence"""

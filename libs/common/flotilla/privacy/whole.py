@@ -30,6 +30,7 @@ OF_THE_BUS: Final = (
     "DELETE FROM parked_events WHERE organization_id = $1",
     "DELETE FROM idempotency_keys WHERE scope LIKE $1::uuid::text || ':%'",
     "DELETE FROM retained WHERE organization_id = $1",
+    "DELETE FROM known_flags WHERE organization_id = $1",
 )
 NOTE: Final = """
 UPDATE asked_erasures

@@ -1,0 +1,57 @@
+"""Tenants are kept apart by the database itself: shown by raw SQL under each service's role, on a fleet's own data.
+
+What a service's code asks for does not come into it: whoever had its connection would see no more.
+"""
+
+from uuid import UUID
+
+import asyncpg
+from flotilla.fleet import Fleet
+
+from tests.e2e.conftest import NewOffice
+from tests.e2e.pairs import side_by_side
+from tests.e2e.rows import changed, definers, reached, roles, seen
+
+LISTED = {
+    "duplicate_pairs",
+    "find_documents",
+    "keep_archive_partitions",
+    "keep_feed_partitions",
+    "keep_inbox_partitions",
+    "keep_partner_partitions",
+    "search_contacts",
+}
+"""Functions that run as the owner of their schema. One more is one more way in: look at it before it stands here."""
+SOMETHING_OF_BOTH = 90
+"""In so many tables two organizations of one of each thing have something."""
+
+
+async def test_no_role_sees_or_changes_what_is_anothers(new_office: NewOffice, fleet: Fleet) -> None:
+    ours, theirs = [
+        UUID((await full.owner.ok("GET", "/v1/organization"))["id"])
+        for full in await side_by_side(new_office, fleet)
+    ]
+    wrong: dict[str, object] = {}
+    both = 0
+    async with roles(fleet.instance) as services:
+        assert len(services) == 13
+        for role in services:
+            found, number = await seen(role, ours, theirs)
+            wrong |= found | await changed(role, ours, theirs)
+            both += number
+    assert wrong == {}
+    assert both >= SOMETHING_OF_BOTH, "with nothing to be seen, seeing nothing proves nothing"
+
+
+async def test_no_role_reaches_anothers_schema_or_becomes_another(fleet: Fleet) -> None:
+    wrong: dict[str, object] = {}
+    admin = await asyncpg.connect(fleet.instance.admin_dsn())
+    try:
+        async with roles(fleet.instance) as services:
+            for role in services:
+                wrong |= await reached(role, fleet.instance, admin)
+        listed, unsafe = await definers(admin, fleet.instance)
+    finally:
+        await admin.close()
+    assert wrong | unsafe == {}
+    assert listed == LISTED
