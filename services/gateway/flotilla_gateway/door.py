@@ -17,7 +17,7 @@ from opentelemetry.trace import SpanKind
 
 from flotilla_gateway.abuse.watch import HOOK
 from flotilla_gateway.browser.cookies import without_ours
-from flotilla_gateway.browser.sessions import COOKIE
+from flotilla_gateway.browser.sessions import AUTH, COOKIE
 from flotilla_gateway.edge import security
 from flotilla_gateway.edge.admission import count
 from flotilla_gateway.edge.protocol import CLIENT, EdgeProtocol
@@ -161,7 +161,7 @@ class Door:
             http10=scope["http_version"] == "1.0",
         )
         added = partial(self._response_headers, visit)
-        if self._gateway.browsers.concern(visit):
+        if operation.service == AUTH and self._gateway.browsers.concern(visit):
             return await self._gateway.browsers.exchange(visit, upstream, passage, added)
         return await forward(upstream, passage, added)
 
@@ -173,6 +173,8 @@ class Door:
 
     def _guards(self, visit: Visit) -> Sequence[Header]:
         guards = security.guards(https=visit.caller.scheme == "https")
+        if not self._gateway.cors.in_use:
+            return guards
         org = visit.session.org_id if visit.session is not None else None
         anonymous = visit.operation is None or visit.operation.public
         origin = visit.fields.get(b"origin")

@@ -174,7 +174,7 @@ def _made(
         browsers=browsers,
         screen=Screen(pipe, work, settings.screen_route_requests, enabled=settings.screen),
         watch=watch,
-        refusals=Refusals(callers, access_log, watch),
+        refusals=Refusals(callers, access_log, watch, settings.public_url.startswith("https://")),
         access_log=access_log,
         tunnels=Tunnels(
             upstreams.get("websocket"), admission, callers, browsers, watch, access_log, settings

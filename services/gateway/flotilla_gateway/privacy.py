@@ -5,4 +5,5 @@ from typing import Final
 from flotilla.privacy import Privacy
 
 privacy: Final = Privacy()
-"""Nobody: ids, roles and public keys, and of a request's path no more than its log's first lines say."""
+"""Nobody in its tables: ids, roles and public keys. Redis counts by address, for as long as a limit or a block lasts (a
+week for how often one was blocked); no log and no event names one."""

@@ -41,7 +41,10 @@ def check(answer: Answer, *, https: bool = True) -> None:
 
 
 async def test_all_kinds_of_answers(start_world: StartWorld) -> None:
-    async with start_world(trusted_proxies="127.0.0.0/8", limit_session="7/600", head_bytes=2048) as edge:
+    reached = {"public_url": "https://flotilla.example"}
+    async with start_world(
+        trusted_proxies="127.0.0.0/8", limit_session="7/600", head_bytes=2048, **reached
+    ) as edge:
         token = edge.token()
         edge.things.script = answering(
             b"HTTP/1.1 200 OK\r\nserver: Secret/1.0\r\nflotilla-debug: 1\r\ncontent-length: 2\r\n\r\nok"
@@ -60,7 +63,7 @@ async def test_all_kinds_of_answers(start_world: StartWorld) -> None:
         check(answer)
         too_large = await ask(edge.port, "GET", "/v1/open", HTTPS, "x: " + "x" * 5000)
         assert too_large.status == 431
-        check(too_large, https=False)
+        check(too_large)
 
 
 def _requests(token: str) -> Sequence[tuple[str, ...]]:

@@ -72,9 +72,9 @@ class Browsers:
         self._proofs.check_origin("GET", fields, scheme, session.org_id, said=True)
 
     def concern(self, visit: "Visit") -> bool:
-        """Whether auth's answer to this may hold tokens for cookies, or end them."""
+        """Whether auth's answer to this may hold tokens for cookies, or end them; asked of auth's routes alone."""
         operation = visit.operation
-        if operation is None or operation.service != AUTH or visit.scope["method"] in SAFE:
+        if operation is None or visit.scope["method"] in SAFE:
             return False
         asked = visit.fields.get(ASKED) == COOKIE and operation.public and operation.template != PROGRAMS
         return asked or visit.by_cookie

@@ -32,6 +32,11 @@ class Cors:
         self._of: dict[UUID, frozenset[bytes]] = {}
         self._somewhere = self._everywhere
 
+    @property
+    def in_use(self) -> bool:
+        """Whether any origin is listed."""
+        return bool(self._somewhere)
+
     def replace(self, lists: Iterable[tuple[UUID, Iterable[str]]]) -> None:
         """These organizations' lists and no others."""
         self._of.clear()

@@ -24,6 +24,8 @@ class Refusals:
     callers: Callers
     access_log: AccessLog
     watch: Watch
+    https: bool
+    """Whether this place is reached over TLS alone: what a proxy says of that was not read either."""
 
     def answer(self, problem: Problem, peer: str, scheme: str, *, known: bool) -> bytes:
         """The bytes to send; `known`: the request is at the door, which logs it."""
@@ -46,4 +48,4 @@ class Refusals:
                     upstream=OWN,
                 )
             )
-        return raw_response(problem, request_id, https=caller.scheme == "https")
+        return raw_response(problem, request_id, https=self.https or caller.scheme == "https")
