@@ -8,7 +8,7 @@ import pytest
 from flotilla.ids import new_id
 from flotilla.problems import ForbiddenError
 from flotilla.security.permissions import SCOPED
-from flotilla.security.principal import Principal
+from flotilla.security.principal import MOST_COLLEAGUES, Principal
 from flotilla.security.reach import current_reach, reach_of
 from flotilla.testing import Harness
 from flotilla.testing.harness import Client
@@ -91,6 +91,15 @@ async def test_what_is_seen_and_not_ones_own_is_not_changed_and_says_why(
     given = await client.patch(mine, {"owner_id": str(people[OTHER])})
     assert given.status == 403, "what is given away is no longer in reach"
     assert (await client.delete(mine)).status == 204
+
+
+async def test_as_many_colleagues_as_a_principal_holds(
+    crm: Harness, org: UUID, people: dict[str, UUID], contacts: dict[str, str]
+) -> None:
+    many = tuple(new_id() for _ in range(MOST_COLLEAGUES - 1))
+    grants = dict.fromkeys(SCOPED, "team")
+    client = crm.client(org, "team_member", people["me"], grants=grants, colleagues=(*many, people[MATE]))
+    assert await _names(client, "/v1/contacts") == {"me", MATE, NOBODY}
 
 
 async def test_what_somebody_makes_is_their_own(crm: Harness, org: UUID, people: dict[str, UUID]) -> None:

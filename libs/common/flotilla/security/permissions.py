@@ -147,6 +147,7 @@ NARROWED: Final[dict[str, dict[str, str]]] = {"team_member": {"contacts:delete":
 """What built-in roles have for less than all."""
 
 SHOWS: Final[dict[str, tuple[str, ...]]] = {
+    "ai:configure": ("conversations",),
     "analytics:read": ("conversations", "deals", "leads"),
     "analytics:write": ("conversations", "deals", "leads"),
     "archive:read": OWNED,
@@ -155,6 +156,8 @@ SHOWS: Final[dict[str, tuple[str, ...]]] = {
     "drafts:decide": ("conversations",),
     "drafts:read": ("conversations",),
     "journeys:read": OWNED,
+    "parked:read": OWNED,
+    "parked:write": OWNED,
     "partners:read": OWNED,
     "partners:write": OWNED,
     "qualifications:read": ("conversations", "leads"),
@@ -164,6 +167,8 @@ SHOWS: Final[dict[str, tuple[str, ...]]] = {
     "replays:write": OWNED,
     "rules:read": ("contacts", "conversations", "deals", "leads", "tasks"),
     "rules:write": ("contacts", "conversations", "deals", "leads", "tasks"),
+    "sagas:read": ("bookings", "deals"),
+    "sagas:write": ("bookings", "deals"),
     "surveys:read": ("conversations",),
     "surveys:send": ("conversations",),
 }
