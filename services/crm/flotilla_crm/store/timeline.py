@@ -9,6 +9,8 @@ from flotilla.store.postgres import Row, Transaction
 
 from flotilla_crm.domain.timeline import Entry
 
+# CASE, not coalesce: Postgres does not know that coalesce tells nothing of the rows that a policy hides, and would look
+# for the contact only after it had read them all.
 APPEND: Final = """
 INSERT INTO timeline_entries (organization_id, id, kind, at, reference_id, contact_id, company_id, conversation_id,
                               actor)
@@ -17,7 +19,8 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::uuid[], $
             $9::uuid[], $10::text[])
      AS e (org, id, kind, at, reference, contact, identity, company, conversation, actor)
 LEFT JOIN channel_identities i ON i.organization_id = e.org AND i.id = e.identity
-LEFT JOIN contacts c ON c.organization_id = e.org AND c.id = coalesce(e.contact, i.contact_id)
+LEFT JOIN contacts c ON c.organization_id = e.org
+                    AND c.id = CASE WHEN e.contact IS NULL THEN i.contact_id ELSE e.contact END
 WHERE c.id IS NOT NULL OR e.company IS NOT NULL
 ON CONFLICT (organization_id, id) DO NOTHING"""
 
