@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 import structlog
-from flotilla.problems import BadRequestError, NotFoundError, Problem, UnavailableError, render
+from flotilla.problems import NotFoundError, Problem, UnavailableError, render
 from flotilla.telemetry.traces import new_traceparent, span
 from opentelemetry.trace import SpanKind
 
@@ -84,8 +84,6 @@ class Door:
         scope = visit.scope
         path: bytes = scope["raw_path"]
         check_path(path, scope["query_string"])
-        if not _has_one_host(visit):
-            raise BadRequestError("A request has exactly one Host (RFC 9112 section 3.2).")
         if not path.startswith(API):
             return await self._local.page(visit, receive, send)
         operations = self._gateway.table.find(path)
@@ -237,14 +235,6 @@ class Door:
         if given is not None and _TRACEPARENT(given):
             return given.decode("ascii")
         return new_traceparent(settings.trace_ratio) if settings.trace_ratio > 0 else None
-
-
-def _has_one_host(visit: Visit) -> bool:
-    if b"host" not in visit.fields:
-        return bool(visit.scope["http_version"] == "1.0")
-    if len(visit.fields) == len(visit.headers):
-        return True  # No field came twice.
-    return sum(name == b"host" for name, _ in visit.headers) == 1
 
 
 def _without_session(visit: Visit) -> list[Header]:

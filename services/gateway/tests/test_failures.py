@@ -69,6 +69,14 @@ async def test_more_than_was_asked_for_never_reaches_the_next_caller(edge: World
     assert answer.status == 200
 
 
+@pytest.mark.parametrize("status", [204, 304])
+async def test_a_body_where_there_is_none_does_not_keep_the_caller_waiting(edge: World, status: int) -> None:
+    edge.things.script = answering(b"HTTP/1.1 %d X\r\ncontent-length: 9\r\n\r\nnot a body" % status)
+    assert (await ask(edge.port, "GET", "/v1/things", token=edge.token())).status == status
+    edge.things.script = ok
+    assert (await ask(edge.port, "GET", "/v1/things", token=edge.token())).body == b"0"
+
+
 async def test_a_slow_service(start_world: StartWorld) -> None:
     async def slow(passed: Request, writer: asyncio.StreamWriter) -> None:
         await passed.reader.read()

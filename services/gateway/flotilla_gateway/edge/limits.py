@@ -21,6 +21,10 @@ class EdgeLimits:
     """How long a caller may take none of its response."""
     idle_seconds: float = 75.0
     """How long a connection is kept for the next request."""
+    linger_seconds: float = 2.0
+    """How long a caller that was refused may go on sending before the connection is cut."""
+    linger_bytes: int = 1024 * 1024
+    """And how much."""
     discarded_bytes: int = 8 * 1024 * 1024
     """How much of a body that was answered early is read and thrown away before the connection is cut."""
     connections: int = 16_000

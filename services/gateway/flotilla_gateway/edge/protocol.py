@@ -63,6 +63,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._patience = Patience(limits, self.loop.time())
         self._discarded = 0
+        self._linger_until = 0.0
         self._running: Turn | None = None
         self._when_gone: Callable[[], None] | None = None
         self._when_draining: Callable[[], None] | None = None
@@ -137,11 +138,14 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         super().shutdown()
+        if self._refused:
+            self.transport.close()
         if self._when_draining is not None:
             self._when_draining()
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
+            self._discard(len(data))
             return
         if self._in_head:
             self._head_bytes += len(data)
@@ -171,7 +175,6 @@ class EdgeProtocol(HttpToolsProtocol):
         self._patience.head_begins(self.loop.time())
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
         self._patience.head_ends(self.loop.time())
         counted, self._head_bytes = self._head_bytes, 0
         if len(self.headers) > self._limits.fields or (
@@ -186,6 +189,7 @@ class EdgeProtocol(HttpToolsProtocol):
             if self._should_upgrade():
                 return
         self._begin_turn()
+        self._in_head = False
         if not upgrades:
             self.headers = []  # What follows are trailer fields, which are not merged into the head.
 
@@ -195,7 +199,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if version not in VERSIONS:
             self.refuse(BadRequestError("This speaks HTTP/1.1 and HTTP/1.0."))
             return
-        path, query = read_target(self.url, self.headers)
+        path, query = read_target(self.url, self.headers, version)
         scope: dict[str, Any] = {
             "type": "http",
             "asgi": _ASGI,
@@ -231,11 +235,15 @@ class EdgeProtocol(HttpToolsProtocol):
         if self._refused or turn is None:
             return
         if turn.response_complete:
-            self._discarded += len(body)
-            if self._discarded > self._limits.discarded_bytes:
-                self.transport.abort()
+            self._discard(len(body))
         elif turn.add(body) > HIGH_WATER:
             self.flow.pause_reading()
+
+    def _discard(self, size: int) -> None:
+        """So much came that nobody waits for any more."""
+        self._discarded += size
+        if self._discarded > (self._limits.linger_bytes if self._refused else self._limits.discarded_bytes):
+            self.transport.abort()
 
     def on_message_complete(self) -> None:
         self._in_head = True
@@ -274,6 +282,10 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def check_time(self, now: float) -> None:
         """End what takes too long; called about once a second."""
+        if self._refused:
+            if now > self._linger_until:
+                self.transport.abort()
+            return
         unsent = self.transport.get_write_buffer_size() if self.flow.write_paused else 0
         match self._patience.late(now, reading=not self.flow.read_paused, unsent=unsent):
             case Late.HEAD:
@@ -303,7 +315,17 @@ class EdgeProtocol(HttpToolsProtocol):
             self._give_up()
         peer = self.client[0] if self.client else ""
         self.transport.write(self._refusals.answer(problem, peer, self.scheme or "http", known=current))
-        self.transport.close()
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close once the caller has: cut off while it still sends, it would lose its answer (RFC 9112, 9.6)."""
+        if not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self._discarded = 0
+        self._linger_until = self.loop.time() + self._limits.linger_seconds
+        self.transport.write_eof()
+        self.flow.resume_reading()
 
     def _start_asgi_task(self, cycle: Turn, app: Any) -> None:  # type: ignore[override]
         self._running = cycle

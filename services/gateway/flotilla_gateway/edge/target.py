@@ -1,18 +1,28 @@
-"""The target of a request line, read once (RFC 9112 section 3.2)."""
+"""Target and host of a request, read once (RFC 9112 section 3.2)."""
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
 import httptools
 
-from flotilla_gateway.forward.headers import Header, header
+from flotilla_gateway.forward.headers import Header
+
+_HOST: Final = re.compile(
+    rb"[A-Za-z0-9._~!$&'()*+;=%-]*(?::[0-9]*)?|\[[0-9A-Fa-f:.]+\](?::[0-9]*)?"
+).fullmatch
+OLD: Final = "1.0"
 
 
-def read_target(target: bytes, headers: Iterable[Header]) -> tuple[bytes, bytes]:
+def read_target(target: bytes, headers: Iterable[Header], version: str) -> tuple[bytes, bytes]:
     """Path and query; ValueError, or httptools's own, where it is none that a gateway is asked for.
 
-    An address with scheme and host is taken where the host is the one that `Host` names: two answers to the question
-    which host is meant are none.
+    There is one `Host`, which only HTTP/1.0 may leave out. An address with scheme and host is taken where the host is
+    the one that `Host` names: two answers to the question which host is meant are none.
     """
+    hosts = [value for name, value in headers if name == b"host"]
+    if len(hosts) > 1 or not all(map(_HOST, hosts)) or (not hosts and version != OLD):
+        raise ValueError("a request has one Host")
     if b"#" in target:
         raise ValueError("a fragment is not sent")
     if target[:1] == b"/":
@@ -22,7 +32,6 @@ def read_target(target: bytes, headers: Iterable[Header]) -> tuple[bytes, bytes]
     authority = url.host + (b":%d" % url.port if url.port else b"")
     if url.schema.lower() not in (b"http", b"https") or url.userinfo:
         raise ValueError("no address of ours")
-    named = header(headers, b"host")
-    if named is not None and named.lower() != authority.lower():
+    if not hosts or hosts[0].lower() != authority.lower():
         raise ValueError("two hosts")
     return url.path or b"/", url.query or b""

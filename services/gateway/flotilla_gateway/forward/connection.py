@@ -252,10 +252,13 @@ class Connection(asyncio.Protocol):
             self._waiter.set_result(None)
 
     def _fail(self, reason: ExchangeError) -> None:
-        if not self._active or self.complete or self._error is not None:
+        if not self._active or self._error is not None:
+            return
+        self.reusable = False
+        if self.complete:  # What was asked for is here: only the connection is good no more.
+            self._wake()
             return
         self._error = reason
-        self.reusable = False
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(reason)
         self._release_writers()

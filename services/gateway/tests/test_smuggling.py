@@ -1,0 +1,371 @@
+"""What the gateway passes on is what the caller's bytes mean, or it is refused: on any bytes.
+
+Streams of requests, some of them made as those that smuggle make them, go as raw bytes through the gateway to a service
+that reads strictly (`strict`) and keeps everything. `FLOTILLA_FUZZ=20000 pytest …/test_smuggling.py` looks longer.
+"""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.gateway.tests import strict
+from services.gateway.tests.raw import Answer, Caller, connected
+from services.gateway.tests.strict import MalformedError, Message
+from services.gateway.tests.world import World, world
+
+EXAMPLES = int(os.environ.get("FLOTILLA_FUZZ", "150"))
+SECONDS = 0.3
+"""How long heads and bodies may take: streams that are no whole request end with that."""
+LIMIT = 2000
+"""Bytes of a body."""
+
+
+@dataclass(repr=False)
+class Recorder:
+    """A service that answers what it understood, and keeps what it could not."""
+
+    seen: list[Message] = field(default_factory=list)
+    wrong: list[bytes] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        data = b""
+        with suppress(ConnectionError):
+            while part := await reader.read(65_536):
+                data += part
+                try:
+                    while message := strict.request(data):
+                        self.seen.append(message)
+                        data = data[message.used :]
+                        said = said_of(message.start[0], message.start[1], message.body)
+                        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(said), said))
+                except MalformedError:
+                    self.wrong.append(data)
+                    break
+        writer.close()
+
+
+def said_of(method: str, target: str, body: bytes) -> bytes:
+    """What the service answers to a request."""
+    return f"{method} {target} {hashlib.sha256(body).hexdigest()}".encode()
+
+
+@pytest.fixture(scope="module")
+async def recorded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[World, Recorder]]:
+    """A gateway before it."""
+    folder: Path = tmp_path_factory.mktemp("smuggling")
+    recorder = Recorder()
+    service = await asyncio.start_server(recorder.serve, "127.0.0.1", 0)
+    port = service.sockets[0].getsockname()[1]
+    times = {"head_seconds": SECONDS, "body_seconds": SECONDS, "stall_seconds": 5}
+    async with world(folder, upstreams=f"things=http://127.0.0.1:{port}", body_bytes=LIMIT, **times) as edge:
+        yield edge, recorder
+    service.close()
+
+
+def one_of(*values: bytes) -> st.SearchStrategy[bytes]:
+    """The first is the usual one."""
+    return st.sampled_from(values)
+
+
+LINE_ENDS = one_of(*[b"\r\n"] * 12, b"\n", b"\r", b"\r\r\n", b"\r\n ", b"\n\r\n")
+METHODS = one_of(
+    *[b"GET", b"POST"] * 6, b"PUT", b"get", b"OPTIONS", b"CONNECT", b"PRI", b"TRACE", b"G ET", b""
+)
+VERSIONS = one_of(
+    *[b" HTTP/1.1"] * 10,
+    b" HTTP/1.0",
+    b" HTTP/1.2",
+    b" HTTP/2.0",
+    b" HTTP/0.9",
+    b" http/1.1",
+    b"",
+    b"  HTTP/1.1",
+)
+TARGETS = one_of(
+    *[b"/v1/open?e=00000000&n=%d"] * 10,
+    *(
+        b"/v1/things/../open?e=00000000&n=%d",
+        b"/v1/open/%%2e%%2e?e=00000000&n=%d",
+        b"/v1//open?e=00000000&n=%d",
+        b"/v1/open%%2f?e=00000000&n=%d",
+    ),
+    *(
+        b"/v1/open%%00?e=00000000&n=%d",
+        b"/v1/open?e=00000000&n=%d#x",
+        b"/v1/open?e=00000000&n=%d&x=\x80",
+        b"/v1\\open?e=00000000&n=%d",
+        b"*",
+        b"open?e=00000000&n=%d",
+    ),
+    *(
+        b"http://gateway.test/v1/open?e=00000000&n=%d",
+        b"http://evil.test/v1/open?e=00000000&n=%d",
+        b"gateway.test:443",
+        b"/",
+    ),
+    *(
+        b"http://user@gateway.test/v1/open?e=00000000&n=%d",
+        b"ftp://gateway.test/v1/open?e=00000000&n=%d",
+        b"/v1/open?e=00000000&n=%d&y= x",
+    ),
+)
+FIELDS = one_of(
+    *(b"x-own: a", b"X-Own:b\t", b"x-own:", b"x-own: \xff", b"accept: */*", b"cookie: a=b"),
+    *(b"Flotilla-Principal: forged", b"flotilla_principal: forged", b"FLOTILLA-ORG: forged"),
+    *(
+        b"X-Forwarded-For: forged",
+        b"x_forwarded_for: forged",
+        b"X_Request_Id: forged-forged",
+        b"Forwarded: for=forged",
+    ),
+    *(b"x-forwarded_proto: forged", b"X-Real-Ip: forged", b"Host: forged.test", b"host : gateway.test"),
+    *(
+        b"Connection: x-own",
+        b"connection: keep-alive, x-forwarded-for",
+        b"Connection: close",
+        b"connection: content-length",
+    ),
+    *(
+        b"Connection: Upgrade\r\nUpgrade: h2c",
+        b"Keep-Alive: x=1",
+        b"Proxy-Connection: close",
+        b"TE: trailers",
+        b"Trailer: x-own",
+    ),
+    *(b"Expect: 100-continue", b"expect: 200-ok", b"Upgrade: websocket"),
+    *(
+        b"x own: a",
+        b": a",
+        b"x-own",
+        b" x-own: a",
+        b"x-own: a\0b",
+        b"x-own: a\rb",
+        b"x\x80: a",
+        b"x-own: a\x0bb",
+        b"x-own: a\r\n b",
+    ),
+)
+LENGTHS = one_of(
+    *[b"content-length: %d"] * 6,
+    *(
+        b"Content-Length: +%d",
+        b"content-length: -%d",
+        b"content-length: %d, %d",
+        b"content-length : %d",
+        b"content_length: %d",
+    ),
+    *(
+        b"content-length: 0x%x",
+        b"content-length: 0%d",
+        b"content-length: %d\r\ncontent-length: %d",
+        b"content-length:%d \t",
+    ),
+    *(
+        b"content-length: %d\r\nContent-Length: 0",
+        b"content-length: 1%d",
+        b"content-length: 99999999999999999999%d",
+    ),
+    *(
+        b"content-length:\x0b%d",
+        b"content-length:\r\n %d",
+        b"content-length: %d.0",
+        b"content-length: ",
+        b"x-none: %d",
+    ),
+)
+CODINGS = one_of(
+    *[b"transfer-encoding: chunked"] * 6,
+    *(
+        b"Transfer-Encoding: Chunked",
+        b"transfer-encoding : chunked",
+        b"transfer_encoding: chunked",
+        b"transfer-encoding:\tchunked",
+    ),
+    *(
+        b"transfer-encoding: chunked, chunked",
+        b"transfer-encoding: gzip, chunked",
+        b"transfer-encoding: chunked, gzip",
+    ),
+    *(
+        b"transfer-encoding: xchunked",
+        b"transfer-encoding: identity",
+        b"transfer-encoding: chunked;q=1",
+        b"transfer-encoding:\x0bchunked",
+    ),
+    *(
+        b"transfer-encoding:\r\n chunked",
+        b"transfer-encoding: chunked\r\ntransfer-encoding: chunked",
+        b"transfer-encoding: ",
+    ),
+    *(
+        b"transfer-encoding: chunked\r\ntransfer-encoding: identity",
+        b'transfer-encoding: "chunked"',
+        b"\x00transfer-encoding: chunked",
+    ),
+)
+SIZES = one_of(
+    *[b"%x"] * 8,
+    *(
+        b"%X;ext=1",
+        b"0%x",
+        b"%x ",
+        b" %x",
+        b'%x;a="\r\n"',
+        b"-%x",
+        b"0x%x",
+        b"+%x",
+        b"%x\0",
+        b"FFFFFFFFFFFFFFFF%x",
+        b"%x;\n",
+        b"%x;" + b"e" * 300,
+    ),
+)
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> bytes:
+    """One, well-formed or nearly so."""
+    number = draw(st.integers(0, 999))
+    target = draw(TARGETS)
+    line = (
+        draw(METHODS)
+        + b" "
+        + (target % number if b"%d" in target else target.replace(b"%%", b"%"))
+        + draw(VERSIONS)
+    )
+    end = draw(LINE_ENDS)
+    fields = [b"host: gateway.test"] if draw(st.integers(0, 15)) else []
+    fields += draw(st.lists(FIELDS, max_size=3))
+    body = draw(
+        st.binary(max_size=40)
+        | st.just(b"GET /v1/open?e=00000000&n=stolen HTTP/1.1\r\nhost: gateway.test\r\n\r\n")
+        | st.just(b"x" * (LIMIT + 1))
+    )
+    kind = draw(st.sampled_from(["none", "none", "length", "length", "chunked", "chunked", "both"]))
+    if kind in ("length", "both"):
+        length = draw(LENGTHS)
+        fields.append(length % ((len(body),) * (length.count(b"%d") + length.count(b"%x"))))
+    if kind in ("chunked", "both"):
+        fields.append(draw(CODINGS))
+    fields = draw(st.permutations(fields))
+    head = (b"\r\n" if draw(st.integers(0, 15)) == 0 else b"") + line + end
+    head += b"".join(each + draw(LINE_ENDS) for each in fields) + draw(LINE_ENDS)
+    if kind == "none":
+        return head
+    return head + (body if kind == "length" else draw(chunked(body)))
+
+
+@st.composite
+def chunked(draw: st.DrawFn, body: bytes) -> bytes:
+    """A body in chunks."""
+    parts = [body[:7], body[7:]]
+    data = b""
+    for part in filter(None, parts):
+        data += draw(SIZES) % len(part) + draw(LINE_ENDS) + part + draw(LINE_ENDS)
+    trailer = draw(
+        st.sampled_from(
+            [b"", b"", b"", b"flotilla-principal: forged\r\n", b"x y: 1\r\n", b"content-length: 5\r\n"]
+        )
+    )
+    return data + draw(one_of(*[b"0"] * 6, b"00", b"0;x", b"")) + draw(LINE_ENDS) + trailer + draw(LINE_ENDS)
+
+
+SENTINEL = b"GET /v1/open?e=00000000&n=last HTTP/1.1\r\nhost: gateway.test\r\n\r\n"
+COUNTER = count(1)
+"""Tells examples apart: of one that was cut off, the service may hear while the next is looked at."""
+PROFILE = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@given(stream=st.lists(requests(), min_size=1, max_size=3), cuts=st.lists(st.integers(1, 200), max_size=4))
+@PROFILE
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_service_sees_what_the_bytes_mean_or_nothing(
+    recorded: tuple[World, Recorder], stream: list[bytes], cuts: list[int]
+) -> None:
+    edge, recorder = recorded
+    mark = b"e=%08d" % next(COUNTER)
+    data = (b"".join(stream) + SENTINEL).replace(b"e=00000000", mark)
+    meant, whole = meaning(data)
+    async with connected(edge.port) as caller:
+        answers, closed = await talk(caller, data, cuts, len(meant) if whole else len(meant) + 1)
+    passed = [message for message in recorder.seen if mark.decode() in message.start[1]]
+    answered = [answer.body for answer in answers if answer.status == 200]
+    told = f"{data!r}\n meant {meant}, whole {whole}\n passed {passed}\n answered {answers}, closed {closed}"
+    assert not recorder.wrong, "what the gateway sends is well-formed itself"
+    assert all(answer.status < 500 or answer.status == 505 for answer in answers), told
+    assert not any(answer.broken for answer in answers), told
+    assert (
+        answered == [said_of(each.start[0], each.start[1], each.body) for each in passed][: len(answered)]
+    ), told
+    assert closed or len(answered) == len(passed), told
+    for message, origin in zip(passed, in_order(passed, meant, told), strict=True):
+        assert "forged" not in str(message.headers), told
+        assert message.body == origin.body, told
+    assert len(answers) <= len(meant) + 1, told
+    if len(answers) < len(meant) or not whole:
+        assert closed, told
+
+
+def in_order(passed: list[Message], meant: list[Message], told: str) -> list[Message]:
+    """Of each request that was passed on, the one that the caller meant; each at most once, in their order."""
+    rest = iter(meant)
+    found = []
+    for message in passed:
+        for candidate in rest:
+            target = candidate.start[1].removeprefix("http://gateway.test")
+            if (candidate.start[0], target) == message.start[:2]:
+                found.append(candidate)
+                break
+        else:
+            raise AssertionError(f"nobody meant {message.start}: {told}")
+    return found
+
+
+def meaning(data: bytes) -> tuple[list[Message], bool]:
+    """The requests that these bytes are, and whether all of the bytes are requests."""
+    meant: list[Message] = []
+    while data:
+        data = data.removeprefix(b"\r\n")  # One empty line before a request is passed over (section 2.2).
+        try:
+            message = strict.request(data)
+        except MalformedError:
+            return meant, False
+        if message is None:
+            return meant, False
+        meant.append(message)
+        if message.closes:
+            return meant, True
+        data = data[message.used :]
+    return meant, True
+
+
+async def talk(caller: Caller, data: bytes, cuts: list[int], expected: int) -> tuple[list[Answer], bool]:
+    """Say it in pieces; the final answers, and whether the gateway closed. Fails where it hangs."""
+    at = 0
+    with suppress(ConnectionError):
+        for cut in [*cuts, len(data)]:
+            await caller.say(data[at : at + cut])
+            await asyncio.sleep(0)
+            at += cut
+    answers: list[Answer] = []
+    try:
+        while len(answers) < expected:
+            answers.append(await caller.answer())
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return answers, True
+    last = answers[-1].header("connection") == "close" if answers else False
+    return answers, last and await caller.closed()
