@@ -136,6 +136,17 @@ def test_filters_are_typed_alike(operations: list[Each]) -> None:
     assert wrong == []
 
 
+def test_orders_are_chosen_alike(operations: list[Each]) -> None:
+    sorted_ = {
+        each.name: each.parameters["sort"]["schema"] for each in operations if "sort" in each.parameters
+    }
+    assert {"list_companies", "list_deals"} <= sorted_.keys()
+    for name, schema in sorted_.items():
+        assert schema["default"] == "-created_at", name
+        others = {each.removeprefix("-") for each in schema["enum"] if each != "-created_at"}
+        assert {sign + each for each in others for sign in ("", "-")} < set(schema["enum"]), name
+
+
 def test_writes_can_be_repeated_and_are_guarded(operations: list[Each]) -> None:
     for each in operations:
         secured = bool(each.operation["security"])

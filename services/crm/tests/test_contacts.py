@@ -237,3 +237,25 @@ async def test_an_idempotency_key_makes_one_contact(crm: Harness, org: UUID) -> 
     again = await client.post("/v1/contacts", {"name": "Zoë"}, headers=headers)
     assert first.json() == again.json()
     assert len((await client.get("/v1/contacts")).json()["items"]) == 1
+
+
+async def test_companies_by_name_page_by_page(crm: Harness, org: UUID) -> None:
+    client = crm.client(org)
+    for name in ("Cedar", "Ash", "Birch", "Ash"):
+        assert (await client.post("/v1/companies", {"name": name})).status == 201
+
+    async def names(sort: str) -> list[str]:
+        found, path = [], f"/v1/companies?limit=2&sort={sort}"
+        page = (await client.get(path)).json()
+        while True:
+            found += [each["name"] for each in page["items"]]
+            if page["next_cursor"] is None:
+                return found
+            page = (await client.get(f"{path}&cursor={page['next_cursor']}")).json()
+
+    assert await names("name") == ["Ash", "Ash", "Birch", "Cedar"]
+    assert await names("-name") == ["Cedar", "Birch", "Ash", "Ash"]
+    assert await names("-created_at") == ["Ash", "Birch", "Ash", "Cedar"]
+    newest = (await client.get("/v1/companies?limit=2")).json()["next_cursor"]
+    assert (await client.get(f"/v1/companies?sort=name&cursor={newest}")).status == 422
+    assert (await client.get("/v1/companies?sort=tags")).status == 422

@@ -240,3 +240,23 @@ async def test_another_organization_sees_nothing(pipeline: Harness, org: UUID, b
     viewer = pipeline.client(org, role="viewer")
     assert (await viewer.get(f"/v1/deals/{deal['id']}")).status == 200
     assert (await viewer.post("/v1/deals", {"title": "Mine"})).status == 403
+
+
+async def test_deals_by_value_page_by_page(pipeline: Harness, org: UUID, board: Json) -> None:
+    client = pipeline.client(org)
+    for title, minor in (("small", 100), ("none", None), ("large", 90_000), ("none too", None)):
+        value = None if minor is None else {"amount_minor": minor, "currency": "EUR"}
+        assert (await client.post("/v1/deals", {"title": title, "value": value})).status == 201
+
+    async def titles(sort: str) -> list[str]:
+        found, path = [], f"/v1/deals?limit=2&sort={sort}"
+        page = (await client.get(path)).json()
+        while True:
+            found += [each["title"] for each in page["items"]]
+            if page["next_cursor"] is None:
+                return found
+            page = (await client.get(f"{path}&cursor={page['next_cursor']}")).json()
+
+    assert await titles("value") == ["none", "none too", "small", "large"]
+    assert await titles("-value") == ["large", "small", "none too", "none"]
+    assert await titles("-created_at") == ["none too", "large", "none", "small"]

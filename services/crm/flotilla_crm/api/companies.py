@@ -1,6 +1,6 @@
 """/v1/companies."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import asyncpg
@@ -19,17 +19,21 @@ from flotilla.http import (
 from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
 from flotilla.security.reach import check_mine, owner_of_new
+from flotilla.store.order import NEWEST, Order, both
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
 
 from flotilla_crm import commands
 from flotilla_crm.api.timeline import EntryOut, timeline_page
-from flotilla_crm.api.values import LAST_ID, CustomFields, Domain, Name, Tags, check_known
+from flotilla_crm.api.values import CustomFields, Domain, Name, Tags, check_known
 from flotilla_crm.domain.contacts import Company
 from flotilla_crm.store import contacts as store
 from flotilla_crm.store import timeline
 
 companies = Routes("/v1/companies", tag="companies")
+
+Sorts = Annotated[Literal["-created_at", "name", "-name"], Query(description="`-`: the other way round.")]
+ORDERS = {"-created_at": NEWEST, **both("name", Order(("name", "id"), (str, UUID)))}
 TAKEN: Final = "Another company has this domain."
 """Also where whoever asks may not see which."""
 
@@ -74,12 +78,17 @@ async def list_companies(
     query: PageQuery,
     domain: Annotated[Domain | None, Query()] = None,
     owner_id: UUID | None = None,
+    sort: Sorts = "-created_at",
 ) -> Page[CompanyOut]:
-    """The newest first."""
-    (before,) = query.after(UUID) or (LAST_ID,)
-    found = await store.list_companies(tx, who.org, owner_id, domain, before, query.limit + 1)
+    """The newest first, or by name."""
+    order, filters = ORDERS[sort], {"owner_id": owner_id, "domain": domain}
+    found = await store.list_companies(
+        tx, who.org, filters, order, query.after(*order.kinds), query.limit + 1
+    )
     shown = [CompanyOut.model_validate(company) for company in found]
-    return page(shown, query.limit, key=lambda company: (company.id,))
+    return page(
+        shown, query.limit, key=lambda company: [getattr(company, column) for column in order.columns]
+    )
 
 
 @companies.post("", permission="companies:write", reach="rows", status_code=201)

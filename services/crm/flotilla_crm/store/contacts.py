@@ -1,9 +1,11 @@
 """Contacts and companies."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
 from flotilla.store.where import Where
 
@@ -197,13 +199,17 @@ async def read_company(tx: Transaction, org: UUID, company_id: UUID, *, lock: bo
 
 
 async def list_companies(
-    tx: Transaction, org: UUID, owner_id: UUID | None, domain: str | None, before: UUID, limit: int
+    tx: Transaction,
+    org: UUID,
+    filters: Mapping[str, Any],
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Company]:
-    """Companies older than `before`, the newest first."""
-    where = Where(org).equal({"owner_id": owner_id, "domain": domain}).in_reach("companies", "owner_id")
-    where.also("id < {}", before)
-    limited = where.argument(limit)
-    sql = f"SELECT {COMPANY_COLUMNS} FROM companies WHERE {where} ORDER BY id DESC LIMIT {limited}"  # noqa: S608
+    """Companies that fit, in this order, those after the one with the key `after`. `filters`: column → value."""
+    where = Where(org).equal(filters).in_reach("companies", "owner_id")
+    limited = order.beyond(where, after).argument(limit)
+    sql = f"SELECT {COMPANY_COLUMNS} FROM companies WHERE {where} ORDER BY {order} LIMIT {limited}"  # noqa: S608
     return [_made(Company, row) for row in await tx.fetch(sql, *where.arguments)]
 
 

@@ -1,11 +1,11 @@
 """/v1/deals."""
 
 from datetime import UTC, date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import asyncpg
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 from flotilla.http import (
     ConflictError,
     NotFoundError,
@@ -22,6 +22,7 @@ from flotilla.http import (
 from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
 from flotilla.security.reach import check_mine, owner_of_new
+from flotilla.store.order import NEWEST, Order, both
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime
 
@@ -43,6 +44,13 @@ from flotilla_pipeline.store import deals as store
 from flotilla_pipeline.store import holds, pipelines
 
 deals = Routes("/v1/deals", tag="deals")
+
+NO_VALUE = -1
+Sorts = Annotated[Literal["-created_at", "value", "-value"], Query(description="`-`: the other way round.")]
+ORDERS = {
+    "-created_at": NEWEST,
+    **both("value", Order((f"coalesce(value_minor, {NO_VALUE})", "id"), (int, UUID))),
+}
 TAKEN = "Another deal with this contact is open in the pipeline."
 
 
@@ -131,8 +139,9 @@ async def list_deals(
     owner_id: UUID | None = None,
     contact_id: UUID | None = None,
     company_id: UUID | None = None,
+    sort: Sorts = "-created_at",
 ) -> Page[DealOut]:
-    """The newest first."""
+    """The newest first, or by value: `value` begins with those that have none."""
     filters = {
         "pipeline_id": pipeline_id,
         "stage_id": stage_id,
@@ -141,9 +150,14 @@ async def list_deals(
         "contact_id": contact_id,
         "company_id": company_id,
     }
-    after = query.after(UUID)
-    found = await store.list_deals(tx, who.org, filters, after[0] if after else None, query.limit + 1)
-    return page([DealOut.model_validate(deal) for deal in found], query.limit, key=lambda deal: (deal.id,))
+    order = ORDERS[sort]
+    found = await store.list_deals(tx, who.org, filters, order, query.after(*order.kinds), query.limit + 1)
+    shown = [DealOut.model_validate(deal) for deal in found]
+    return page(shown, query.limit, key=lambda deal: (deal.id,) if order is NEWEST else _by_value(deal))
+
+
+def _by_value(deal: DealOut) -> tuple[int, UUID]:
+    return (NO_VALUE if deal.value is None else deal.value.amount_minor, deal.id)
 
 
 @deals.post("", permission="deals:write", reach="rows", status_code=201)

@@ -5,6 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from flotilla.events.base import Money
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
 from flotilla.store.where import Where
 
@@ -136,14 +137,17 @@ async def room(
 
 
 async def list_deals(
-    tx: Transaction, org: UUID, filters: Mapping[str, Any], after: UUID | None, limit: int
+    tx: Transaction,
+    org: UUID,
+    filters: Mapping[str, Any],
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Deal]:
-    """Deals that fit, the newest first. `filters`: column → value."""
+    """Deals that fit, in this order, those after the one with the key `after`. `filters`: column → value."""
     where = Where(org).equal(filters).in_reach("deals", "owner_id")
-    if after is not None:
-        where.also("id < {}", after)
-    limited = where.argument(limit)
-    sql = f"SELECT {COLUMNS} FROM deals WHERE {where} ORDER BY id DESC LIMIT {limited}"  # noqa: S608
+    limited = order.beyond(where, after).argument(limit)
+    sql = f"SELECT {COLUMNS} FROM deals WHERE {where} ORDER BY {order} LIMIT {limited}"  # noqa: S608
     return [deal_of(row) for row in await tx.fetch(sql, *where.arguments)]
 
 
