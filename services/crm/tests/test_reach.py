@@ -1,6 +1,7 @@
 """Own, team or all: whose records a role sees and changes."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from flotilla.security.reach import current_reach, reach_of
 from flotilla.testing import Harness
 from flotilla.testing.harness import Client
 
+from services.crm.tests.bookings import a_host, shown, tomorrow
 from services.crm.tests.conftest import Colleague
 
 MATE, OTHER, NOBODY = "mate", "other", "nobody"
@@ -114,6 +116,28 @@ async def test_what_somebody_makes_is_their_own(crm: Harness, org: UUID, people:
         assert (await client.get(f"{path}/{made.json()['id']}")).status == 200
         another = await client.post(path, {**body, owner: str(people[OTHER])})
         assert another.status == 403, another.body
+
+
+async def test_a_booking_is_made_with_who_is_in_reach(
+    crm: Harness, org: UUID, people: dict[str, UUID], contacts: dict[str, str]
+) -> None:
+    for name in (OTHER, "me"):
+        await a_host(crm, org, partial(_known, people[name]))
+    client = _client(crm, org, people, "own")
+    wanted = {"contact_id": contacts["me"], "starts_at": shown(tomorrow(1))}
+    another = await client.post("/v1/bookings", {**wanted, "host_ids": [str(people[OTHER])]})
+    assert another.status == 403, another.body
+    made = await client.post("/v1/bookings", wanted)
+    assert (made.status, made.json()["host_id"]) == (201, str(people["me"])), made.body
+    theirs = await crm.client(org).post("/v1/bookings", {**wanted, "host_ids": [str(people[OTHER])]})
+    assert theirs.status == 201, theirs.body
+    assert [each["id"] for each in (await client.get("/v1/bookings")).json()["items"]] == [made.json()["id"]]
+    assert (await client.get(f"/v1/bookings/{theirs.json()['id']}")).status == 404
+    assert (await client.post(f"/v1/bookings/{theirs.json()['id']}/cancel")).status == 404
+
+
+async def _known(user_id: UUID, role: str = "") -> UUID:
+    return user_id
 
 
 async def test_a_note_is_seen_with_whom_it_is_about(

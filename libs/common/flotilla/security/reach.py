@@ -73,6 +73,14 @@ def owner_of_new(who: Principal, permission: str, named: UUID | None) -> UUID | 
     return named if named is not None or who.scope(permission) == ALL else who.user_id
 
 
+def possible_owners(who: Principal, permission: str) -> tuple[UUID, ...]:
+    """Who may own what somebody makes, of whom one is chosen; none named: anybody."""
+    scope = who.scope(permission)
+    if scope == ALL:
+        return ()
+    return (who.user_id,) if scope == OWN else (who.user_id, *who.colleagues)
+
+
 def check_mine(who: Principal, permission: str, owner: UUID | None) -> None:
     """A 403 problem where somebody may not do this with a record of this owner's that they see."""
     reach = reach_of(who, permission)

@@ -22,7 +22,7 @@ from flotilla.http.bodies import Shown, Written
 from flotilla.http.pages import page
 from flotilla.problems import Problem
 from flotilla.security.principal import Principal
-from flotilla.security.reach import check_mine
+from flotilla.security.reach import check_mine, possible_owners
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
 
@@ -138,7 +138,7 @@ async def create_booking(body: BookingIn, tx: Tx, who: Who, work: Work, response
     wanted = commands.Wanted(
         org=who.org,
         booking_id=tx.app.new_id(),
-        host_ids=tuple(body.host_ids),
+        host_ids=tuple(body.host_ids) or possible_owners(who, "bookings:write"),
         starts_at=body.starts_at,
         contact_id=body.contact_id,
         title=body.title,
