@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 from flotilla.ids import new_id
+from flotilla.security.sealing import sealed_under
 from flotilla.testing import Client, Harness
 from flotilla.testing.harness import Answer
 
@@ -105,3 +106,20 @@ async def test_changes_and_removals_are_kept_too(shop: Harness, client: Client, 
     removals = [await client.delete(path, headers={"Idempotency-Key": "k"}) for _ in range(2)]
     assert [(removal.status, removal.body) for removal in removals] == [(204, b"")] * 2
     assert removals[1].headers["Idempotent-Replayed"] == "true"
+
+
+async def test_an_answer_is_kept_sealed_and_one_that_was_taken_back_is_not_made_again(
+    shop: Harness, client: Client, org: UUID
+) -> None:
+    """Some answers tell a secret, this once: who reads the table has none of them."""
+    first = await post(client, SHOP, "k")
+    assert b"Harbour" in first.body
+    of_org = "FROM idempotency_keys WHERE scope LIKE $1"
+    kept = await shop.app.db.fetchrow(f"SELECT body {of_org}", f"{org}:%")
+    assert kept is not None
+    assert b"Harbour" not in kept["body"]
+    assert sealed_under(kept["body"]) == shop.app.keyring.newest
+    await shop.app.db.execute("UPDATE idempotency_keys SET body = '{}' WHERE scope LIKE $1", f"{org}:%")
+    again = await post(client, SHOP, "k")
+    assert (again.status, "no longer kept" in again.json()["detail"]) == (409, True)
+    assert await effects(shop, org) == (1, 1, 1)
