@@ -2,8 +2,8 @@
 
 Each operation says whose it is (`x-service`), what it takes (`x-permission`), which rate-limit class it
 counts in (`x-rate-limit`), which feature of a plan it takes, if any (`x-feature`), what it is for whoever has its
-permission for some people's records only (`x-reach`, flotilla.http.routes), every problem it may answer with, an example of what is sent and answered, and where an answer leads. `make contracts` writes it to
-contracts/openapi.json.
+permission for some people's records only (`x-reach`, flotilla.http.routes), every problem it may answer with, an
+example of what is sent and answered, and where an answer leads. `make contracts` writes it to contracts/openapi.json.
 """
 
 from collections.abc import Iterable
