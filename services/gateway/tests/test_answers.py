@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from services.gateway.tests import strict
 from services.gateway.tests.raw import Answer, connected, request
+from services.gateway.tests.streams import one_of
 from services.gateway.tests.strict import MalformedError, Message
-from services.gateway.tests.test_smuggling import PROFILE, one_of
+from services.gateway.tests.test_smuggling import PROFILE
 from services.gateway.tests.world import World, world
 
 SECONDS = 0.3
