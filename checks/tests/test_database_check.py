@@ -43,6 +43,10 @@ BROKEN = {
         "CREATE POLICY search ON companies FOR SELECT TO CURRENT_USER USING (true);",
         "kyb.companies its policy is not the one of rule 7",
     ),
+    "a policy of reach that adds rows": (
+        "CREATE POLICY reach ON companies FOR SELECT TO flotilla_kyb USING (true);",
+        "kyb.companies its policy is not the one of rule 7",
+    ),
     "no tenant": (
         "CREATE TABLE ships (id uuid PRIMARY KEY, name text);",
         "kyb.ships has no `organization_id uuid NOT NULL`",
