@@ -111,13 +111,12 @@ class EdgeProtocol(HttpToolsProtocol):
             content += (name, b": ", value, b"\r\n")
         if not cycle.keep_alive:
             content.append(b"connection: close\r\n")
+            cycle.end_connection()
         content += (b"\r\n", body)
         self.transport.write(b"".join(content))
         cycle.waiting_for_100_continue = False
         cycle.response_started = cycle.response_complete = True
         cycle.message_event.set()
-        if not cycle.keep_alive:
-            self.transport.close()
         cycle.on_response()
 
     # What uvicorn calls
@@ -256,7 +255,10 @@ class EdgeProtocol(HttpToolsProtocol):
         self._when_gone = self._when_draining = None
         if self.transport.is_closing():
             return
-        if self.pipeline:  # Nothing more is read until those that came already are answered.
+        if self._running is not None and self._running.is_last:
+            self._refused = True
+            self._linger()
+        elif self.pipeline:  # Nothing more is read until those that came already are answered.
             turn, app = self.pipeline.pop()
             self._start_asgi_task(turn, app)
         else:

@@ -68,6 +68,8 @@ class Turn(RequestResponseCycle):
         self.on_response = on_response
         self.disconnected = False
         self.keep_alive = keep_alive
+        self.is_last = False
+        """Told so; the connection closes behind it, once the caller has heard it all."""
         self.waiting_for_100_continue = expects_continue
         self._parts: list[bytes] = []
         self._waiting = 0
@@ -88,6 +90,16 @@ class Turn(RequestResponseCycle):
         if not self.response_complete:
             self.more_body = False
             self.message_event.set()
+
+    async def send(self, message: Any) -> None:
+        """A part of the response."""
+        await super().send(message)
+        if not self.keep_alive and not self.response_complete:
+            self.end_connection()
+
+    def end_connection(self) -> None:
+        """`Connection: close` is written: whoever has the connection closes it, which uvicorn would do too soon."""
+        self.is_last = self.keep_alive = True
 
     async def receive(self) -> Any:
         """The next of the body, as ASGI has it."""
