@@ -8,8 +8,7 @@ from uuid import UUID
 import asyncpg
 from flotilla.fleet import Fleet
 
-from tests.e2e.conftest import NewOffice
-from tests.e2e.pairs import side_by_side
+from tests.e2e.filled import Full
 from tests.e2e.rows import changed, definers, reached, roles, seen
 
 LISTED = {
@@ -26,11 +25,8 @@ SOMETHING_OF_BOTH = 90
 """In so many tables two organizations of one of each thing have something."""
 
 
-async def test_no_role_sees_or_changes_what_is_anothers(new_office: NewOffice, fleet: Fleet) -> None:
-    ours, theirs = [
-        UUID((await full.owner.ok("GET", "/v1/organization"))["id"])
-        for full in await side_by_side(new_office, fleet)
-    ]
+async def test_no_role_sees_or_changes_what_is_anothers(pair: list[Full], fleet: Fleet) -> None:
+    ours, theirs = [UUID((await full.owner.ok("GET", "/v1/organization"))["id"]) for full in pair]
     wrong: dict[str, object] = {}
     both = 0
     async with roles(fleet.instance) as services:
