@@ -64,7 +64,7 @@ class Said:
         """A body, whichever way it went."""
         try:
             self._take(msgspec.json.decode(content))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return
 
     def asked(self, url: str) -> None:
