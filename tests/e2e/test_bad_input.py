@@ -79,6 +79,8 @@ def at_the_edge(office: Office, secret: str) -> list[Bad]:
         Bad(
             "another's report", "GET", f"/v1/erasures/{uuid4()}/report?token={'x' * 43}", 404, anonymous=True
         ),
+        Bad("no passkey", "POST", "/v1/sign-in/passkey/complete", 422, b'{"credential": {}}', anonymous=True),
+        Bad("acts of no time", "GET", "/v1/audit?from=yesterday", 422),
         Bad("flag without a name", "POST", "/v1/feature-flags", 422, b'{"key": "Not A Key"}'),
         Bad("encoded slash", "GET", "/v1/conversations%2f..%2fusers", 400),
     ]

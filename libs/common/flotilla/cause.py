@@ -28,3 +28,14 @@ class Cause:
 
 current_cause: ContextVar[Cause | None] = ContextVar("current_cause", default=None)
 """Set around a request, a handled batch of one, a job: what log lines carry."""
+
+
+@dataclass(slots=True)
+class Telling:
+    """Whether a request has told of anything by an event."""
+
+    told: bool = False
+
+
+current_telling: ContextVar[Telling | None] = ContextVar("telling", default=None)
+"""Set around a request; every transaction in it says so here."""

@@ -47,11 +47,20 @@ class Act:
 async def acts(tx: Transaction, org: UUID, rows: Sequence[Row]) -> list[Act]:
     """Archived rows as acts, in their order; what an event does not say of the values before, the archive does."""
     opened = await open_events(tx, tx.app.keyring, rows)
-    told = [changes.told(data) for data in opened]
+    sent = await audit_log.read_sent(tx, org, [row for row in rows if row["type"] == changes.REQUEST])
+    told = [
+        changes.sent(data, {field: value for (id_, field), value in sent.items() if id_ == row["id"]})
+        if row["type"] == changes.REQUEST
+        else changes.told(data)
+        for row, data in zip(rows, opened, strict=True)
+    ]
     silent = [
         (row, types)
         for row, said in zip(rows, told, strict=True)
-        if not said and row["sequence"] > 1 and (types := changes.relatives(row["type"]))
+        if not said
+        and row["sequence"] > 1
+        and row["type"] != changes.REQUEST
+        and (types := changes.relatives(row["type"]))
     ]
     before = await audit_log.read_before(tx, org, silent)
     states = dict(zip(before, await open_events(tx, tx.app.keyring, list(before.values())), strict=True))

@@ -84,6 +84,29 @@ async def test_what_an_event_does_not_say_the_state_before_does(analytics: Harne
     assert by_field["state"] == {"field": "state", "old": "active", "new": "deactivated", "derived": True}
 
 
+async def test_what_no_other_event_tells_of_is_there_too(analytics: Harness, org: UUID) -> None:
+    client = analytics.client(org)
+    wanted = {"name": "Ten", "measure": "deals_won", "target": "10"}
+    goal = await client.post("/v1/goals", wanted)
+    assert goal.status == 201, goal.body
+    path = f"/v1/goals/{goal.json()['id']}"
+    for target in ("12", "12", "15"):
+        assert (await client.patch(path, {"target": target})).status == 200
+    assert (await client.delete(path)).status == 204
+    acts = await found(client, 5, f"&subject={goal.json()['id']}&actor=user:{client.user_id}")
+    assert {act["action"] for act in acts} == {"request.performed.v1"}
+    made, *changed, removed = reversed(acts)
+    assert {(each["field"], each["old"], each["new"]) for each in made["changes"]} == {
+        (name, None, value) for name, value in wanted.items()
+    }
+    assert [[(each["old"], each["new"]) for each in act["changes"]] for act in changed] == [
+        [("10", "12")],
+        [],
+        [("12", "15")],
+    ]
+    assert (removed["data"]["method"], removed["changes"]) == ("DELETE", [])
+
+
 async def test_it_is_found_by_what_one_knows_of_it(analytics: Harness, org: UUID, events: Events) -> None:
     person, began = new_id(), datetime.now(UTC).isoformat().replace("+00:00", "Z")
     contact = events.contact(crm.ContactUpdated, changed={"owner_id": [None, str(person)]})

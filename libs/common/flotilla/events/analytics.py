@@ -4,6 +4,7 @@ goals, reports, surveys and reviews.
 
 from datetime import date
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -249,3 +250,23 @@ class AuditExported(Event, frozen=True, kw_only=True):
     """`ndjson` or `csv`."""
     filter: dict[str, str]
     """What was asked for: `actor`, `action`, `subject`, …; empty: all of it."""
+
+
+@_event("request.performed.v1", subject="thing_id", shared=True)
+class RequestPerformed(Event, frozen=True, kw_only=True):
+    """Somebody did something that no other event tells of (flotilla.http.deeds): for the audit log.
+
+    Its sequence is the clock's, in microseconds: nobody counts requests about a thing.
+    """
+
+    request_id: UUID
+    thing_id: str
+    """What it was about: what it made, else the last parameter of its path, else itself."""
+    method: str
+    route: str
+    """`/v1/goals/{goal_id}`."""
+    parameters: dict[str, str]
+    fields: list[str]
+    """Names of the fields that were sent."""
+    values: dict[str, Any]
+    """What was sent in them, where none of it can be personal or secret."""

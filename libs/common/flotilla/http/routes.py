@@ -11,7 +11,8 @@ what of the organization's plan a route takes (flotilla.features): the gateway a
 used up or not to be had. Routes that read, end or undo take none. `recent` is for what is sensitive: only who
 proved a few minutes ago who they are may do it, else 401 `step-up-required` (POST /v1/step-up). `sent` declares the
 body of a route that reads it itself: media types, each with its schema (see bodies.raw_body). `plain` is for the few
-that are asked for hundreds of times a second (flotilla.http.plain).
+that are asked for hundreds of times a second (flotilla.http.plain). `audited` is what the audit log is told of a
+request that changed something and emitted nothing (flotilla.http.deeds).
 
 A permission about records with owners (`SCOPED`) may be held for less than all. A route says by `reach` what it is
 then: `rows`, the database shows and changes what is in reach (flotilla.security.reach); `free`, it shows nothing that
@@ -29,9 +30,9 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from flotilla.app import App
-from flotilla.cause import Cause, current_cause
+from flotilla.cause import Cause, Telling, current_cause, current_telling
 from flotilla.features import FEATURES
-from flotilla.http import guests
+from flotilla.http import deeds, guests
 from flotilla.http.errors import unexpected
 from flotilla.http.work import Replay, RequestWork
 from flotilla.ids import new_id
@@ -61,6 +62,7 @@ class Route(APIRoute):
         permission: str = (self.openapi_extra or {})["x-permission"]
         recent = bool((self.openapi_extra or {}).get("x-step-up"))
         for_all = (self.openapi_extra or {}).get("x-reach") == "all"
+        audited: str = (self.openapi_extra or {}).get("x-audit", deeds.FIELDS)
 
         async def handle(request: Request) -> Response:
             app: App = request.app.state.app
@@ -75,8 +77,12 @@ class Route(APIRoute):
                 await guests.note(app, who, request, permission, cause)
             work = request.state.work = RequestWork(app, request, who, cause)
             current_cause.set(cause)
+            telling = Telling()
+            current_telling.set(telling)
             try:
                 response = await endpoint(request)
+                if deeds.is_somebodys(work, permission):
+                    await deeds.tell(work, request, response, telling, audited)
                 await work.commit(response)
             except Replay as replay:
                 await work.roll_back(replay)
@@ -140,6 +146,10 @@ class Routes(APIRouter):
             extra["requestBody"] = {"required": True, "content": sent}
         if options.pop("recent", False):
             extra["x-step-up"] = True
+        if (audited := options.pop("audited", deeds.FIELDS)) != deeds.FIELDS:
+            if audited not in deeds.AUDITED:
+                raise ValueError(f"{method} {self.prefix}{path}: nothing is audited as {audited!r}")
+            extra["x-audit"] = audited
         reach = options.pop("reach", None)
         if permission in SCOPED:
             extra["x-reach"] = reach or "all"

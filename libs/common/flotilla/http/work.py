@@ -49,6 +49,11 @@ class RequestWork:
         """The caller's key: what ids of things made outside before `begin` are derived from."""
         return self._key
 
+    @property
+    def transaction(self) -> Transaction | None:
+        """The request's own, where it has begun."""
+        return self._tx
+
     async def begin(self, read: bytes | None = None) -> Transaction:
         """Open the transaction, once; with an Idempotency-Key seen before, end with its answer.
 

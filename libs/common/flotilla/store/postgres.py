@@ -20,7 +20,7 @@ import asyncpg
 import msgspec
 
 from flotilla.bus.envelope import Outgoing, Received, encode
-from flotilla.cause import Cause, current_cause
+from flotilla.cause import Cause, current_cause, current_telling
 from flotilla.events.base import Event, contract_of
 from flotilla.outside import mark_transaction, unmark_transaction
 from flotilla.security.reach import Reach, current_reach
@@ -128,6 +128,8 @@ class Transaction:
             event_id=event_id,
         )
         self.emitted.append(outgoing)
+        if (telling := current_telling.get()) is not None:
+            telling.told = True
         return outgoing.id
 
     def enqueue(

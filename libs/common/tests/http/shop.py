@@ -125,6 +125,34 @@ async def rename(shop_id: UUID, wanted: Wanted, tx: Tx, request: Request) -> Sho
     return _shop(row)
 
 
+class Sign(BaseModel):
+    words: str
+    color: str = "black"
+
+
+@shops.put("/{shop_id}/sign", permission="companies:write", audited="values")
+async def hang_sign(shop_id: UUID, sign: Sign, tx: Tx) -> Sign:
+    await _find(tx, shop_id, "FOR UPDATE")
+    return sign
+
+
+@shops.post("/{shop_id}/look", permission="companies:write", audited="nothing", status_code=204)
+async def look(shop_id: UUID) -> None:
+    """Keeps nothing."""
+
+
+@shops.post("/{shop_id}/paint", permission="companies:write", status_code=204)
+async def paint(shop_id: UUID, sign: Sign, work: Work, who: Who, tell: bool = False) -> None:
+    """In a transaction of its own."""
+    async with work.app.db.transaction(who.org, cause=work.cause) as tx:
+        row = await _find(tx, shop_id, "FOR UPDATE")
+        if tell:
+            painted = CompanyCreated(
+                company_id=shop_id, name=row["name"], domain=None, owner_id=None, tags=[]
+            )
+            tx.emit(painted, org=who.org, sequence=2)
+
+
 @shops.delete("/{shop_id}", permission="users:write", status_code=204)
 async def close_shop(shop_id: UUID, tx: Tx) -> None:
     await tx.execute("DELETE FROM companies WHERE id = $1", shop_id)

@@ -116,7 +116,7 @@ async def list_ai_policies(tx: Tx, who: Who, query: PageQuery) -> Page[PolicyOut
     return page(found, query.limit, key=lambda each: (each.id,))
 
 
-@policies.post("", permission="ai:configure", status_code=201)
+@policies.post("", permission="ai:configure", status_code=201, audited="values")
 async def create_ai_policy(body: PolicyIn, tx: Tx, who: Who, response: Response) -> PolicyOut:
     """From the next draft on."""
     if await tx.fetchval(store.COUNT, who.org) >= store.MOST:
@@ -133,7 +133,7 @@ async def read_ai_policy(policy_id: UUID, tx: Tx, who: Who, response: Response) 
     return _shown(await _there(tx, who.org, policy_id), response)
 
 
-@policies.patch("/{policy_id}", permission="ai:configure")
+@policies.patch("/{policy_id}", permission="ai:configure", audited="values")
 async def change_ai_policy(
     policy_id: UUID, body: PolicyPatch, tx: Tx, who: Who, request: Request, response: Response
 ) -> PolicyOut:

@@ -96,7 +96,7 @@ class ValueOut(BaseModel):
     value: str | None
 
 
-@routes.post("", permission="analytics:write", status_code=201)
+@routes.post("", permission="analytics:write", status_code=201, audited="values")
 async def define_metric(body: MetricIn, tx: Tx, who: Who, response: Response) -> MetricOut:
     """Define a metric, to record points of."""
     if await store.count_metrics(tx, who.org) >= MOST_METRICS:
@@ -126,7 +126,7 @@ async def read_custom_metric(metric_id: UUID, tx: Tx, who: Who, response: Respon
     return _shown(row)
 
 
-@routes.patch("/{metric_id}", permission="analytics:write")
+@routes.patch("/{metric_id}", permission="analytics:write", audited="values")
 async def rename_metric(
     metric_id: UUID, body: MetricPatch, tx: Tx, who: Who, request: Request, response: Response
 ) -> MetricOut:

@@ -85,7 +85,7 @@ class GoalDetailOut(GoalOut):
     reached: list[Reached] = Field(description="The latest first.")
 
 
-@routes.post("", permission="analytics:write", status_code=201)
+@routes.post("", permission="analytics:write", status_code=201, audited="values")
 async def set_goal(body: GoalIn, tx: Tx, who: Who, response: Response) -> GoalOut:
     """Set a goal; `goal.reached.v1` tells of each period in which the number comes to the target."""
     if await store.count_goals(tx, who.org) >= MOST_GOALS:
@@ -131,7 +131,7 @@ async def read_goal(goal_id: UUID, tx: Tx, who: Who, response: Response) -> Goal
     )
 
 
-@routes.patch("/{goal_id}", permission="analytics:write")
+@routes.patch("/{goal_id}", permission="analytics:write", audited="values")
 async def change_goal(
     goal_id: UUID, body: GoalPatch, tx: Tx, who: Who, request: Request, response: Response
 ) -> GoalOut:

@@ -45,7 +45,7 @@ from flotilla_analytics.store import surveys
 routes = Routes("/v1/quality", tag="quality")
 
 
-@routes.post("/criteria", permission="quality:write", status_code=201)
+@routes.post("/criteria", permission="quality:write", status_code=201, audited="values")
 async def create_criterion(body: CriterionIn, tx: Tx, who: Who, response: Response) -> CriterionOut:
     """Judge by something more."""
     if await store.count(tx, who.org) >= MOST_CRITERIA:
@@ -73,7 +73,7 @@ async def read_criterion(criterion_id: UUID, tx: Tx, who: Who, response: Respons
     return CriterionOut.model_validate(dict(row))
 
 
-@routes.put("/criteria/{criterion_id}", permission="quality:write")
+@routes.put("/criteria/{criterion_id}", permission="quality:write", audited="values")
 async def change_criterion(
     criterion_id: UUID, body: CriterionIn, tx: Tx, who: Who, request: Request, response: Response
 ) -> CriterionOut:

@@ -55,7 +55,7 @@ async def list_measures(tx: Tx, who: Who) -> list[MeasureOut]:
     ]
 
 
-@routes.post("", permission="analytics:write", status_code=201)
+@routes.post("", permission="analytics:write", status_code=201, audited="values")
 async def save_report(body: ReportIn, tx: Tx, who: Who, response: Response) -> ReportOut:
     """Save a question; with a schedule it is asked by itself."""
     if await store.count(tx, who.org) >= MOST_REPORTS:
@@ -115,7 +115,7 @@ async def read_report(report_id: UUID, tx: Tx, who: Who, response: Response) -> 
     return _report(row)
 
 
-@routes.put("/{report_id}", permission="analytics:write")
+@routes.put("/{report_id}", permission="analytics:write", audited="values")
 async def change_report(
     report_id: UUID, body: ReportIn, tx: Tx, who: Who, request: Request, response: Response
 ) -> ReportOut:

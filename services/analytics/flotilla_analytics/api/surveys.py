@@ -123,7 +123,7 @@ class ResultOut(BaseModel):
     scores: dict[int, int] = Field(description="Score → how many.")
 
 
-@routes.post("", permission="surveys:write", status_code=201)
+@routes.post("", permission="surveys:write", status_code=201, audited="values")
 async def create_survey(body: SurveyIn, tx: Tx, who: Who, response: Response) -> SurveyOut:
     """Make a survey. With the trigger, conversations resolved from now on ask their customers."""
     if await store.count(tx, who.org) >= MOST_SURVEYS:
@@ -151,7 +151,7 @@ async def read_survey(survey_id: UUID, tx: Tx, who: Who, response: Response) -> 
     return SurveyOut.model_validate(dict(row))
 
 
-@routes.put("/{survey_id}", permission="surveys:write")
+@routes.put("/{survey_id}", permission="surveys:write", audited="values")
 async def change_survey(
     survey_id: UUID, body: SurveyIn, tx: Tx, who: Who, request: Request, response: Response
 ) -> SurveyOut:

@@ -9,6 +9,7 @@ import msgspec
 from flotilla.events.base import CONTRACTS, Event
 
 CHANGED: Final = "changed"
+REQUEST: Final = "request.performed.v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,18 @@ def told(data: Mapping[str, Any]) -> list[Change]:
         return []
     pairs = ((name, pair) for name, pair in changed.items() if isinstance(pair, list) and len(pair) == 2)
     return [Change(name, pair[0], pair[1], derived=False) for name, pair in pairs]
+
+
+def sent(data: Mapping[str, Any], before: Mapping[str, Any]) -> list[Change]:
+    """What a request sent that no other event tells of, beside what was sent before; fields alike are left out."""
+    values = data.get("values")
+    if not isinstance(values, Mapping):
+        return []
+    return [
+        Change(name, before.get(name), value, derived=True)
+        for name, value in values.items()
+        if name not in before or before[name] != value
+    ]
 
 
 def derived(type_: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:

@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from flotilla.store.postgres import Database, Row, Transaction
@@ -38,6 +38,15 @@ CROSS JOIN LATERAL (
           AND archive.time <= asked.time + interval '1 minute' AND archive.sequence < asked.sequence
         ORDER BY archive.time DESC, archive.id DESC LIMIT 20) AS last
     ORDER BY sequence DESC LIMIT 1) AS before"""
+
+# Of requests that no other event tells of, what was sent for the same field of the same thing before.
+READ_SENT: Final = """
+SELECT DISTINCT ON (asked.id, sent.field) asked.id, sent.field, sent.value
+FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bigint[]) AS asked (id, source, subject, sequence)
+JOIN archive ON archive.organization_id = $1 AND archive.subject = asked.subject AND archive.source = asked.source
+    AND archive.type = 'request.performed.v1' AND archive.sequence < asked.sequence
+CROSS JOIN jsonb_each(archive.data -> 'values') AS sent (field, value)
+ORDER BY asked.id, sent.field, archive.sequence DESC"""
 
 READ_SPAN: Final = """
 SELECT min(ledger.position) AS first, max(ledger.position) AS last
@@ -117,6 +126,15 @@ async def read_before(
     columns = [[row[name] for row, _ in events] for name in ("id", "source", "subject", "sequence", "time")]
     rows = await tx.fetch(READ_BEFORE, org, *columns, [" ".join(types) for _, types in events])
     return {row["later"]: row for row in rows}
+
+
+async def read_sent(tx: Transaction, org: UUID, events: Sequence[Row]) -> dict[tuple[UUID, str], Any]:
+    """What was sent last before each of these requests, by its event's id and the field."""
+    if not events:
+        return {}
+    columns = [[row[name] for row in events] for name in ("id", "source", "subject", "sequence")]
+    rows = await tx.fetch(READ_SENT, org, *columns)
+    return {(row["id"], row["field"]): row["value"] for row in rows}
 
 
 async def read_span(tx: Transaction, org: UUID, wanted: Wanted) -> tuple[int, int] | None:

@@ -43,7 +43,7 @@ async def list_presences(tx: Tx, who: Who, query: PageQuery) -> Page[PresenceVie
     return page(views, query.limit, key=lambda view: (view.user_id,))
 
 
-@own_routes.put("", permission="profile:write")
+@own_routes.put("", permission="profile:write", audited="nothing")
 async def say_presence(body: SayPresence, tx: Tx, who: Who) -> PresenceView:
     """Say what you are, and say it again before `until`: else you count as offline."""
     if await users.read(tx, who.org, who.user_id) is None:

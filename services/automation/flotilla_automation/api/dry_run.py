@@ -25,7 +25,7 @@ from flotilla_automation.store import recent
 routes = Routes("/v1/rules/dry-run", tag="rules")
 
 
-@routes.post("", permission="rules:write")
+@routes.post("", permission="rules:write", audited="nothing")
 async def dry_run(wanted: DryRunIn, app: CurrentApp, tx: Tx, who: Who) -> DryRunOut:
     """Try a rule on samples and on recent events; nothing is asked for, sent or kept."""
     plan = checked(wanted.trigger, wanted.condition, wanted.actions, wanted.schedule)

@@ -136,7 +136,7 @@ async def delete_import(import_id: UUID, tx: Tx, who: Who) -> None:
     await store.delete(tx, who.org, import_id)
 
 
-@imports.put("/{import_id}/parts", permission="contacts:write", sent=raw_body())
+@imports.put("/{import_id}/parts", permission="contacts:write", sent=raw_body(), audited="nothing")
 async def upload_import_part(
     import_id: UUID, number: Annotated[int, Query(ge=1, le=MAX_PARTS)], request: Request, work: Work
 ) -> PartsOut:

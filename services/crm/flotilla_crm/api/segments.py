@@ -106,7 +106,7 @@ async def create_segment(body: SegmentIn, tx: Tx, who: Who, response: Response) 
     return SegmentOut.model_validate(segment)
 
 
-@segments.post("/preview", permission="contacts:read")
+@segments.post("/preview", permission="contacts:read", audited="nothing")
 async def preview_segment(body: PreviewIn, tx: Tx, who: Who) -> PreviewOut:
     """Count who would fit, without saving anything."""
     found = await store.matching(tx, who.org, _checked(body.condition), COUNTED + 1)

@@ -139,7 +139,12 @@ async def begin_attachment(
 
 
 @routes.put(
-    "/{attachment_id}/parts", permission="conversations:write", reach="rows", status_code=204, sent=raw_body()
+    "/{attachment_id}/parts",
+    permission="conversations:write",
+    reach="rows",
+    status_code=204,
+    sent=raw_body(),
+    audited="nothing",
 )
 async def upload_attachment_part(
     attachment_id: UUID,

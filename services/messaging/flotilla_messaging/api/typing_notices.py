@@ -12,7 +12,9 @@ from flotilla_messaging.store import conversations
 routes = Routes("/v1/conversations", tag="conversations")
 
 
-@routes.post("/{conversation_id}/typing", permission="messages:send", reach="rows", status_code=204)
+@routes.post(
+    "/{conversation_id}/typing", permission="messages:send", reach="rows", status_code=204, audited="nothing"
+)
 async def say_typing(conversation_id: UUID, app: CurrentApp, who: Who) -> None:
     """Tell colleagues, and the customer where the channel can show it, that one is writing.
 

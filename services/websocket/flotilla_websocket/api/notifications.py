@@ -102,14 +102,14 @@ async def count_unread_notifications(tx: Tx, who: Who) -> UnreadOut:
     return UnreadOut(unread=await store.unread(tx, who.org, who.user_id))
 
 
-@routes.post("/read", permission="profile:write")
+@routes.post("/read", permission="profile:write", audited="nothing")
 async def mark_all_notifications_read(body: ReadIn, tx: Tx, who: Who) -> ReadOut:
     """The caller has seen everything, up to a moment."""
     read = await _read(tx, who, None, body.until or datetime.now(UTC), READ_AT_ONCE)
     return ReadOut(read=len(read), unread=await store.unread(tx, who.org, who.user_id))
 
 
-@routes.post("/{notification_id}/read", permission="profile:write")
+@routes.post("/{notification_id}/read", permission="profile:write", audited="nothing")
 async def mark_notification_read(notification_id: UUID, tx: Tx, who: Who) -> NotificationOut:
     """The caller has read it; said twice, the first time stays."""
     row = await store.one(tx, who.org, who.user_id, notification_id)

@@ -1,0 +1,74 @@
+"""What somebody did and no event tells of is told as a request, once, and nothing else is."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from flotilla.ids import new_id
+from flotilla.testing import Client, Harness
+
+SIGN = {"words": "Open", "color": "red"}
+
+
+async def told(shop: Harness, org: UUID) -> list[dict[str, Any]]:
+    """The envelopes of an organization's requests, in their order."""
+    rows = await shop.app.db.fetch("SELECT body FROM outbox WHERE type = 'request.performed.v1' ORDER BY id")
+    envelopes = [msgspec.json.decode(row["body"]) for row in rows]
+    return [each for each in envelopes if each["organizationid"] == str(org)]
+
+
+async def opened(client: Client) -> str:
+    return str((await client.post("/v1/shops", {"name": "Otter & Sons"})).json()["id"])
+
+
+async def test_what_emits_an_event_is_not_told_again(shop: Harness, client: Client) -> None:
+    shop_id = await opened(client)
+    assert (await client.post(f"/v1/shops/{shop_id}/paint?tell=true", SIGN)).status == 204
+    assert await told(shop, client.org) == []
+
+
+async def test_what_emits_none_is_told_by_names_of_fields(shop: Harness, client: Client) -> None:
+    shop_id = await opened(client)
+    body = {"name": "A secret name", "size": 3}
+    assert (await client.patch(f"/v1/shops/{shop_id}", body)).status == 200
+    assert (await client.post(f"/v1/shops/{shop_id}/paint", SIGN)).status == 204
+    renamed, painted = await told(shop, client.org)
+    assert (renamed["actor"], renamed["subject"]) == (f"user:{client.user_id}", shop_id)
+    assert renamed["source"] == "/flotilla/crm"
+    assert "secret" not in str(renamed)
+    data = renamed["data"]
+    assert (data["method"], data["route"]) == ("PATCH", "/v1/shops/{shop_id}")
+    assert (data["parameters"], data["fields"]) == ({"shop_id": shop_id}, ["name", "size"])
+    assert painted["data"]["route"] == "/v1/shops/{shop_id}/paint", "also in a transaction of its own"
+    assert painted["sequence"] > renamed["sequence"]
+
+
+async def test_values_are_told_where_the_route_says_that_they_may_be(shop: Harness, client: Client) -> None:
+    shop_id = await opened(client)
+    assert (await client.put(f"/v1/shops/{shop_id}/sign", SIGN)).status == 200
+    long = {"words": "x" * 9000}
+    assert (await client.put(f"/v1/shops/{shop_id}/sign", long)).status == 200
+    one, other = await told(shop, client.org)
+    assert one["data"]["values"] == SIGN
+    assert (other["data"]["values"], other["data"]["fields"]) == ({}, ["words"])
+
+
+async def test_nothing_is_told_of_what_does_nothing(shop: Harness, client: Client) -> None:
+    shop_id = await opened(client)
+    assert (await client.get(f"/v1/shops/{shop_id}")).status == 200
+    assert (await client.post(f"/v1/shops/{shop_id}/look")).status == 204
+    assert (await client.patch(f"/v1/shops/{new_id()}", {"name": "x"})).status == 404
+    assert (await client.patch(f"/v1/shops/{shop_id}", {"name": ""})).status == 422
+    viewer = shop.client(client.org, "viewer")
+    assert (await viewer.patch(f"/v1/shops/{shop_id}", {"name": "x"})).status == 403
+    assert (await shop.anonymous().post("/v1/shops/open")).status == 201
+    assert await told(shop, client.org) == []
+
+
+async def test_a_repeated_request_is_told_once(shop: Harness, client: Client) -> None:
+    shop_id = await opened(client)
+    key = {"Idempotency-Key": str(new_id())}
+    for _ in range(2):
+        answer = await client.put(f"/v1/shops/{shop_id}/sign", SIGN, headers=key)
+        assert answer.status == 200
+    assert len(await told(shop, client.org)) == 1
