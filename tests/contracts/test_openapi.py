@@ -136,7 +136,9 @@ def test_bodies_have_examples(document: Document) -> None:
     made = document["paths"]["/v1/ships"]["post"]
     sent = made["requestBody"]["content"]["application/json"]["examples"]["usual"]["$ref"]
     examples = document["components"]["examples"]
-    assert examples[sent.rpartition("/")[2]]["value"] == {"ships": [{"name": "Harbour Coffee", "berth": BERTH}]}
+    assert examples[sent.rpartition("/")[2]]["value"] == {
+        "ships": [{"name": "Harbour Coffee", "berth": BERTH}]
+    }
     assert examples["Berth"]["value"] == BERTH
 
 
