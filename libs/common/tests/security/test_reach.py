@@ -39,7 +39,8 @@ def test_settings_name_the_owners() -> None:
         "flotilla.writes_deals": str(ME),
     }
     reading = reach_of(who, "contacts:read")
-    assert reading is not None and not reading.writes, "a request that reads writes nothing it is kept from"
+    assert reading is not None
+    assert not reading.writes, "a request that reads writes nothing it is kept from"
 
 
 def test_whose_may_be_written_and_made() -> None:
