@@ -33,6 +33,8 @@ class Call:
     permission: str = "public"
     reach: str | None = None
     """`rows`, `free` or `all`, of a permission that may be held for less than all."""
+    keeps: bool = True
+    """Whether something of it stands anywhere afterwards."""
 
     @property
     def name(self) -> str:
@@ -77,6 +79,7 @@ def _call(document: dict[str, Any], path: str, method: str, operation: dict[str,
         },
         permission=operation["x-permission"],
         reach=operation.get("x-reach"),
+        keeps=operation.get("x-audit") != "nothing",
     )
 
 

@@ -1,10 +1,14 @@
-"""Two organizations side by side, both full of data: neither can tell that the other's things exist."""
+"""Two organizations side by side, both full of data: neither can tell that the other's things exist, and whatever
+somebody does in one stands in its audit log."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
+from uuid import UUID
 
 from flotilla.fleet import Fleet
 from flotilla.testing.people import Person
 
+from tests.e2e.audited import Deed, untold
 from tests.e2e.conftest import NewOffice
 from tests.e2e.filled import Full
 from tests.e2e.pairs import side_by_side
@@ -41,14 +45,20 @@ async def test_anothers_things_are_not_there(new_office: NewOffice, fleet: Fleet
             if answer.status != 200:
                 missing[call.path] = (answer.status, answer.body[:200])
     assert missing == {}
+    same = [await each.owner.ok("GET", f"{TRIGGERS}deal.created.v1") for each in (ours, theirs)]
+    assert same[0] == same[1]
     # That there was something to hide is true of what is changed as well: whose it is does not hear 404.
+    org, deeds = UUID((await ours.owner.ok("GET", "/v1/organization"))["id"]), []
     for call in changes(about_one):
+        began = datetime.now(UTC)
         answer = await ours.owner.call(call.method, call.at(ours.ids), call.body)
         if answer.status in (401, 403, 404):
             missing[f"{call.method} {call.path}"] = (answer.status, answer.body[:200])
+        if answer.status < 300 and call.keeps:
+            deeds.append(Deed(call.name, began, datetime.now(UTC)))
     assert missing == {}
-    same = [await each.owner.ok("GET", f"{TRIGGERS}deal.created.v1") for each in (ours, theirs)]
-    assert same[0] == same[1]
+    assert len(deeds) > 50
+    assert await untold(fleet.instance, org, UUID(ours.owner.user["id"]), deeds) == []
 
 
 def changes(about_one: Iterable[Call]) -> list[Call]:
