@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from flotilla_gateway.problems import HeadersTooLargeError
+
 NEVER: Final = float("inf")
 
 
@@ -29,6 +31,13 @@ class EdgeLimits:
     """How much of a body that was answered early is read and thrown away before the connection is cut."""
     connections: int = 16_000
     """Callers at once in this process, below the descriptors it may have."""
+
+
+def head_too_large(limits: EdgeLimits) -> HeadersTooLargeError:
+    """What is said of a head that is."""
+    return HeadersTooLargeError(
+        f"A request's head may have {limits.head_bytes} bytes and {limits.fields} fields."
+    )
 
 
 class Late(Enum):

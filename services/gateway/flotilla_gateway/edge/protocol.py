@@ -15,13 +15,13 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from flotilla_gateway.edge.limits import EdgeLimits, Late, Patience
+from flotilla_gateway.edge.limits import EdgeLimits, Late, Patience, head_too_large
 from flotilla_gateway.edge.refusals import Refusals
 from flotilla_gateway.edge.target import read_target
 from flotilla_gateway.edge.turn import Turn
 from flotilla_gateway.edge.wire import Handshake
 from flotilla_gateway.forward.headers import Header, header
-from flotilla_gateway.problems import HeadersTooLargeError, RequestTimeoutError
+from flotilla_gateway.problems import RequestTimeoutError
 
 if TYPE_CHECKING:
     from flotilla_gateway.edge.tunnel import Tunnels
@@ -163,7 +163,7 @@ class EdgeProtocol(HttpToolsProtocol):
                     BadRequestError("This is not a well-formed HTTP request."), current=not self._in_head
                 )
         if self._in_head and self._head_bytes > self._limits.head_bytes:
-            self.refuse(_heads_too_large(self._limits))
+            self.refuse(head_too_large(self._limits))
 
     def on_message_begin(self) -> None:
         self.url = b""
@@ -179,7 +179,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if len(self.headers) > self._limits.fields or (
             counted > self._limits.head_bytes and self._head_size() > self._limits.head_bytes
         ):
-            self.refuse(_heads_too_large(self._limits))
+            self.refuse(head_too_large(self._limits))
             return
         if upgrades := self.parser.should_upgrade():
             if self._announces_body():
@@ -347,9 +347,3 @@ class EdgeProtocol(HttpToolsProtocol):
     def _announces_body(self) -> bool:
         length = header(self.headers, b"content-length")
         return header(self.headers, b"transfer-encoding") is not None or (length or b"0") != b"0"
-
-
-def _heads_too_large(limits: EdgeLimits) -> Problem:
-    return HeadersTooLargeError(
-        f"A request's head may have {limits.head_bytes} bytes and {limits.fields} fields."
-    )
