@@ -119,23 +119,6 @@ class ElasticsearchSearch:
         )
         return int(answer["deleted"])
 
-    async def delete_messages(self, org: UUID, before: datetime, limit: int) -> int:
-        """By when they were written; refreshed after, so that the next of them are others."""
-        forbid_in_transaction("Elasticsearch")
-        await self._make_indices()
-        conditions = [
-            {"term": {"organization_id": str(org)}},
-            {"range": {"occurred_at": {"lt": before.isoformat()}}},
-        ]
-        answer = await self._client.delete_by_query(
-            index=self._indices([Kind.MESSAGE]),
-            query={"bool": {"filter": conditions}},
-            max_docs=limit,
-            refresh=True,
-            conflicts="proceed",
-        )
-        return int(answer["deleted"])
-
     async def search(
         self, org: UUID, query: str, kinds: Collection[Kind], limit: int, after: Key | None = None
     ) -> list[Hit]:
