@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from flotilla.instance import Instance
 
 BUS_MIGRATIONS: Final = Path(__file__).parent.parent / "bus" / "migrations"
+# An extension's settings are known once it is loaded, and only then may a function of the owner's bring one along.
+LOADED: Final = "SELECT extensions.similarity('', '')"
 EXTENSIONS: Final = ("pg_trgm", "btree_gin", "btree_gist", "pgcrypto", "unaccent")
 
 
@@ -62,6 +64,7 @@ async def migrate_all(
         await connection.close()
     for service in services:
         async with _as_owner(instance, service) as connection:
+            await connection.execute(LOADED)
             applied += await climb(connection, f"{service.name}_bus", BUS_MIGRATIONS)
             applied += await climb(connection, service.name, service.migrations)
             await make_twins(connection, service, runtime_role(service.name))
