@@ -68,23 +68,20 @@ DENIED: Final = "42501"
 """SQLSTATE of what somebody has no right to, by a grant or by a row's policy."""
 
 
-@asynccontextmanager
-async def roles(instance: Instance) -> AsyncIterator[list[Role]]:
-    """The role of every service."""
+async def roles(instance: Instance) -> AsyncIterator[Role]:
+    """The role of every service, one connected at a time."""
     admin = await asyncpg.connect(instance.admin_dsn())
-    opened: list[Role] = []
     try:
-        for service in instance.services:
-            dsn = instance.environment(service)["FLOTILLA_POSTGRES_DSN"]
-            rows = await admin.fetch(TENANTS, service)
-            tables = [row["name"] for row in rows]
-            named = frozenset(row["name"] for row in rows if row["named"])
-            opened.append(Role(service, await asyncpg.connect(dsn), tables, named))
-        yield opened
+        found = {service: await admin.fetch(TENANTS, service) for service in instance.services}
     finally:
         await admin.close()
-        for role in opened:
-            await role.connection.close()
+    for service, rows in found.items():
+        connection = await asyncpg.connect(instance.environment(service)["FLOTILLA_POSTGRES_DSN"])
+        try:
+            named = frozenset(row["name"] for row in rows if row["named"])
+            yield Role(service, connection, [row["name"] for row in rows], named)
+        finally:
+            await connection.close()
 
 
 async def seen(role: Role, ours: UUID, theirs: UUID) -> tuple[Found, int]:

@@ -8,6 +8,7 @@ from flotilla.app import App
 from flotilla.privacy import Person, Privacy, Rows
 from flotilla.privacy.declare import Counts
 from flotilla.privacy.keep import Keep
+from flotilla.store.files import Files
 from flotilla.store.postgres import Transaction
 
 from flotilla_auth import passkeys
@@ -42,6 +43,12 @@ def _passkey(app: App, passkey: Passkey) -> dict[str, Any]:
     }
 
 
+async def _forget_exports(app: App, org: UUID) -> Counts:
+    """What was brought together of it, or of its people; auth is the last, so nobody writes more."""
+    files = await Files.open(app.settings.files_url, app.keyring).delete(org, "exports")
+    return {"exports": files} if files else {}
+
+
 privacy: Final = Privacy(
     rows=(
         Rows(
@@ -53,6 +60,7 @@ privacy: Final = Privacy(
         Rows("client_assignments", contact=("contact_id",), key=None),
     ),
     within=_sign_in_no_more,
+    outside_of_organization=_forget_exports,
     documents=_passkeys,
     keeps=(Keep("privacy_requests", "privacy_requests", where="t.ended_at < $2"),),
     harmless={

@@ -30,6 +30,13 @@ ON CONFLICT (organization_id) DO UPDATE
 SET sequence = excluded.sequence, state = excluded.state, allowed_origins = excluded.allowed_origins
 WHERE kept.sequence < excluded.sequence"""
 
+# For good: no word of auth's is newer.
+CLOSE: Final = """
+INSERT INTO organization_states AS kept (organization_id, sequence, state)
+VALUES ($1, 9223372036854775807, 'suspended')
+ON CONFLICT (organization_id) DO UPDATE
+SET sequence = excluded.sequence, state = excluded.state, allowed_origins = '{}'"""
+
 READ_ORIGINS: Final = """
 SELECT organization_id, allowed_origins FROM organization_states
 WHERE allowed_origins <> '{}' AND ($1::uuid[] IS NULL OR organization_id = ANY($1))"""
@@ -126,6 +133,11 @@ async def keep_organizations(tx: Transaction, states: Sequence[tuple[UUID, int, 
     """Newer states of organizations, and the origins they list."""
     rows = [(*state, " ".join(origins)) for *state, origins in states]
     await tx.execute(KEEP_ORGANIZATIONS, *_columns(rows))
+
+
+async def close(tx: Transaction, org: UUID) -> None:
+    """Nobody of it is let in any more."""
+    await tx.execute(CLOSE, org)
 
 
 async def read_origins(db: Database, orgs: Sequence[UUID] | None = None) -> list[tuple[UUID, list[str]]]:

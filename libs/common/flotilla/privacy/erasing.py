@@ -156,7 +156,9 @@ async def finish(tx: Transaction, job: Job, _: None) -> None:
         return
     about = msgspec.convert(row["subject"], About)
     counts: Counter[str] = Counter(row["erased"])
-    if not about.is_whole:
+    if about.is_whole:
+        await whole.drop_jobs(tx, row["request_id"], job.org, KIND)
+    else:
         counts.update(await _forget_rows(tx, job.org, about.person))
     ended = await tx.fetchrow(END, row["request_id"], "done", dict(counts), None, tx.app.new_id())
     if ended is not None:

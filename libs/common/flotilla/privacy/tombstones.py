@@ -1,7 +1,8 @@
 """Whom a service was asked to forget, in memory: what comes late must not bring them back.
 
 Events that speak of somebody forgotten come to projections without what is personal in them; reactions do not get
-them at all, but for facts that answer a wish, which sagas wait for. A contact and a colleague never come back under
+them at all, but for facts that answer a wish, which sagas wait for. Of an organization that was erased nothing comes
+to anybody: there is nothing to keep a copy for. A contact and a colleague never come back under
 their ids; a channel identity may write again, and what it says after the request is news.
 """
 
@@ -65,6 +66,8 @@ class Tombstones:
         for event in events:
             if not self.cover(event):
                 kept.append(event)
+            elif (event.org, event.org) in self._until:
+                continue
             elif handler.kind is HandlerKind.PROJECTION or _answers(event):
                 kept.append(without_personal(event))
         return kept

@@ -31,12 +31,14 @@ OF_THE_BUS: Final = (
     "DELETE FROM idempotency_keys WHERE scope LIKE $1::uuid::text || ':%'",
     "DELETE FROM retained WHERE organization_id = $1",
     "DELETE FROM known_flags WHERE organization_id = $1",
+    "DELETE FROM replays WHERE organization_id = $1 AND state IN ('finished', 'failed')",
 )
 NOTE: Final = """
 UPDATE asked_erasures
 SET erased = erased || jsonb_build_object($2::text, coalesce((erased ->> $2::text)::bigint, 0) + $3::bigint)
 WHERE request_id = $1"""
-OTHER_JOBS: Final = "DELETE FROM jobs WHERE organization_id = $1 AND kind <> $2"
+# Also what was asked about one of its people meanwhile; not the job that this is.
+OTHER_JOBS: Final = "DELETE FROM jobs WHERE organization_id = $1 AND (kind <> $2 OR key <> $3)"
 
 
 LEAVES: Final = """
@@ -77,7 +79,7 @@ async def tables_of(db: Database, schema: str) -> list[str]:
 async def forget(app: App, request_id: UUID, org: UUID, kept: Mapping[str, str], own_kind: str) -> None:
     """Delete all rows of an organization, some at a time, each in a transaction with the count of them; safe to
     repeat."""
-    await app.db.execute(OTHER_JOBS, org, own_kind)
+    await drop_jobs(app.db, request_id, org, own_kind)
     for statement in OF_THE_BUS:
         await app.db.execute(statement, org)
     for table in await tables_of(app.db, app.service.name):
@@ -88,6 +90,11 @@ async def forget(app: App, request_id: UUID, org: UUID, kept: Mapping[str, str],
             async with app.db.transaction(org) as tx:
                 number = int((await tx.execute(DELETE.format(table=table, limit=AT_ONCE), org)).split()[-1])
                 await note(tx, request_id, {table: number})
+
+
+async def drop_jobs(store: Transaction | Database, request_id: UUID, org: UUID, own_kind: str) -> None:
+    """All work for an organization but this; at the end once more, for what was in hand may have asked for more."""
+    await store.execute(OTHER_JOBS, org, own_kind, f"erase:{request_id}")
 
 
 async def note(store: Transaction | Database, request_id: UUID, counts: Counts) -> None:

@@ -113,3 +113,11 @@ def test_an_erased_organization_is_covered_but_for_what_is_said_of_the_erasure()
     whole = _tombstones(ORG, ORG)
     assert whole.cover(_received(_contact(new_id())))
     assert not whole.cover(_received(_asked()))
+
+
+def test_of_an_erased_organization_nothing_comes_to_anybody() -> None:
+    late, answer = _received(_contact(new_id())), _received(_contact(new_id()), request_id=new_id())
+    elsewhere = _received(_contact(new_id()), org=new_id())
+    whole = _tombstones(ORG, ORG)
+    for handler in (keep, react):
+        assert whole.spare(handler, [late, answer, elsewhere]) == [elsewhere]
