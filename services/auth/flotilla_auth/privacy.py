@@ -43,10 +43,15 @@ def _passkey(app: App, passkey: Passkey) -> dict[str, Any]:
     }
 
 
-async def _forget_exports(app: App, org: UUID) -> Counts:
-    """What was brought together of it, or of its people; auth is the last, so nobody writes more."""
+async def _forget_ways_in(app: App, org: UUID) -> Counts:
+    """The ways in of people who belong nowhere else, and what was brought together of it or of its people.
+
+    Auth is the last, so nobody writes more of that.
+    """
+    async with app.db.transaction(org) as tx:
+        counts = await people.forget_all(tx, org)
     files = await Files.open(app.settings.files_url, app.keyring).delete(org, "exports")
-    return {"exports": files} if files else {}
+    return counts | ({"exports": files} if files else {})
 
 
 privacy: Final = Privacy(
@@ -60,7 +65,7 @@ privacy: Final = Privacy(
         Rows("client_assignments", contact=("contact_id",), key=None),
     ),
     within=_sign_in_no_more,
-    outside_of_organization=_forget_exports,
+    outside_of_organization=_forget_ways_in,
     documents=_passkeys,
     keeps=(Keep("privacy_requests", "privacy_requests", where="t.ended_at < $2"),),
     harmless={
