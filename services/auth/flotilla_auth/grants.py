@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -34,7 +34,9 @@ def tell(
     tx: Transaction, type_: type[sharing.OrganizationGrant], now: Grant, cause: Cause | None = None
 ) -> None:
     """Say it to both organizations; the transaction is of both."""
-    more = {"revoked_at": now.revoked_at, "revoked_by": now.revoked_by} if now.state == "revoked" else {}
+    more: dict[str, Any] = (
+        {"revoked_at": now.revoked_at, "revoked_by": now.revoked_by} if now.state == "revoked" else {}
+    )
     event = type_(
         grant_id=now.id,
         grantor_id=now.organization_id,

@@ -26,7 +26,7 @@ class Organization(Event, frozen=True, kw_only=True):
     """`running`, `done`, or `failed`: what others prepare for it at its beginning is not all there."""
     second_factor_required: bool = False
     """Whether nobody enters without one."""
-    allowed_origins: list[str] = []
+    allowed_origins: list[str] = msgspec.field(default_factory=list)
     """Whose pages may call the API in a browser for its people: `https://app.example.com`."""
 
 

@@ -56,7 +56,7 @@ def _shown(own: OwnRule, response: Response) -> ConsentRuleOut:
     set_etag(response, own.sequence)
     rule = rule_of(own.region)
     return ConsentRuleOut(
-        region=own.region,  # type: ignore[arg-type]
+        region=own.region,
         strict=own.strict,
         law=rule.law,
         bases={name: None if lasts is None else lasts.days for name, lasts in rule.bases.items()},
