@@ -72,7 +72,7 @@ def run(root: Path, *command: str, may_fail: bool = False) -> str:
 def test_its_contracts_are_written(copy: Path) -> None:
     assert (copy / "contracts/events/counterparty.created.v1.json").is_file()
     assert "kyb.know_companies.company.created.v1:" in (copy / "contracts/asyncapi.yaml").read_text()
-    assert '"kyb_list_counterparties"' in (copy / "contracts/openapi.json").read_text()
+    assert '"operationId": "list_counterparties"' in (copy / "contracts/openapi.json").read_text()
 
 
 def test_it_is_in_good_style_and_typed(copy: Path) -> None:

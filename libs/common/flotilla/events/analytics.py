@@ -4,7 +4,7 @@ goals, reports, surveys and reviews.
 
 from datetime import date
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -260,7 +260,7 @@ class RequestPerformed(Event, frozen=True, kw_only=True):
     """
 
     request_id: UUID
-    thing_id: str
+    thing_id: Annotated[str, msgspec.Meta(min_length=1)]
     """What it was about: what it made, else the last parameter of its path, else itself."""
     method: str
     route: str

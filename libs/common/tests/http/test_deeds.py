@@ -12,7 +12,9 @@ SIGN = {"words": "Open", "color": "red"}
 
 async def told(shop: Harness, org: UUID) -> list[dict[str, Any]]:
     """The envelopes of an organization's requests, in their order."""
-    rows = await shop.app.db.fetch("SELECT body FROM outbox WHERE type = 'request.performed.v1' ORDER BY id")
+    rows = await shop.app.db.fetch(
+        "SELECT body FROM outbox WHERE type = $1 ORDER BY id", "request.performed.v1"
+    )
     envelopes = [msgspec.json.decode(row["body"]) for row in rows]
     return [each for each in envelopes if each["organizationid"] == str(org)]
 

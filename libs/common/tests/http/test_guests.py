@@ -31,7 +31,7 @@ def _guest(shop: Harness, org: UUID, *permissions: str) -> tuple[Client, Princip
 async def _told(shop: Harness, org: UUID) -> list[dict[str, Any]]:
     """What is written to be published, and nobody publishes here."""
     rows = await shop.app.db.fetch(
-        "SELECT body FROM outbox WHERE type = 'organization.data.read.v1' ORDER BY id"
+        "SELECT body FROM outbox WHERE type = $1 ORDER BY id", "organization.data.read.v1"
     )
     events = [msgspec.json.decode(row["body"]) for row in rows]
     return [event for event in events if event["organizationid"] == str(org)]
