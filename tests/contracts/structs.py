@@ -2,7 +2,7 @@
 
 import types
 from datetime import UTC, date, datetime
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import msgspec
@@ -26,8 +26,14 @@ def instances(hint: Any) -> st.SearchStrategy[Any]:
     if hint in SCALARS:
         return SCALARS[hint]
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        return st.builds(hint, **{name: instances(field) for name, field in get_type_hints(hint).items()})
+        fields = get_type_hints(hint, include_extras=True)
+        return st.builds(hint, **{name: instances(field) for name, field in fields.items()})
     origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        shortest = max(
+            (each.min_length or 0 for each in arguments[1:] if isinstance(each, msgspec.Meta)), default=0
+        )
+        return st.text(min_size=shortest, max_size=40) if shortest else instances(arguments[0])
     if origin in (Union, types.UnionType):
         return st.one_of([instances(part) for part in arguments])
     if origin is list:
