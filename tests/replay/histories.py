@@ -24,8 +24,8 @@ NAMED: Final[dict[str, Sequence[Any]]] = {
     "locale": ("en", "uk"),
 }
 """Fields whose values are of a few."""
-KINDS: Final = ("calendar", "channel")
-"""What an entity is, for good."""
+FOR_GOOD: Final = {"kind": ("calendar", "channel"), "purpose": ("marketing", "sale")}
+"""What an entity is, or is for, and remains."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ class History:
             return None
         if isinstance(type_, kinds.UUIDType):  # what else an entity names, it names for good
             return uuid5(subject, name)
-        if name == "kind":
-            return KINDS[subject.int % len(KINDS)]
+        if name in FOR_GOOD:
+            return FOR_GOOD[name][subject.int % 2]
         if name in NAMED:
             return self._random.choice(NAMED[name])
         if isinstance(type_, kinds.StructType):
