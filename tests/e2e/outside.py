@@ -13,6 +13,7 @@ from aiohttp import web
 from flotilla.instance import project_root
 from flotilla.testing import eventually
 from flotilla.testing.people import Person
+from flotilla.testing.serving import serving
 from standardwebhooks import Webhook
 
 PARTNERS = "/v1/partner-subscriptions"
@@ -51,14 +52,9 @@ async def listening() -> AsyncIterator[Program]:
 
     app = web.Application()
     app.router.add_post("/in", take)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    program.address = f"http://127.0.0.1:{runner.addresses[0][1]}/in"
-    try:
+    async with serving(app) as address:
+        program.address = f"{address}/in"
         yield program
-    finally:
-        await runner.cleanup()
 
 
 async def subscribed(owner: Person, types: Collection[str]) -> dict[str, Any]:

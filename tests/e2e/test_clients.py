@@ -6,7 +6,6 @@ import secrets
 import shutil
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from aiohttp import web
 from flotilla.fleet import Fleet
 from flotilla.testing.people import Person
+from flotilla.testing.serving import serving
 from standardwebhooks.webhooks import Webhook
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -164,25 +164,13 @@ COMPANY: dict[str, object] = {
 }
 
 
-@asynccontextmanager
-async def listening(application: web.Application) -> AsyncIterator[str]:
-    """A local server of the application: its address."""
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
-
-
 @pytest.fixture
 async def faltering() -> AsyncIterator[tuple[Faltering, str]]:
     """A server that is down once, then says when to come again."""
     server = Faltering((502, {}), (429, {"Retry-After": "0"}))
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", server.answer)
-    async with listening(application) as address:
+    async with serving(application) as address:
         yield server, address
 
 
@@ -234,7 +222,7 @@ async def test_a_clients_token_is_renewed_where_it_is_refused() -> None:
     application.router.add_post("/v1/oauth/token", issue)
     application.router.add_get("/v1/companies/{id}", read)
     async with (
-        listening(application) as address,
+        serving(application) as address,
         Flotilla(address, client_id="erp", client_secret="secret") as flotilla,
     ):
         for _ in range(2):

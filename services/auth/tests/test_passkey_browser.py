@@ -10,6 +10,7 @@ from aiohttp import web
 from flotilla.events.security import UserPasskeyRefused
 from flotilla.testing import Client, Harness
 from flotilla.testing.chromium import Chromium, Page
+from flotilla.testing.serving import serving
 from flotilla_auth.testing import Person, claims
 
 from services.auth.tests import keys
@@ -39,14 +40,12 @@ async def page(origin: str) -> AsyncIterator[Page]:
 
     server = web.Application()
     server.router.add_get("/", show)
-    runner = web.AppRunner(server)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", urlsplit(origin).port).start()
-        async with Chromium.running() as browser, browser.page(f"{origin}/") as page:
-            yield page
-    finally:
-        await runner.cleanup()
+    async with (
+        serving(server, urlsplit(origin).port or 0),
+        Chromium.running() as browser,
+        browser.page(f"{origin}/") as page,
+    ):
+        yield page
 
 
 async def in_browser(page: Page, script: str, client: Client, path: str) -> dict[str, Any]:

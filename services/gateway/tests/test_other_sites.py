@@ -8,6 +8,7 @@ from aiohttp import web
 from flotilla.ids import new_id
 from flotilla.testing.chromium import Chromium, Page
 from flotilla.testing.ports import free_port
+from flotilla.testing.serving import serving
 
 from services.gateway.tests.browsers import ACCESS_COOKIE, CSRF_COOKIE, REFRESH_COOKIE, Auth
 from services.gateway.tests.world import World
@@ -110,11 +111,6 @@ async def elsewhere() -> AsyncIterator[int]:
 
     application = web.Application()
     application.router.add_get("/", show)
-    runner = web.AppRunner(application)
-    await runner.setup()
     port = free_port()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
+    async with serving(application, port):
         yield port
-    finally:
-        await runner.cleanup()

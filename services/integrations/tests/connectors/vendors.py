@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+from flotilla.testing.serving import serving
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 TOKENS = ("Bearer key-of-vapi", "Bearer token-of-hubspot", "shopify-token", "Basic Y2tfbG9jYWw6Y3NfbG9jYWw=")
@@ -46,12 +47,8 @@ class Vendors:
         app.router.add_route("*", "/call", vendors._call)
         app.router.add_get("/account-info/v3/details", vendors._portal)
         app.router.add_post("/crm/v3/objects/{type}/batch/read", vendors._objects)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        vendors.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield vendors
-        await runner.cleanup()
+        async with serving(app) as vendors.address:
+            yield vendors
 
     @property
     def _checked(self) -> Any:

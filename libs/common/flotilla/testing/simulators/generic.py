@@ -26,7 +26,8 @@ from typing import Any, Final
 import aiohttp
 from aiohttp import web
 
-HOST: Final = "127.0.0.1"
+from flotilla.testing.serving import serving
+
 ATTEMPTS: Final = 25
 RETRY_SECONDS: Final = 0.2
 
@@ -58,15 +59,9 @@ class ShopSimulator:
         app.router.add_put("/simulator/connection", shop._connection)
         app.router.add_post("/simulator/messages", shop._message)
         app.router.add_get("/simulator/sent", shop._show_sent)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, HOST, port).start()
-        shop.address = f"http://{HOST}:{runner.addresses[0][1]}"
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as shop._http:
-            try:
-                yield shop
-            finally:
-                await runner.cleanup()
+        patience = aiohttp.ClientTimeout(total=30)
+        async with aiohttp.ClientSession(timeout=patience) as shop._http, serving(app, port) as shop.address:
+            yield shop
 
     def connect(self, secret: str, hook_url: str) -> None:
         """Sign with this, and post what customers write there."""

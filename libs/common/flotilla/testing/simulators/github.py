@@ -15,6 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from aiohttp import web
 
+from flotilla.testing.serving import serving
+
 
 @dataclass
 class GitHubSimulator:
@@ -35,14 +37,8 @@ class GitHubSimulator:
         app.router.add_post("/login/oauth/access_token", github._token)
         app.router.add_get("/api/v3/user", github._user)
         app.router.add_get("/api/v3/user/emails", github._emails)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        github.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
+        async with serving(app) as github.address:
             yield github
-        finally:
-            await runner.cleanup()
 
     def provider(self, name: str = "work-github") -> dict[str, str]:
         """As FLOTILLA_OIDC_PROVIDERS has it."""

@@ -21,7 +21,7 @@ from aiohttp import web
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
-HOST = "127.0.0.1"
+from flotilla.testing.serving import serving
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,8 @@ class IssuerSimulator:
         app.router.add_get("/.well-known/openid-configuration", issuer._configuration)
         app.router.add_get("/keys", issuer._keys)
         app.router.add_post("/token", issuer._token)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, HOST, 0).start()
-        issuer.address = f"http://{HOST}:{runner.addresses[0][1]}"
-        try:
+        async with serving(app) as issuer.address:
             yield issuer
-        finally:
-            await runner.cleanup()
 
     def provider(self, name: str = "local") -> dict[str, str]:
         """As FLOTILLA_OIDC_PROVIDERS has it."""
