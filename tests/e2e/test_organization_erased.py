@@ -27,7 +27,7 @@ WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname !~ '^(pg_|i
 OF_THE_BUS = {"asked_erasures", "asked_exports", "forgotten"}
 """That it was asked for, and by which ids nothing comes back."""
 PASSING = {"feed", "recent_events", "replay_organizations"}
-"""Go by themselves: after hours or days, and when a replay of every organization, which another test may have begun, ends."""
+"""Go by themselves: after hours or days, and with the end of a replay, which keeps whose events passed by."""
 
 Json = dict[str, Any]
 
