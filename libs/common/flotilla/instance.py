@@ -51,6 +51,8 @@ class InstanceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     services: dict[str, int]
     simulators: dict[str, int] = {}
     """Vendors that are simulated on this machine, and where: for demos, never in production."""
+    give_way: bool = True
+    """Whether services that nobody waits for leave a full machine's processors to the others."""
 
 
 class UnknownInstanceError(LookupError):
@@ -241,6 +243,7 @@ class Instance:
             "PRINCIPAL_PUBLIC_KEYS": secrets.principal_public_key,
             "PUBLIC_URL": self.public_url,
             "LOG_LEVEL": self.file.log_level,
+            "GIVE_WAY": str(self.file.give_way).lower(),
         }
         if service == "gateway":
             behind = (name for name in self.services if name != "gateway")

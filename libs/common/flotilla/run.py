@@ -17,6 +17,7 @@ import uvicorn
 import uvloop
 
 from flotilla.app import App
+from flotilla.giving_way import give_way
 from flotilla.http.application import serve
 from flotilla.process import opened, working
 from flotilla.service import Service, load
@@ -41,6 +42,8 @@ async def run(service: Service) -> None:
     settings = service.settings()
     logs.configure(service.name, settings.log_level)
     traces.configure(service.name, settings.traces_file)
+    if settings.give_way:
+        give_way(service.niceness)
     try:
         async with opened(service, settings) as app:
             loop = asyncio.get_running_loop()

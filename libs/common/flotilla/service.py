@@ -71,6 +71,8 @@ class Service:
     to write down, which features are on, how long what is kept; and it sweeps what is older."""
     sealed: tuple[SealedColumn, ...] = ()
     """Columns of its tables whose values are sealed under the master keys."""
+    niceness: int = 0
+    """From 0, what people wait for, to 19: how far its process gives way to others where the processors are full."""
     ready: "dict[str, Callable[[App], Any]]" = field(default_factory=dict)
     """Further dependencies for /readyz, by name: an awaitable that raises where it is not usable."""
 

@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     http_port: int
     grace_seconds: float = 20.0
     """How long a stopping process may finish what it has in hand."""
+    give_way: bool = True
+    """Whether a service that nobody waits for (`Service.niceness`) leaves a full machine's processors to the others."""
 
     postgres_dsn: SecretStr
     postgres_connections: int = Field(default=4, ge=1, le=4)

@@ -54,6 +54,7 @@ from flotilla_analytics.workers.sealer import sealer
 service = Service(
     name="analytics",
     privacy=privacy,
+    niceness=10,  # the archive, search and figures lag and catch up
     resources=open_resources,
     routes=(
         archive.routes,
