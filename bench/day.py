@@ -12,6 +12,7 @@ deliveries a message by service. `--profile` leaves stacks and tables of the bus
 import argparse
 import asyncio
 import os
+import resource
 import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -38,7 +39,8 @@ from bench.fleet.spent import Spent, pids, spent
 
 GENERATOR: Final = "(generator)"
 VENDOR: Final = "(telegram, simulated)"
-BESIDE: Final = frozenset({GENERATOR, VENDOR})
+PROFILER: Final = "(profiler)"
+BESIDE: Final = frozenset({GENERATOR, VENDOR, PROFILER})
 REPLICATED: Final = ("messaging", "crm", "ai")
 PROFILES: Final = Path(__file__).parent / "profiles"
 BUSIEST: Final = ("ai", "messaging", "integrations", "websocket", "analytics", "crm", "gateway")
@@ -80,8 +82,8 @@ async def measure(fleet: Fleet, options: argparse.Namespace, replicas: Mapping[s
         offices = await founded(Person(fleet.instance.public_url, session), telegram, options.orgs)
         child = await started(planned(fleet, telegram, offices, options))
         stack.callback(_ended, child)
-        others = {GENERATOR: child.pid, VENDOR: os.getpid()}
-        before = await spent(fleet, others, replicas)
+        others = {GENERATOR: child.pid}
+        before = await spent(fleet, others, replicas, beside())
         tasks = []
         if options.profile:
             chosen = {
@@ -89,9 +91,15 @@ async def measure(fleet: Fleet, options: argparse.Namespace, replicas: Mapping[s
             }
             tasks.append(asyncio.create_task(profile.record(chosen, options.seconds, PROFILES)))
         tally = await run(child)
-        used = (await spent(fleet, others, replicas)).since(before)
-        await asyncio.gather(*tasks)
+        await asyncio.gather(*tasks)  # py-spy is counted once it has ended
+        used = (await spent(fleet, others, replicas, beside())).since(before)
         return Day(tally, await counted(fleet), used)
+
+
+def beside() -> dict[str, float]:
+    """Seconds of CPU so far of this process, which plays the vendor, and of the profilers it started, which ended."""
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {VENDOR: own.ru_utime + own.ru_stime, PROFILER: children.ru_utime + children.ru_stime}
 
 
 async def replicated(fleet: Fleet, replicas: Mapping[str, int]) -> None:
@@ -181,9 +189,14 @@ async def main(options: argparse.Namespace) -> None:
 async def measured(options: argparse.Namespace) -> Day:
     """On a fleet of its own, gone afterwards."""
     name = f"t_{os.getpid()}_day"
-    limits = {"FLOTILLA_LIMIT_SIGN_IN": "100000/60", "FLOTILLA_LIMIT_SESSION": "1000000/60"}
+    # Who gives way to whom is as `flotilla up` has it; tests are without.
+    settings = {
+        "FLOTILLA_LIMIT_SIGN_IN": "100000/60",
+        "FLOTILLA_LIMIT_SESSION": "1000000/60",
+        "FLOTILLA_GIVE_WAY": "true",
+    }
     instance = Instance.load("test").with_isolation(
-        database=name, vhost=name, documents_prefix=name, redis_index=253, overrides=limits
+        database=name, vhost=name, documents_prefix=name, redis_index=253, overrides=settings
     )
     fleet = Fleet(instance)
     names = [f"{service}-{each}" for service in REPLICATED for each in range(2, options.replicas + 1)]

@@ -49,9 +49,14 @@ class Spent:
         return Spent(cpu, asked, written)
 
 
-async def spent(fleet: Fleet, others: Mapping[str, int], replicas: Mapping[str, int]) -> Spent:
-    """Up to now; `others` are processes that are no part of the fleet, by name. What `replicas` (`ai-2`, by their
-    ports) spend is their service's.
+async def spent(
+    fleet: Fleet,
+    others: Mapping[str, int],
+    replicas: Mapping[str, int],
+    known: Mapping[str, float] | None = None,
+) -> Spent:
+    """Up to now; `others` are processes that are no part of the fleet, by name, and `known` the seconds of CPU of what
+    has no process to itself. What `replicas` (`ai-2`, by their ports) spend is their service's.
     """
     asked: dict[str, dict[str, float]] = {}
     ports = {name: fleet.instance.service_ports[name] for name in fleet.instance.services}
@@ -63,7 +68,7 @@ async def spent(fleet: Fleet, others: Mapping[str, int], replicas: Mapping[str, 
                     counts[metric] += value
     roots = pids(fleet) | dict(others)
     roots |= {name: record.pid for name in replicas if (record := fleet.processes.record(name))}
-    cpu: dict[str, float] = defaultdict(float)
+    cpu: dict[str, float] = defaultdict(float, known or {})
     for name, seconds in cpu_by_process(roots).items():
         cpu[_service(name)] += seconds
     return Spent(cpu, asked, await _written(fleet))
