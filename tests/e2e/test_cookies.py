@@ -1,13 +1,18 @@
 """A browser's session over the whole fleet: begun, used, carried on, stepped up and ended without a token in a body."""
 
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from http.cookies import SimpleCookie
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 from flotilla.fleet import Fleet
 from flotilla.ids import new_id
 from flotilla.testing import eventually
+from flotilla.testing.ports import free_port
 from yarl import URL
 
 AS_COOKIE = {"X-Session": "cookie"}
@@ -40,6 +45,50 @@ class Browser:
     def csrf(self) -> dict[str, str]:
         """What the page sends with whatever changes something."""
         return {"X-Csrf-Token": self.jar["__Host-flotilla-csrf"].value}
+
+
+@asynccontextmanager
+async def another_gateway(fleet: Fleet, folder: Path) -> AsyncIterator[str]:
+    """A second process of the gateway before the same services, and where it answers."""
+    ports = {**fleet.instance.service_ports, "gateway": free_port()}
+    second = Fleet(replace(fleet.instance, service_ports=ports, fleet_folder=folder))
+    second.start_service("gateway")
+    try:
+        await second.wait_ready("gateway")
+        yield second.instance.public_url
+    finally:
+        await second.stop_services(["gateway"])
+
+
+async def signed_up(browser: Browser) -> None:
+    """Somebody new, with a session in cookies."""
+    email = f"{new_id().hex}@example.org"
+    person = {"organization_name": "Quay", "name": "Ada", "email": email, "password": PASSWORD}
+    assert (await browser.ask("POST", "/v1/sign-up", person, **AS_COOKIE))[0] == 201
+
+
+async def test_two_tabs_refresh_at_once_through_two_gateways(
+    fleet: Fleet, session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    first = Browser(session, fleet.instance.public_url)
+    await signed_up(first)
+    async with another_gateway(fleet, tmp_path) as address:
+        second = Browser(session, address, dict(first.jar))
+        path = "/v1/tokens/refresh"
+        answers = await asyncio.gather(
+            *(tab.ask("POST", path, **AS_COOKIE, **tab.csrf) for tab in (first, second, first, second))
+        )
+        assert [status for status, _ in answers] == [200] * 4, answers
+        kept = [tab.jar["__Secure-flotilla-refresh"].value for tab in (first, second)]
+        assert kept[0] == kept[1], "one session goes on, whoever's cookies the browser keeps"
+        for tab in (second, first):
+            assert (await tab.ask("GET", "/v1/me"))[0] == 200
+        assert (await second.ask("POST", path, **AS_COOKIE, **second.csrf))[0] == 200
+
+        thief = Browser(session, address, dict(first.jar))
+        assert (await second.ask("POST", path, **AS_COOKIE, **second.csrf))[0] == 200
+        assert (await thief.ask("POST", path, **AS_COOKIE, **thief.csrf))[0] == 401, "older than the last"
+        assert (await second.ask("POST", path, **AS_COOKIE, **second.csrf))[0] == 401, "it ended for all"
 
 
 async def test_a_browsers_session_from_its_beginning_to_its_end(

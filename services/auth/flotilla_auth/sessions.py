@@ -1,7 +1,7 @@
 """Sessions: begun by a sign-in, carried on by refresh tokens that are each good once, ended for a reason."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from flotilla.app import App
@@ -9,7 +9,13 @@ from flotilla.store.postgres import Transaction
 
 from flotilla_auth import events
 from flotilla_auth.domain.entities import Session, User
-from flotilla_auth.domain.opaque import REFRESH_LIFETIME, digest, new_refresh_token
+from flotilla_auth.domain.opaque import (
+    REFRESH_LIFETIME,
+    digest,
+    new_refresh_token,
+    new_salt,
+    refresh_token_after,
+)
 from flotilla_auth.resources import own
 from flotilla_auth.store import sessions as store
 from flotilla_auth.store import users
@@ -38,16 +44,18 @@ async def begin(tx: Transaction, user: User, *, method: str, device: Device, fac
         factors=factors,
     )
     events.logged_in(tx, session)
-    return await _issue(tx, session, user)
+    return await _issue(tx, session, user, new_refresh_token())
 
 
-async def renew(tx: Transaction, family: Family, token_hash: bytes) -> Tokens | None:
+async def renew(tx: Transaction, family: Family, token: str) -> Tokens | None:
     """Spend a refresh token for new ones; None where it buys nothing.
 
     A token that was spent before is held by two: one of them has stolen it, and it does not show which. So
-    the session ends with all its tokens, also where the second use is a client's own hasty repetition.
-    Two uses at once wait for each other here: the first wins, the second ends the session.
+    the session ends with all its tokens. But two tabs refresh at once, and answers get lost: for a short grace
+    the token that was spent last gives the same next token again, while that has not been used itself.
+    Whoever stole it then holds what the session's owner holds, and the next use of either shows it.
     """
+    token_hash = digest(token)
     # The person first, then the session: whoever ends all of a person's sessions locks in this order.
     user = await users.hold(tx, family.organization_id, family.user_id)
     session = await store.lock(tx, family.organization_id, family.session_id)
@@ -55,10 +63,23 @@ async def renew(tx: Transaction, family: Family, token_hash: bytes) -> Tokens | 
         return None
     fresh = await store.use_token(tx, family.organization_id, token_hash)
     if fresh is None:
-        await end(tx, family.organization_id, family.session_id, "refresh_reused")
+        return await _repeat(tx, session, user, token)
     if not fresh:
         return None
-    return await _issue(tx, await store.touch(tx, session, REFRESH_LIFETIME), user)
+    salt = new_salt()
+    touched = await store.touch(tx, session, REFRESH_LIFETIME, token_hash, salt)
+    return await _issue(tx, touched, user, refresh_token_after(token, salt))
+
+
+async def _repeat(tx: Transaction, session: Session, user: User, token: str) -> Tokens | None:
+    """What this token, spent before, was exchanged for; None, and the session's end, where it may be stolen."""
+    grace = timedelta(seconds=own(tx.app).settings.refresh_grace_seconds)
+    salt = await store.salt_after(tx, session, digest(token), grace)
+    if salt is None:
+        await end(tx, session.organization_id, session.id, "refresh_reused")
+        return None
+    following = refresh_token_after(token, salt)
+    return Tokens(access_token(tx.app, session, user), following, session.expires_at)
 
 
 async def end(tx: Transaction, organization_id: UUID, session_id: UUID, reason: str) -> bool:
@@ -89,8 +110,7 @@ async def end_with_one_factor(tx: Transaction, organization_id: UUID) -> None:
         events.session_ended(tx, session, "second_factor_required")
 
 
-async def _issue(tx: Transaction, session: Session, user: User) -> Tokens:
-    token = new_refresh_token()
+async def _issue(tx: Transaction, session: Session, user: User, token: str) -> Tokens:
     await store.insert_token(tx, session, digest(token), session.expires_at)
     return Tokens(access_token(tx.app, session, user), token, session.expires_at)
 

@@ -28,6 +28,10 @@ class AuthSettings(Settings):
     smtp_seconds: float = Field(default=20.0, gt=0, le=50)
     """How long sending one mail may take."""
 
+    refresh_grace_seconds: float = Field(default=30.0, ge=0, le=120)
+    """How long a refresh token may be used again, by a second tab at once or by who lost the answer: it then gives the
+    same next token. Later, or where that next one has been used, it ends the session; 0: always."""
+
     password_range_url: str = ""
     """Where leaked passwords are looked up, `https://api.pwnedpasswords.com/range`; empty: they are not."""
 

@@ -26,14 +26,16 @@ async def test_each_refresh_gives_the_next_token(people: People, owner: Person) 
         token = answer.json()["refresh_token"]
 
 
-async def test_a_token_used_before_ends_the_session_for_everybody(
-    auth: Harness, people: People, owner: Person
-) -> None:
-    stolen = owner.refresh_token
-    newest = (await people.refresh(stolen)).json()["refresh_token"]
+async def _grace_is_over(auth: Harness, person: Person) -> None:
+    async with auth.app.db.transaction(person.org) as tx:
+        await tx.execute(
+            "UPDATE sessions SET used_at = used_at - interval '31 seconds' WHERE organization_id = $1 AND id = $2",
+            person.org,
+            person.session,
+        )
 
-    assert (await people.refresh(stolen)).status == 401
 
+async def _is_over(auth: Harness, people: People, owner: Person, newest: str) -> None:
     ended = await auth.spy.expect(SessionEnded, lambda event: event.data.session_id == owner.session)
     assert ended.data.reason == "refresh_reused"
     assert ended.envelope.audience == f"user:{owner.id}"
@@ -41,17 +43,65 @@ async def test_a_token_used_before_ends_the_session_for_everybody(
     assert (await people.sign_in(owner.email)).status == 200
 
 
-async def test_of_refreshes_at_once_one_wins_and_the_others_end_the_session(
+async def test_a_token_used_before_ends_the_session_for_everybody(
+    auth: Harness, people: People, owner: Person
+) -> None:
+    stolen = owner.refresh_token
+    newest = (await people.refresh(stolen)).json()["refresh_token"]
+    await _grace_is_over(auth, owner)
+
+    assert (await people.refresh(stolen)).status == 401
+    await _is_over(auth, people, owner, newest)
+
+
+async def test_a_token_older_than_the_last_ends_the_session_at_once(
+    auth: Harness, people: People, owner: Person
+) -> None:
+    stolen = owner.refresh_token
+    last = (await people.refresh(stolen)).json()["refresh_token"]
+    newest = (await people.refresh(last)).json()["refresh_token"]
+
+    assert (await people.refresh(stolen)).status == 401, "within its grace, but its next one has been used"
+    await _is_over(auth, people, owner, newest)
+
+
+async def test_who_stole_a_token_within_its_grace_is_found_out_by_the_next(
+    auth: Harness, people: People, owner: Person
+) -> None:
+    following = (await people.refresh(owner.refresh_token)).json()["refresh_token"]
+    stolen = (await people.refresh(owner.refresh_token)).json()["refresh_token"]
+    assert stolen == following
+    newest = (await people.refresh(stolen)).json()["refresh_token"]
+    await _grace_is_over(auth, owner)
+
+    assert (await people.refresh(following)).status == 401
+    await _is_over(auth, people, owner, newest)
+
+
+async def test_who_lost_the_answer_gets_the_same_next_token(
+    auth: Harness, people: People, owner: Person
+) -> None:
+    lost = (await people.refresh(owner.refresh_token)).json()
+
+    again = (await people.refresh(owner.refresh_token)).json()
+
+    assert again["refresh_token"] == lost["refresh_token"]
+    assert again["refresh_expires_at"] == lost["refresh_expires_at"]
+    assert claims(again["access_token"])["sid"] == str(owner.session)
+    assert (await people.refresh(again["refresh_token"])).status == 200
+    assert not [event for event in auth.spy.of(SessionEnded) if event.data.session_id == owner.session]
+
+
+async def test_of_refreshes_at_once_all_get_the_same_next_token(
     auth: Harness, people: People, owner: Person
 ) -> None:
     answers = await asyncio.gather(*(people.refresh(owner.refresh_token) for _ in range(5)))
 
-    assert sorted(answer.status for answer in answers) == [200, 401, 401, 401, 401]
-    await auth.spy.expect(SessionEnded, lambda event: event.data.session_id == owner.session)
-    winner = next(answer for answer in answers if answer.status == 200)
-    assert (await people.refresh(winner.json()["refresh_token"])).status == 401
-    ends = [event for event in auth.spy.of(SessionEnded) if event.data.session_id == owner.session]
-    assert len(ends) == 1, "a session ends once"
+    assert [answer.status for answer in answers] == [200] * 5
+    following = {answer.json()["refresh_token"] for answer in answers}
+    assert len(following) == 1
+    assert (await people.refresh(following.pop())).status == 200
+    assert not [event for event in auth.spy.of(SessionEnded) if event.data.session_id == owner.session]
 
 
 async def test_an_expired_or_made_up_token_buys_nothing(auth: Harness, people: People, owner: Person) -> None:

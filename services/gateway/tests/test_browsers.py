@@ -96,6 +96,16 @@ async def test_what_changes_something_takes_the_proof(edge: World) -> None:
         assert (await browser.ask("POST", "/v1/things", *headers, body=b"{}")).status == 200
 
 
+async def test_a_tab_keeps_its_proof_when_another_refreshes(edge: World) -> None:
+    browser, _ = arranged(edge)
+    await browser.sign_in()
+    kept = browser.csrf
+    assert (await browser.ask("POST", "/v1/tokens/refresh", "x-session: cookie", kept, OWN)).status == 200
+    assert browser.csrf != kept
+    for proof in (kept, browser.csrf):
+        assert (await browser.ask("POST", "/v1/things", proof, OWN, body=b"{}")).status == 200
+
+
 async def test_reading_takes_no_proof_but_is_no_other_sites(edge: World) -> None:
     browser, _ = arranged(edge)
     await browser.sign_in()

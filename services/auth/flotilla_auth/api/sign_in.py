@@ -91,16 +91,18 @@ async def complete_enrolment(body: EnrolmentCode, work: Work, device: FromDevice
 async def refresh_tokens(body: Refresh, work: Work) -> TokensView:
     """Exchange a refresh token for new tokens; each is good once.
 
-    401 where it is not good any more. One that was used before ends its session, whoever sends it.
+    Who lost the answer asks again with the same token within 30 seconds, and is given the same next one; so are two
+    tabs that ask at once. 401 where it is not good any more. One that is used again later, or after its next one,
+    ends its session, whoever sends it.
     """
-    token_hash = digest(body.refresh_token.get_secret_value())
-    family = await session_store.find_token(work.app.db, token_hash)
+    token = body.refresh_token.get_secret_value()
+    family = await session_store.find_token(work.app.db, digest(token))
     tokens = None
     if family is not None:
         cause = in_the_name_of(family.user_id, work)
         # Committed before the refusal is raised: the end of a stolen session must stand.
         async with work.app.db.transaction(family.organization_id, cause=cause) as tx:
-            tokens = await sessions.renew(tx, family, token_hash)
+            tokens = await sessions.renew(tx, family, token)
     if tokens is None:
         raise UnauthorizedError("This refresh token is not good any more: sign in again.")
     return TokensView(

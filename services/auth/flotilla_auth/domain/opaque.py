@@ -1,6 +1,8 @@
 """Opaque tokens: random, shown once, kept as hashes."""
 
+import base64
 import hashlib
+import hmac
 import secrets
 from datetime import timedelta
 from typing import Final
@@ -15,6 +17,20 @@ _BYTES: Final = 32
 def new_refresh_token() -> str:
     """256 bits; the prefix lets scanners of leaked secrets know it."""
     return f"flr_{secrets.token_urlsafe(_BYTES)}"
+
+
+def refresh_token_after(token: str, salt: bytes) -> str:
+    """The one that follows it: for who holds the token and the salt, and random for everybody else.
+
+    So it can be told again to who lost the answer, and is stored nowhere.
+    """
+    made = hmac.digest(token.encode(), salt, hashlib.sha256)
+    return f"flr_{base64.urlsafe_b64encode(made).rstrip(b'=').decode()}"
+
+
+def new_salt() -> bytes:
+    """256 bits."""
+    return secrets.token_bytes(_BYTES)
 
 
 def new_invitation_token() -> str:

@@ -28,8 +28,13 @@ WHERE organization_id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at 
 ORDER BY id DESC LIMIT $4"""
 
 TOUCH: Final = f"""
-UPDATE sessions SET used_at = now(), expires_at = now() + $3::interval
+UPDATE sessions SET used_at = now(), expires_at = now() + $3::interval, spent_hash = $4, spent_salt = $5
 WHERE organization_id = $1 AND id = $2 RETURNING {_COLUMNS}"""
+
+# The clock of the moment: two that come at once wait for each other, the second since before the first was done.
+SALT: Final = """
+SELECT spent_salt FROM sessions
+WHERE organization_id = $1 AND id = $2 AND spent_hash = $3 AND clock_timestamp() < used_at + $4::interval"""
 
 AUTHENTICATE: Final = f"""
 UPDATE sessions SET authenticated_at = now(), factors = greatest(factors, $3)
@@ -135,11 +140,19 @@ async def page(
     return [Session(**row) for row in await tx.fetch(PAGE, organization_id, user_id, after, limit)]
 
 
-async def touch(tx: Transaction, session: Session, lifetime: timedelta) -> Session:
-    """Used now, and good for `lifetime` more."""
-    row = await tx.fetchrow(TOUCH, session.organization_id, session.id, lifetime)
+async def touch(
+    tx: Transaction, session: Session, lifetime: timedelta, spent_hash: bytes, salt: bytes
+) -> Session:
+    """Used now with this token, whose next is made with this salt; good for `lifetime` more."""
+    row = await tx.fetchrow(TOUCH, session.organization_id, session.id, lifetime, spent_hash, salt)
     assert row is not None
     return Session(**row)
+
+
+async def salt_after(tx: Transaction, session: Session, spent_hash: bytes, grace: timedelta) -> bytes | None:
+    """What the token after this one was made with; None where it was not the last that was spent, or too long ago."""
+    salt: bytes | None = await tx.fetchval(SALT, session.organization_id, session.id, spent_hash, grace)
+    return salt
 
 
 async def authenticate(

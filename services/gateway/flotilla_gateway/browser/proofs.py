@@ -61,14 +61,19 @@ class Proofs:
         if method in SAFE:
             return
         sent, kept = fields.get(TOKEN), cookies.read(fields.get(b"cookie")).get(cookies.CSRF)
-        if sent is None or kept is None or not hmac.compare_digest(sent, kept):
+        if sent is None or kept is None:
             raise _refused("Send the cookie `__Host-flotilla-csrf` and its value in `X-Csrf-Token`.")
-        token = sent.decode("latin-1")
-        body = signed.read(self._csrf_key, token, _ID_BYTES + _RANDOM_BYTES) if token.isascii() else None
-        if body is None or not hmac.compare_digest(body[:_ID_BYTES], session.bytes):
+        # Each of this session, and not both the same: another tab's refresh changes the cookie under this one.
+        if not self._of(session, sent) or not self._of(session, kept):
             raise _refused(
                 "The CSRF token is another session's: take the one of the last sign-in or refresh."
             )
+
+    def _of(self, session: UUID, token: bytes) -> bool:
+        """Whether it was made here for this session."""
+        text = token.decode("latin-1")
+        body = signed.read(self._csrf_key, text, _ID_BYTES + _RANDOM_BYTES) if text.isascii() else None
+        return body is not None and hmac.compare_digest(body[:_ID_BYTES], session.bytes)
 
     def check_origin(
         self, method: str, fields: Mapping[bytes, bytes], scheme: str, org: UUID | None, *, said: bool = False
