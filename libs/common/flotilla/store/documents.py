@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pymongo import AsyncMongoClient
+from pymongo import AsyncMongoClient, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError
 
@@ -24,6 +24,7 @@ class Collection:
 
     def __init__(self, collection: "AsyncCollection[Document]") -> None:
         self._collection = collection
+        self._indexed = False
 
     async def insert_many_once(self, documents: Sequence[Document], *, touch: str | None = None) -> None:
         """Write documents whose `_id` is fixed; one that stands already is left as it is.
@@ -33,6 +34,7 @@ class Collection:
         forbid_in_transaction("documents")
         if not documents:
             return
+        await self._index_organizations()
         try:
             await self._collection.insert_many(documents, ordered=False)
         except BulkWriteError as error:
@@ -40,11 +42,26 @@ class Collection:
             if any(failure.get("code") != DUPLICATE_KEY for failure in failures):
                 raise
             if touch is not None:
-                for standing in (documents[failure["index"]] for failure in failures):
-                    await self._collection.update_one(
-                        {"_id": standing["_id"], "organization_id": standing["organization_id"]},
-                        {"$set": {touch: standing[touch]}},
-                    )
+                await self._touch([documents[failure["index"]] for failure in failures], touch)
+
+    async def _touch(self, standing: Sequence[Document], touch: str) -> None:
+        updates = [
+            UpdateOne(
+                {"_id": document["_id"], "organization_id": document["organization_id"]},
+                {"$set": {touch: document[touch]}},
+            )
+            for document in standing
+        ]
+        await self._collection.bulk_write(updates, ordered=False)
+
+    async def _index_organizations(self) -> None:
+        """Before the first of this process are written, so that no look-up goes through everybody's documents.
+
+        With the id behind it, for servers that use one index only and not always that of the id.
+        """
+        if not self._indexed:
+            await self._collection.create_index([("organization_id", 1), ("_id", 1)])
+            self._indexed = True
 
     async def find_by_ids(self, org: UUID, ids: Sequence[UUID]) -> dict[UUID, Document]:
         """The documents with these ids, by id; missing ones are missing."""
@@ -112,6 +129,7 @@ class Documents:
     def __init__(self, client: "AsyncMongoClient[Document]", database: str) -> None:
         self._client = client
         self._database = client.get_database(database)
+        self._collections: dict[str, Collection] = {}
 
     @classmethod
     def open(cls, url: str, database: str) -> "Documents":
@@ -130,7 +148,9 @@ class Documents:
 
     def collection(self, name: str) -> Collection:
         """A collection; it comes to be with its first document."""
-        return Collection(self._database.get_collection(name))
+        if name not in self._collections:
+            self._collections[name] = Collection(self._database.get_collection(name))
+        return self._collections[name]
 
     async def ping(self) -> None:
         """Raise where the store does not answer."""
@@ -139,6 +159,7 @@ class Documents:
     async def drop(self) -> None:
         """Remove the whole database: for tests."""
         await self._client.drop_database(self._database.name)
+        self._collections.clear()
 
     async def close(self) -> None:
         """Close its connections."""

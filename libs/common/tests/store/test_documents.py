@@ -46,6 +46,13 @@ async def test_but_for_the_field_it_is_swept_by(bodies: Collection, org: UUID) -
     assert await bodies.delete_before(org, [id_], "at", NOW + timedelta(days=1)) == 0
 
 
+async def test_no_look_up_goes_through_everybodys(bodies: Collection, org: UUID) -> None:
+    """An organization's are found by an index, also where a server uses no other one than that."""
+    await bodies.insert_many_once([body(org, "first")])
+    indexes = await bodies._collection.index_information()
+    assert [("organization_id", 1), ("_id", 1)] in [index["key"] for index in indexes.values()]
+
+
 async def test_anothers_are_not_found_changed_or_removed(bodies: Collection, org: UUID) -> None:
     id_, stranger = new_id(), new_id()
     await bodies.insert_many_once([body(org, "ours", id_=id_)])
