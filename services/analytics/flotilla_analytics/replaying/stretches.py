@@ -20,6 +20,8 @@ PAGES: Final = 20
 """And so many times, where few events are wanted, before a stretch goes out that says how far it is."""
 MAX_EVENTS: Final = 200
 MAX_BYTES: Final = 1 << 20
+FEW: Final = 10
+"""So many organizations are each looked for by themselves; of more everybody's positions are looked through."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -73,12 +75,15 @@ class _Draft:
 
 async def next_stretch(app: App, reading: Reading, after: int) -> Stretch | None:
     """What comes after this position; None where the archive ends there."""
-    draft = _Draft(after)
+    draft, orgs = _Draft(after), reading.filter.organizations
     for _ in range(PAGES):
-        entries = await ledger.read_after(app.db, draft.upto, PAGE)
+        entries, upto = await ledger.read_after(app.db, draft.upto, PAGE, orgs if len(orgs) <= FEW else ())
         if entries:
             draft.take(entries, await _wanted(app, reading, entries))
-        if len(entries) < PAGE or draft.full:
+        if draft.full:
+            break
+        draft.upto = upto
+        if len(entries) < PAGE:
             break
     if draft.upto == after:
         return None
@@ -113,7 +118,9 @@ async def _wanted(app: App, reading: Reading, entries: Sequence[tuple[int, UUID,
             [number for _, number in groups],
         )
         told = (
-            await open_events(tx, app.keyring, rows) if reading.personal else [redacted(row) for row in rows]
+            await open_events(tx, app.keyring, rows)
+            if reading.personal
+            else [redacted(row).data for row in rows]
         )
     return {row["position"]: published(row, data) for row, data in zip(rows, told, strict=True)}
 

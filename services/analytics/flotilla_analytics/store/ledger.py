@@ -29,6 +29,16 @@ INSERT INTO blocks (position_from, position_to, previous_hash, content, hash) VA
 READ_AFTER: Final = """
 SELECT position, organization_id, event_id FROM ledger WHERE position > $1 ORDER BY position LIMIT $2"""
 
+# Each organization by its own index: a few among very many are read without going through everybody's.
+READ_OWN_AFTER: Final = """
+SELECT own.position, own.organization_id, own.event_id
+FROM unnest($3::uuid[]) AS org (id) CROSS JOIN LATERAL (
+    SELECT * FROM ledger WHERE ledger.organization_id = org.id AND ledger.position > $1 ORDER BY position LIMIT $2
+) AS own
+ORDER BY own.position LIMIT $2"""
+
+READ_LAST: Final = "SELECT coalesce(max(position), 0) FROM ledger"
+
 # One row, so that what nobody wants is not even sent: where the stretch ends, and what of it is of these types.
 READ_STRETCH: Final = """
 WITH stretch AS (
@@ -89,10 +99,21 @@ async def read_cursor(db: Database, name: str) -> int:
     return int(await db.fetchval(READ_CURSOR, name) or 0)
 
 
-async def read_after(db: Database, position: int, limit: int) -> list[tuple[int, UUID, UUID]]:
-    """The next (position, organization, event)."""
-    rows = await db.fetch(READ_AFTER, position, limit)
-    return [(row["position"], row["organization_id"], row["event_id"]) for row in rows]
+async def read_after(
+    db: Database, position: int, limit: int, orgs: Sequence[UUID] = ()
+) -> tuple[list[tuple[int, UUID, UUID]], int]:
+    """The next (position, organization, event) at most `limit`, of these few organizations or of all; and how far that
+    goes: nothing of what was asked for lies between the last of them and there."""
+    if not orgs:
+        rows = await db.fetch(READ_AFTER, position, limit)
+        last = position
+    else:
+        # Asked first: positions are committed in their order, so everything up to here is seen below.
+        last = max(position, await db.fetchval(READ_LAST))
+        rows = await db.fetch(READ_OWN_AFTER, position, limit, orgs)
+    entries = [(row["position"], row["organization_id"], row["event_id"]) for row in rows]
+    upto = last if len(entries) < limit else position
+    return entries, max(upto, entries[-1][0] if entries else position)
 
 
 async def read_stretch(
