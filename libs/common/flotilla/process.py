@@ -11,8 +11,9 @@ from redis.asyncio import Redis
 from flotilla.app import App
 from flotilla.bus import jobs
 from flotilla.bus.consumer import LaneConsumer
-from flotilla.bus.jobs import JobLoop, TimerLoop
+from flotilla.bus.jobs import JobLoop
 from flotilla.bus.relay import Relay
+from flotilla.bus.timers import TimerLoop
 from flotilla.bus.transient import Transient
 from flotilla.bus.workers import BUS_WORKERS, run_worker
 from flotilla.cells import check_database

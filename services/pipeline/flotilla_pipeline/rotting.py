@@ -36,8 +36,7 @@ async def watch(tx: Transaction, org: UUID, stage: Stage) -> None:
 
 
 async def _look(tx: Transaction, job: Job) -> None:
-    # Not held: who changes the stage waits for this timer. One who lets deals stand again may leave it; it ends itself.
-    stage = await pipelines.read_stage(tx, job.org, job.payload.stage_id)
+    stage = await pipelines.stage_for_deal(tx, job.org, job.payload.stage_id)
     if stage is None or stage.rots_after_days is None or stage.archived:
         return
     found = await deals.rot(tx, job.org, stage, AT_ONCE)

@@ -1,13 +1,16 @@
-"""Leased work and timers: rows in `jobs`, done by worker loops, by the database's clock.
+"""Leased work: rows in `jobs`, done by worker loops, by the database's clock.
 
 A job is leased, its outside work awaited without a transaction, its result committed together with the
 removal of the row, and only by the lease's holder: where a lease was lost meanwhile, the second commit fails
 and changes nothing. A process that dies leaves a lease that runs out; the next attempt is told of it
-(`Job.interrupted`), because the outside may have been reached.
+(`Job.interrupted`), because the outside may have been reached. Whoever waits for the same rows as a request gives way
+to it (flotilla.store.collisions).
 """
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+import random
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,18 +20,21 @@ import structlog
 from flotilla.app import App
 from flotilla.bus import faults
 from flotilla.bus.connection import INFRASTRUCTURE_ERRORS
-from flotilla.bus.declare import LEASE_MARGIN, Job, JobKind, RetryLater, TimerKind
+from flotilla.bus.declare import LEASE_MARGIN, Job, JobKind, RetryLater
 from flotilla.bus.parked import delay_after, error_words
 from flotilla.cause import Cause, current_cause
 from flotilla.ids import new_id
-from flotilla.store.postgres import Row
+from flotilla.store.collisions import COLLISIONS, GIVES_WAY
+from flotilla.store.postgres import Row, Transaction
 from flotilla.telemetry import metrics
 from flotilla.telemetry.traces import caused_span
 
 log = structlog.get_logger()
 
 POLL_SECONDS: Final = 1.0
-TIMER_BATCH: Final = 100
+ENDS: Final = 20
+"""How often the end of a job is tried that others are in the way of; it waits half a second each time."""
+PAUSE: Final = 0.1
 
 LEASE: Final = """
 WITH due AS (
@@ -39,7 +45,7 @@ UPDATE jobs SET leased_until = now() + $3, lease_token = $4, attempts = attempts
 FROM due WHERE jobs.id = due.id
 RETURNING jobs.*, due.interrupted"""
 
-FINISH: Final = "DELETE FROM jobs WHERE id = $1 AND lease_token = $2 RETURNING id"
+FINISH: Final = f"DELETE FROM jobs WHERE id = $1 AND lease_token = $2 RETURNING id, {GIVES_WAY}"  # noqa: S608
 # The lease has run out, so that the next attempt is told of this one.
 INTERRUPT: Final = """
 UPDATE jobs SET leased_until = now(), due_at = now() + $3, error = $4 WHERE id = $1 AND lease_token = $2"""
@@ -51,15 +57,6 @@ DUE_KINDS: Final = """
 SELECT kind FROM unnest($1::text[]) AS wanted (kind) WHERE EXISTS (
     SELECT FROM jobs WHERE jobs.kind = wanted.kind AND jobs.due_at <= now()
                        AND (jobs.leased_until IS NULL OR jobs.leased_until < now()))"""
-
-DUE_TIMERS: Final = """
-SELECT id, organization_id FROM jobs WHERE kind = $1 AND due_at <= now() ORDER BY due_at LIMIT $2"""
-TAKE_TIMERS: Final = """
-DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE id = ANY($1) AND due_at <= now() ORDER BY id
-                              FOR UPDATE SKIP LOCKED) RETURNING *"""
-DELAY_TIMER: Final = """
-UPDATE jobs SET attempts = attempts + 1, error = $2, due_at = now() + least(
-    make_interval(secs => 2 ^ least(attempts, 12)), interval '1 hour') WHERE id = $1 AND due_at <= now()"""
 
 
 class LeaseLostError(RuntimeError):
@@ -123,7 +120,7 @@ class JobLoop:
     async def _readable(self, row: Row, token: UUID) -> Job | None:
         """One that cannot be read is put off with its error, and keeps no other from being done."""
         try:
-            return _job(row, self._kind.payload)
+            return job_of(row, self._kind.payload)
         except msgspec.ValidationError as error:
             log.error("job.unreadable", kind=row["kind"], key=row["key"])
             delay = delay_after(row["attempts"])
@@ -138,7 +135,7 @@ class JobLoop:
                 result = await self._perform(traced)
                 faults.reach("performed")
                 try:
-                    await self._end(traced, token, result)
+                    await self._end(traced, token, lambda tx: self._kind.finish(tx, traced, result))
                 except LeaseLostError:
                     raise
                 except Exception as error:
@@ -161,11 +158,20 @@ class JobLoop:
                 raise TimeUpError("stopped before its lease ran out") from error
             raise
 
-    async def _end(self, job: Job, token: UUID, result: Any) -> None:
-        async with self._app.db.transaction(job.org, cause=job.cause) as tx:
-            if await tx.fetchval(FINISH, job.id, token) is None:
-                raise LeaseLostError
-            await self._kind.finish(tx, job, result)
+    async def _end(self, job: Job, token: UUID, end: Callable[[Transaction], Awaitable[None]]) -> None:
+        """Its row goes with `end`, tried again where it gave way: what was done outside is not done twice for that."""
+        for tries_left in reversed(range(ENDS)):
+            try:
+                async with self._app.db.transaction(job.org, cause=job.cause) as tx:
+                    if await tx.fetchval(FINISH, job.id, token) is None:
+                        raise LeaseLostError
+                    await end(tx)
+                return
+            except COLLISIONS as error:
+                if not tries_left:
+                    raise
+                log.info("job.gave_way", kind=job.kind, key=job.key, error=type(error).__name__)
+                await asyncio.sleep(PAUSE * random.uniform(0.5, 1))
 
     async def _unwritten(self, job: Job, token: UUID, error: Exception) -> None:
         """The outside was reached but its result not written: an interrupted attempt, no clean failure."""
@@ -196,64 +202,8 @@ class JobLoop:
             log.error("job.unfinished", kind=job.kind, key=job.key, exc_info=second)
 
     async def _give_up(self, job: Job, token: UUID, error: Exception) -> None:
-        async with self._app.db.transaction(job.org, cause=job.cause) as tx:
-            if await tx.fetchval(FINISH, job.id, token) is not None:
-                await self._kind.give_up(tx, job, error)
-
-
-class TimerLoop:
-    """Fires the timers of one kind."""
-
-    def __init__(self, app: App, kind: TimerKind) -> None:
-        self._app = app
-        self._kind = kind
-        self._wake = app.jobs_wake.subscribe(kind.kind)
-
-    async def run(self) -> None:
-        """Fire what is due, until the process is told to stop."""
-        while not self._app.stopping.is_set():
-            try:
-                fired = await self.turn()
-            except INFRASTRUCTURE_ERRORS as error:
-                log.warning("timers.paused", kind=self._kind.kind, error=repr(error))
-                fired = 0
-            if fired < TIMER_BATCH:
-                await wait_for_work(self._wake)
-
-    async def turn(self) -> int:
-        """Fire what is due now, at most `TIMER_BATCH`: how many were."""
-        rows = await self._app.db.fetch(DUE_TIMERS, self._kind.kind, TIMER_BATCH)
-        if not rows:
-            return 0
-        try:
-            return await self._fire(rows)
-        except INFRASTRUCTURE_ERRORS:
-            raise
-        except Exception:  # one of them; alone, each shows its own
-            for row in rows:
-                await self._fire_alone(row)
-        return len(rows)
-
-    async def _fire(self, rows: Sequence[Row]) -> int:
-        """Fire those of these that no other process has in hand: their number."""
-        async with self._app.db.transaction({row["organization_id"] for row in rows}) as tx:
-            taken = await tx.fetch(TAKE_TIMERS, [row["id"] for row in rows])
-            for row in taken:
-                job = _job(row, self._kind.payload)
-                with caused_span(f"{self._app.service.name} {job.kind}", job) as traced:
-                    tx.caused_by(traced.cause)
-                    await self._kind.fire(tx, traced)
-            faults.reach("ringing")
-        return len(taken)
-
-    async def _fire_alone(self, row: Row) -> None:
-        try:
-            await self._fire([row])
-        except INFRASTRUCTURE_ERRORS:
-            raise
-        except Exception as error:
-            log.error("timer.failed", kind=self._kind.kind, org=str(row["organization_id"]), exc_info=error)
-            await self._app.db.execute(DELAY_TIMER, row["id"], error_words(error))
+        with contextlib.suppress(LeaseLostError):
+            await self._end(job, token, lambda tx: self._kind.give_up(tx, job, error))
 
 
 async def wait_for_work(wake: asyncio.Event) -> None:
@@ -284,7 +234,8 @@ async def watch(app: App) -> None:
         app.jobs_wake.set()
 
 
-def _job(row: Row, payload: type[msgspec.Struct]) -> Job:
+def job_of(row: Row, payload: type[msgspec.Struct]) -> Job:
+    """The row with its payload decoded; msgspec.ValidationError where it breaks its type."""
     interrupted = row.get("interrupted", False)
     return Job(
         id=row["id"],

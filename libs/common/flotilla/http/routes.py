@@ -32,7 +32,7 @@ from starlette.exceptions import HTTPException
 from flotilla.app import App
 from flotilla.cause import Cause, Telling, current_cause, current_telling
 from flotilla.features import FEATURES
-from flotilla.http import deeds, guests
+from flotilla.http import deeds, guests, repeating
 from flotilla.http.errors import unexpected
 from flotilla.http.work import Replay, RequestWork
 from flotilla.ids import new_id
@@ -92,12 +92,13 @@ class Route(APIRoute):
                 raise
             except Exception as error:
                 named = await work.roll_back(error)
+                repeating.check(request, work, named)
                 if isinstance(named, Problem):
                     raise named from error
                 return unexpected(request, named)
             return response
 
-        return self._measured(handle)
+        return self._measured(repeating.repeated(handle))
 
     def _measured(self, handle: Handler) -> Handler:
         async def measured(request: Request) -> Response:

@@ -20,7 +20,8 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from flotilla.app import App
 from flotilla.bus.declare import Lane
 from flotilla.bus.dispatch import Dispatcher
-from flotilla.bus.jobs import JobLoop, TimerLoop
+from flotilla.bus.jobs import JobLoop
+from flotilla.bus.timers import TimerLoop
 from flotilla.bus.topology import queue_name
 from flotilla.instance import Instance
 from flotilla.native.vhost import delete_vhost, ensure_vhost

@@ -9,8 +9,8 @@ from uuid import UUID
 import aio_pika
 import pytest
 from flotilla.bus import consumer, suspects
-from flotilla.bus.jobs import TimerLoop
 from flotilla.bus.suspects import STARTS
+from flotilla.bus.timers import TimerLoop
 from flotilla.instance import Instance
 from flotilla.process import LoopEndedError, opened, working
 from flotilla.testing import Harness, eventually

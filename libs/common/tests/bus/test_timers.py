@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from uuid import UUID
 
-from flotilla.bus.jobs import TimerLoop
+from flotilla.bus.timers import TimerLoop
 from flotilla.cause import Cause
 from flotilla.ids import new_id
 from flotilla.store.postgres import Row

@@ -1,8 +1,10 @@
 """A service whose handlers, jobs and timers do what a test tells them to; also a process that dies when told."""
 
+import asyncio
 import contextlib
 import os
 import signal
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -33,6 +35,8 @@ TAKE_TIME = "SELECT pg_sleep(1)"
 RECORD = "INSERT INTO applied (organization_id, id) VALUES ($1, $2)"
 REMARK = "INSERT INTO effects VALUES ($1, $2, $3)"
 OBEYED = "remark"
+HOLD = "SELECT FROM effects WHERE organization_id = $1 AND id = $2 FOR UPDATE"
+"""What a job's end and a timer are about, where there is such a row."""
 
 
 class Errand(msgspec.Struct):
@@ -54,8 +58,13 @@ class Outside:
     asked: list[Job] = field(default_factory=list)
     unfinishable: set[str] = field(default_factory=set)
     broken_bells: set[str] = field(default_factory=set)
+    begun: Counter[str] = field(default_factory=Counter)
+    """How often the end of each job, and each timer, was begun."""
     batches: list[list[UUID]] = field(default_factory=list)
     """The tasks of each batch that `obey` was given."""
+    held: asyncio.Event = field(default_factory=asyncio.Event)
+    may_move: asyncio.Event = field(default_factory=asyncio.Event)
+    """What `move_bell` says and waits for."""
     away_for: int = 0
     """How many times more a store that `obey` needs is away."""
 
@@ -80,6 +89,7 @@ async def finish(tx: Transaction, job: Job, result: str) -> None:
     """One row for each job that was done, and an event."""
     if job.key in outside.unfinishable:
         raise ToldToFailError
+    await _hold(tx, job)
     await tx.execute(RECORD, job.org, job.payload.id)
     tx.emit(_completed(job.payload.id), org=job.org, sequence=3)
 
@@ -93,7 +103,13 @@ async def ring(tx: Transaction, job: Job) -> None:
     """One row for each bell that rang."""
     if job.key in outside.broken_bells:
         raise ToldToFailError
+    await _hold(tx, job)
     await tx.execute(RECORD, job.org, job.payload.id)
+
+
+async def _hold(tx: Transaction, job: Job) -> None:
+    outside.begun[job.key] += 1
+    await tx.execute(HOLD, job.org, job.payload.id)
 
 
 @reaction(TaskCreated, lane="work")
@@ -185,6 +201,16 @@ async def read_slowly(tx: Tx) -> dict[str, str]:
 
 
 tasks = Routes("/v1/tasks", tag="workshop")
+
+
+@tasks.post("/{task_id}/bell", permission="tasks:write", status_code=204)
+async def move_bell(task_id: UUID, tx: Tx, who: Who) -> None:
+    """Holds what the bell is about, and moves it an hour away once it rings."""
+    await tx.execute(HOLD, who.org, task_id)
+    outside.held.set()
+    await outside.may_move.wait()
+    due_at = datetime.now(UTC) + timedelta(hours=1)
+    tx.set_timer(BELL, str(task_id), due_at, Errand(task_id), org=who.org)
 
 
 @tasks.post("", permission="tasks:write", status_code=201)

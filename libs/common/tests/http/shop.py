@@ -153,6 +153,30 @@ async def paint(shop_id: UUID, sign: Sign, work: Work, who: Who, tell: bool = Fa
             tx.emit(painted, org=who.org, sequence=2)
 
 
+meeting = asyncio.Barrier(2)
+met: list[UUID] = []
+"""The first shop of each attempt at swapping."""
+
+
+@shops.post("/{shop_id}/swap/{other_id}", permission="companies:write", status_code=204)
+async def swap(shop_id: UUID, other_id: UUID, work: Work, who: Who, own: bool = False) -> None:
+    """Holds one, meets whoever comes from the other side, and reaches for the other; `own`: not as the request's."""
+    if own:
+        async with work.app.db.transaction(who.org, cause=work.cause) as tx:
+            await _swap(tx, shop_id, other_id)
+    else:
+        await _swap(await work.begin(), shop_id, other_id)
+
+
+async def _swap(tx: Transaction, shop_id: UUID, other_id: UUID) -> None:
+    await _find(tx, shop_id, "FOR UPDATE")
+    first, _ = shop_id not in met, met.append(shop_id)
+    if first:
+        await meeting.wait()
+    await _find(tx, other_id, "FOR UPDATE")
+    await tx.execute("UPDATE companies SET sequence = sequence + 1 WHERE id = $1", shop_id)
+
+
 @shops.delete("/{shop_id}", permission="users:write", status_code=204)
 async def close_shop(shop_id: UUID, tx: Tx) -> None:
     await tx.execute("DELETE FROM companies WHERE id = $1", shop_id)

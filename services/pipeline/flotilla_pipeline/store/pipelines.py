@@ -56,10 +56,9 @@ SELECT id, sequence, name, is_default FROM pipelines WHERE organization_id = $1 
 STAGES: Final = f"""
 SELECT {STAGE_COLUMNS} FROM stages WHERE organization_id = $1 AND pipeline_id = $2 ORDER BY position"""  # noqa: S608
 
-STAGE: Final = f"SELECT {STAGE_COLUMNS} FROM stages WHERE organization_id = $1 AND id = $2"  # noqa: S608
-
 # Held against archiving, not against other deals that come here.
-STAGE_FOR_DEAL: Final = STAGE + " FOR KEY SHARE"
+STAGE_FOR_DEAL: Final = f"""
+SELECT {STAGE_COLUMNS} FROM stages WHERE organization_id = $1 AND id = $2 FOR KEY SHARE"""  # noqa: S608
 
 HAS_DEALS: Final = """
 SELECT EXISTS (SELECT FROM deals WHERE organization_id = $1 AND stage_id = $2 AND state IN ('open', 'won'))"""
@@ -152,12 +151,6 @@ async def save_pipeline(tx: Transaction, org: UUID, pipeline: Pipeline) -> Pipel
 async def stages_of(tx: Transaction, org: UUID, pipeline_id: UUID, *, lock: bool = False) -> list[Stage]:
     """The stages in order; with `lock`, no deal comes into them and no other changes them until the commit."""
     return [_stage(row) for row in await tx.fetch(STAGES + " FOR UPDATE" * lock, org, pipeline_id)]
-
-
-async def read_stage(tx: Transaction, org: UUID, stage_id: UUID) -> Stage | None:
-    """A stage as it is now, not held."""
-    row = await tx.fetchrow(STAGE, org, stage_id)
-    return None if row is None else _stage(row)
 
 
 async def stage_for_deal(tx: Transaction, org: UUID, stage_id: UUID) -> Stage | None:
