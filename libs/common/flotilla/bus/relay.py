@@ -1,9 +1,11 @@
 """The way out: what a transaction wrote to the outbox is published from memory once it has committed.
 
 Published rows are deleted by autocommit soon after the broker confirmed them, those of many transactions at once;
-a returned, refused or unconfirmed message keeps its row. One leased sweeper a service publishes rows older than
-`SWEEP_AFTER`: what a crash between commit and publish left behind. Either may publish twice; consumers know an
-event by its id.
+a returned, refused or unconfirmed message keeps its row. A row bears the number of the relay whose it is to publish,
+and a relay shows that it lives by a lock, which Postgres frees when the process ends. One leased sweeper a service
+publishes rows older than `SWEEP_AFTER` of dead relays, and those that a living one has given up (`give_up`): what
+a relay still has in hand is its own, however late it is. What dies between publishing and deleting is published
+twice; consumers know an event by its id.
 """
 
 import asyncio
@@ -41,9 +43,18 @@ SWEEP_AFTER: Final = 5
 SWEEP_SECONDS: Final = 5
 """A long backlog is left to the next turn, before this one is cut off in the middle of a batch."""
 DELETE_OUTBOX: Final = "DELETE FROM outbox WHERE id = ANY($1)"
+NOBODY: Final = 0
+"""The holder of rows that no relay has in hand."""
+_OLD: Final = f"written_at < now() - make_interval(secs => {SWEEP_AFTER})"
+DEAD: Final = f"""
+SELECT holder FROM (SELECT DISTINCT holder FROM outbox WHERE {_OLD}) AS late
+WHERE pg_try_advisory_xact_lock('outbox'::regclass::int, holder)"""  # noqa: S608
+"""Holders of old rows who show no sign of life."""
 OLD_OUTBOX: Final = f"""
-SELECT id, type, body FROM outbox WHERE written_at < now() - make_interval(secs => {SWEEP_AFTER}) AND id > $1
-ORDER BY id LIMIT 500"""  # noqa: S608
+SELECT id, type, body FROM outbox WHERE {_OLD} AND id > $1 AND holder = ANY($2) ORDER BY id LIMIT 500"""  # noqa: S608
+OWN_OLD: Final = f"""
+SELECT id FROM outbox WHERE {_OLD} AND id > $1 AND holder = $2 ORDER BY id LIMIT 5000"""  # noqa: S608
+GIVE_UP: Final = f"UPDATE outbox SET holder = {NOBODY} WHERE id = ANY($1)"  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,10 @@ class Relay:
         self._url = amqp_url
         self._exchange = exchange
         self._db = db
+        self.holder = random.randint(1, (1 << 31) - 1)
+        """The number that its rows bear."""
+        self._in_hand: set[UUID] = set()
+        """Of rows about to be committed, waiting to be published, on their way, or published and not deleted."""
         self._held: deque[Outgoing] = deque()
         self._held_bytes = 0
         self._wake = asyncio.Event()
@@ -74,6 +89,15 @@ class Relay:
         self._deletable = asyncio.Event()
         self._deleting = asyncio.Lock()
 
+    def hold(self, events: Iterable[Outgoing]) -> int:
+        """These are about to be written: the number that their rows bear. Hand them over then, or release them."""
+        self._in_hand.update(event.id for event in events)
+        return self.holder
+
+    def release(self, events: Iterable[Outgoing]) -> None:
+        """They are not published from here; where they stand in the outbox all the same, they are given up."""
+        self._in_hand.difference_update(event.id for event in events)
+
     def hand_over(self, events: Iterable[Outgoing]) -> None:
         """Publish these soon; called after their commit. Never waits, never fails."""
         faults.reach("committed")
@@ -81,16 +105,22 @@ class Relay:
             if len(self._held) < MAX_HELD and self._held_bytes + len(event.body) <= MAX_HELD_BYTES:
                 self._held.append(event)
                 self._held_bytes += len(event.body)
+            else:
+                self._in_hand.discard(event.id)
         self._idle.clear()
         self._wake.set()
 
     async def run(self) -> None:
         """Publish until cancelled."""
-        deleting = asyncio.create_task(self._delete_now_and_then())
+        beside = [
+            asyncio.create_task(self._delete_now_and_then()),
+            asyncio.create_task(self._db.listener.show_life("outbox", self.holder)),
+        ]
         try:
             await self._publish_all()
         finally:
-            deleting.cancel()
+            for task in beside:
+                task.cancel()
 
     async def _publish_all(self) -> None:
         pause = PAUSE
@@ -116,14 +146,26 @@ class Relay:
         except TimeoutError:
             log.warning("relay.left", events=len(self._held))
 
+    async def give_up(self) -> None:
+        """Leave old rows to the sweeper that bear this relay's number and that it has not in hand.
+
+        They were too many, or not confirmed, or nobody knew whether they were committed.
+        """
+        after = UUID(int=0)
+        while ids := [row["id"] for row in await self._db.fetch(OWN_OLD, after, self.holder)]:
+            after = ids[-1]
+            if left := [id_ for id_ in ids if id_ not in self._in_hand]:
+                await self._db.execute(GIVE_UP, left)
+
     async def sweep(self) -> int:
-        """Publish what is older than `SWEEP_AFTER`: the number of events.
+        """Publish what is older than `SWEEP_AFTER` and in no living relay's hand: the number of events.
 
         What the broker returns, because nobody listens for it, keeps its row and holds up nothing behind it.
         """
         swept, after = 0, UUID(int=0)
         ends = time.monotonic() + SWEEP_SECONDS
-        while rows := await self._db.fetch(OLD_OUTBOX, after):
+        dead = [row["holder"] for row in await self._db.fetch(DEAD)]
+        while dead and (rows := await self._db.fetch(OLD_OUTBOX, after, dead)):
             after = rows[-1]["id"]
             batch = [Outgoing(row["id"], row["type"], row["body"]) for row in rows]
             outcome = await self.publish(batch)
@@ -149,6 +191,7 @@ class Relay:
             outcome = await self._publish(batch)
         except Exception as error:
             log.warning("relay.failed", events=len(batch), error=repr(error))
+            self.release(batch)
             return False
         return not outcome.unanswered
 
@@ -161,6 +204,8 @@ class Relay:
             self._confirmed += [batch[index].id for index in receipt.delivered]
             self._deletable.set()
             metrics.PUBLISHED.inc(len(receipt.delivered))
+        if len(receipt.delivered) < len(batch):
+            self._in_hand.difference_update({event.id for event in batch} - set(self._confirmed))
         if failed := receipt.refused + receipt.unanswered:
             metrics.UNPUBLISHED.inc(failed)
             log.warning("relay.unconfirmed", events=failed, reason=receipt.reason)
@@ -182,6 +227,7 @@ class Relay:
             if ids := self._confirmed[:]:
                 await self._db.execute(DELETE_OUTBOX, ids)
                 del self._confirmed[: len(ids)]
+                self._in_hand.difference_update(ids)
 
     async def _open(self) -> Publisher:
         """A living connection; the relay and the sweeper share one."""

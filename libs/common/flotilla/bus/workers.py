@@ -38,6 +38,10 @@ async def _sweep(app: App) -> None:
         log.info("outbox.swept", events=swept)
 
 
+async def _give_up(app: App) -> None:
+    await app.relay.give_up()
+
+
 async def _keep_partitions(app: App) -> None:
     await inbox.keep_partitions(app.db)
 
@@ -62,6 +66,7 @@ async def _forget(app: App) -> None:
 
 BUS_WORKERS: Final = (
     Worker("bus.sweep", timedelta(seconds=2), _sweep),
+    Worker("bus.give_up", timedelta(seconds=2), _give_up, leased=False),
     Worker("bus.inbox", timedelta(minutes=10), _keep_partitions),
     Worker("bus.parked", timedelta(seconds=1), _rerun_parked, leased=False),
     Worker("bus.gauges", timedelta(seconds=15), _count, leased=False),

@@ -3,7 +3,8 @@
 from typing import Final
 
 INSERT_OUTBOX: Final = """
-INSERT INTO outbox (id, type, body) SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[])
+INSERT INTO outbox (id, type, body, holder)
+SELECT id, type, body, $4 FROM unnest($1::uuid[], $2::text[], $3::bytea[]) AS t (id, type, body)
 ON CONFLICT (id) DO NOTHING"""
 
 UPSERT_JOBS: Final = """

@@ -1,5 +1,6 @@
 """A service's connections to Postgres: few, alike, and without state between transactions."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -86,3 +87,12 @@ def refusals_named(reach: Reach | None) -> Iterator[None]:
         if reach is None:
             raise
         raise reach.problem() from error
+
+
+async def roll_back(connection: "asyncpg.pool.PoolConnectionProxy") -> None:
+    """Undo what its transaction did; where that cannot be said, it is broken off."""
+    if not is_lost(connection):
+        try:
+            await asyncio.shield(connection.execute("ROLLBACK"))
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+            drop(connection)

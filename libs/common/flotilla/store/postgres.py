@@ -26,7 +26,7 @@ from flotilla.outside import mark_transaction, unmark_transaction
 from flotilla.security.reach import Reach, current_reach
 from flotilla.store.flush import ARRIVED, DELETE_JOBS, INSERT_OUTBOX, UPSERT_JOBS
 from flotilla.store.listening import Listener
-from flotilla.store.pool import drop, is_lost, losses_named, open_pool, refusals_named
+from flotilla.store.pool import losses_named, open_pool, refusals_named, roll_back
 
 if TYPE_CHECKING:
     from flotilla.app import App
@@ -197,6 +197,7 @@ class Transaction:
                 [event.id for event in self.emitted],
                 [event.type for event in self.emitted],
                 [event.body for event in self.emitted],
+                self.app.relay.hold(self.emitted),
             )
 
     def _committed(self) -> None:
@@ -243,7 +244,7 @@ class Database:
 
     def __init__(self, pool: "asyncpg.Pool", dsn: str) -> None:
         self.pool = pool
-        self._listener = Listener(dsn)
+        self.listener = Listener(dsn)
         self.app: App
 
     @classmethod
@@ -279,10 +280,13 @@ class Database:
                         yield tx
                         await tx._flush()
                     except BaseException:
-                        await _roll_back(connection)
+                        await roll_back(connection)
                         raise
                     if await connection.execute("COMMIT") != "COMMIT":
                         raise NotCommittedError("undone at its end: a statement in it had failed")
+            except BaseException:
+                self.app.relay.release(tx.emitted)
+                raise
             finally:
                 unmark_transaction(token)
         tx._committed()
@@ -316,7 +320,7 @@ class Database:
         `lost()` is called each time the connection had to be made anew: whatever was said meanwhile was
         not heard, so a cache must be read again. Needs a direct connection, not a transaction pooler.
         """
-        await self._listener.listen(f"{self.app.settings.service}.{channel}", heard, lost)
+        await self.listener.listen(f"{self.app.settings.service}.{channel}", heard, lost)
 
     @asynccontextmanager
     async def _connection(self) -> "AsyncIterator[asyncpg.pool.PoolConnectionProxy]":
@@ -333,11 +337,3 @@ async def _begin(
         "".join(f"; SET LOCAL {name} = '{value}'" for name, value in reach.settings.items()) if reach else ""
     )
     await connection.execute(f"BEGIN; SET LOCAL flotilla.orgs = '{orgs}'{settings}")
-
-
-async def _roll_back(connection: "asyncpg.pool.PoolConnectionProxy") -> None:
-    if not is_lost(connection):
-        try:
-            await asyncio.shield(connection.execute("ROLLBACK"))
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
-            drop(connection)

@@ -6,10 +6,11 @@ from datetime import timedelta
 from uuid import UUID
 
 import aio_pika
+import asyncpg
 import pytest
 from flotilla.bus import relay as relays
 from flotilla.bus.envelope import Outgoing
-from flotilla.bus.relay import Relay
+from flotilla.bus.relay import NOBODY, Relay
 from flotilla.bus.topology import EXCHANGE
 from flotilla.cause import Cause
 from flotilla.events.crm import TaskCompleted, TaskCreated
@@ -21,12 +22,16 @@ from libs.common.tests.bus.proxies import mute_proxy
 from libs.common.tests.bus.samples import task
 from libs.common.tests.bus.test_dispatch import encoded
 
-WRITE = "INSERT INTO outbox (id, type, body, written_at) VALUES ($1, $2, $3, now() - $4::interval)"
+WRITE = (
+    "INSERT INTO outbox (id, type, body, written_at, holder) VALUES ($1, $2, $3, now() - $4::interval, $5)"
+)
 
 
-async def write(harness: Harness, *events: Outgoing, age: timedelta = timedelta(minutes=1)) -> None:
+async def write(
+    harness: Harness, *events: Outgoing, age: timedelta = timedelta(minutes=1), holder: int = NOBODY
+) -> None:
     for event in events:
-        await harness.app.db.execute(WRITE, event.id, event.type, event.body, age)
+        await harness.app.db.execute(WRITE, event.id, event.type, event.body, age, holder)
 
 
 async def standing(harness: Harness, *events: Outgoing) -> set[UUID]:
@@ -138,6 +143,94 @@ async def test_what_a_crash_left_behind_is_swept_and_what_is_fresh_is_not(still:
     assert await still.app.relay.sweep() == 5
     assert await standing(still, *left, fresh) == {fresh.id}
     await still.app.db.execute("DELETE FROM outbox")
+
+
+@pytest.fixture
+async def late(still: Harness) -> AsyncIterator[Relay]:
+    """A relay that runs, known to be alive."""
+    relay = Relay(still.instance.amqp_url, still.app.db)
+    running = asyncio.create_task(relay.run())
+
+    async def alive() -> bool:
+        lock = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1::bigint::oid"
+        return bool(await still.app.db.fetchval(lock, relay.holder))
+
+    await eventually(alive, what="its sign of life")
+    yield relay
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await relay.close()
+
+
+async def test_what_a_living_relay_has_in_hand_is_left_to_it_however_late_it_is(
+    still: Harness, late: Relay, org: UUID
+) -> None:
+    events = [encoded(task(), org) for _ in range(300)]
+    async with late._opening:  # it comes no further than to its connection
+        await write(still, *events, holder=late.hold(events))
+        late.hand_over(events)
+        await late.give_up()
+        assert [await still.app.relay.sweep() for _ in range(2)] == [0, 0]
+        assert await standing(still, *events) == {event.id for event in events}
+    await late.drained(60)
+    assert await standing(still, *events) == set()
+    last = encoded(task(), org)
+    await late.publish([last])
+    await still.spy.expect(TaskCreated, lambda seen: seen.id == last.id)
+    heard = [seen.id for seen in still.spy.of(TaskCreated, org)]
+    assert heard == [*(event.id for event in events), last.id]
+
+
+async def test_what_a_relay_could_not_hold_or_publish_is_given_up_and_swept(
+    still: Harness, late: Relay, org: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relays, "MAX_HELD", 2)
+    kept, more, undone, fresh = ([encoded(task(), org) for _ in range(2)] for _ in range(4))
+    async with late._opening:
+        await write(still, *kept, *more, holder=late.hold([*kept, *more]))
+        late.hand_over([*kept, *more])
+        await write(still, *undone, holder=late.hold(undone))
+        late.release(undone)  # its commit was never answered, and had come to pass
+        await write(still, *fresh, holder=late.holder, age=timedelta())
+        assert await still.app.relay.sweep() == 0
+        await late.give_up()
+        assert await still.app.relay.sweep() == len(more) + len(undone)
+        assert await standing(still, *kept, *more, *undone, *fresh) == {event.id for event in (*kept, *fresh)}
+    await late.drained(60)
+    assert await standing(still, *kept) == set()
+    await still.app.db.execute("DELETE FROM outbox")
+
+
+async def test_what_a_relay_had_in_hand_is_swept_once_it_is_dead(still: Harness, org: UUID) -> None:
+    dead = Relay(still.instance.amqp_url, still.app.db)
+    running = asyncio.create_task(dead.run())
+    events = [encoded(task(), org) for _ in range(3)]
+    async with dead._opening:
+        await write(still, *events, holder=dead.hold(events))
+        dead.hand_over(events)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    async def swept() -> bool:
+        await still.app.relay.sweep()
+        return not await standing(still, *events)
+
+    await eventually(swept)
+
+
+async def test_a_transaction_that_fails_leaves_nothing_in_hand(still: Harness, org: UUID) -> None:
+    before = set(still.app.relay._in_hand)
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await flush_and_fail(still, org)
+    assert still.app.relay._in_hand == before
+
+
+async def flush_and_fail(harness: Harness, org: UUID) -> None:
+    async with harness.app.db.transaction(org, cause=Cause.fresh()) as tx:
+        event_id = tx.emit(task(), org=org, sequence=1)
+        await tx._flush()
+        assert event_id in harness.app.relay._in_hand
+        await tx.execute("SELECT 1 / 0")
 
 
 async def test_a_broker_that_stops_confirming_costs_a_time_limit_and_no_row(
