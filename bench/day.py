@@ -56,10 +56,11 @@ COUNTS: Final = {
 
 
 async def counted(fleet: Fleet) -> dict[str, int]:
-    """What stands in the stores."""
+    """What stands in the stores at one moment: a service that is behind goes on writing while this counts."""
     connection = await asyncpg.connect(fleet.instance.admin_dsn())
     try:
-        return {name: await connection.fetchval(sql) for name, sql in COUNTS.items()}
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            return {name: await connection.fetchval(sql) for name, sql in COUNTS.items()}
     finally:
         await connection.close()
 
