@@ -1,5 +1,6 @@
 """Which agent takes a message: a weighing of all intents it may have, and of who had the conversation before."""
 
+from operator import mul
 from typing import Final
 
 from flotilla_ai.domain.model import Ranking
@@ -30,10 +31,9 @@ _STAYS: Final = 3.0
 
 def choose_agent(intents: Ranking, last_agent: str | None = None) -> tuple[str, float]:
     """The agent and how sure that is."""
-    weights = dict.fromkeys(AGENTS, 0.0)
-    for intent, probability in zip(intents.labels, intents.probabilities, strict=True):
-        for agent, share in zip(AGENTS, _SHARES[intent], strict=True):
-            weights[agent] += probability * share * (_STAYS if agent == last_agent else 1.0)
-    total = sum(weights.values())
-    best = max(AGENTS, key=weights.__getitem__)
-    return best, round(weights[best] / total, 4)
+    rows = [_SHARES[intent] for intent in intents.labels]
+    weights = [sum(map(mul, intents.probabilities, shares)) for shares in zip(*rows, strict=True)]
+    if last_agent in AGENTS:
+        weights[AGENTS.index(last_agent)] *= _STAYS
+    best = max(range(len(AGENTS)), key=weights.__getitem__)
+    return AGENTS[best], round(weights[best] / sum(weights), 4)

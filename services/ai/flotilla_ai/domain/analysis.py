@@ -50,8 +50,8 @@ def analyze(
     """
     features = features_of(text)
     bag = sparse(features)
-    language = detect(text, hint, features, bag)
-    intents = trained().intent.rank(bag)
+    intents, languages = trained().rank(bag)
+    language = detect(text, hint, features, languages)
     agent, agent_confidence = choose_agent(intents, last_agent)
     spoken = language.code if language.code != UNDETERMINED else "en"
     masked = mask(text, spoken, names)

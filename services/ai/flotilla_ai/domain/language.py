@@ -5,16 +5,13 @@ says of its user. Short greetings, where the first has nothing to go on, are dec
 """
 
 import gc
-import math
 import mmap
 import tempfile
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from flotilla_ai.domain.model import Bag, Ranking, ranking, softmax, sparse, trained
+from flotilla_ai.domain.model import Ranking, sparse, trained
 from flotilla_ai.domain.text import LONGEST_TEXT, Features, features_of
 
 if TYPE_CHECKING:
@@ -42,30 +39,26 @@ class Language:
 
 
 def detect(
-    text: str, hint: str | None = None, features: Features | None = None, bag: Bag | None = None
+    text: str, hint: str | None = None, features: Features | None = None, trained_one: Ranking | None = None
 ) -> Language:
     """The language of a text; `hint` is the sender's own as the channel knows it (`uk`, `de-AT`).
 
-    `features` and `bag` of the text, where the caller has them.
+    `features` of the text, and what the trained model says of its language, where the caller has them.
     """
     features = features or features_of(text)
     known = (hint or "")[:2].lower()
     if not any(word.isalpha() for word in features.words):
         return Language(known, 0.5) if known in LANGUAGES else Language(UNDETERMINED, 0.0)
-    opinions = [_langid(text), trained().language.rank(bag or sparse(features)).as_dict()]
-    logits = np.array(
-        [
-            sum(
-                math.log(max(opinion.get(code, 0.0), floor))
-                for opinion, floor in zip(opinions, _FLOORS, strict=True)
-            )
-            + (math.log(_HINTED) if code == known else 0.0)
-            for code in LANGUAGES
-        ],
-        np.float32,
-    )
-    best: Ranking = ranking(LANGUAGES, softmax(logits))
-    return Language(best.best, round(best.confidence, 4))
+    opinion = (trained_one or trained().language.rank(sparse(features))).as_dict()
+    by_bytes = _langid(text)
+    odds = {
+        code: max(by_bytes.get(code, 0.0), _FLOORS[0])
+        * max(opinion.get(code, 0.0), _FLOORS[1])
+        * (_HINTED if code == known else 1.0)
+        for code in LANGUAGES
+    }
+    best = max(LANGUAGES, key=odds.__getitem__)
+    return Language(best, round(odds[best] / sum(odds.values()), 4))
 
 
 def _langid(text: str) -> dict[str, float]:

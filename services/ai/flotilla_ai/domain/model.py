@@ -4,6 +4,7 @@
 bytes with a scale a label, so that the file stays small and every machine reads the same numbers.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -17,6 +18,7 @@ from flotilla_ai.domain.text import Features
 BITS: Final = 13
 BUCKETS: Final = 1 << BITS
 _SPREAD: Final = np.uint32(0x9E3779B1)
+_SHIFT: Final = np.uint32(32 - BITS)
 
 Floats = NDArray[np.float32]
 Bag = tuple[NDArray[np.intp], Floats]
@@ -59,8 +61,11 @@ class Head:
     def rank(self, bag: Bag) -> Ranking:
         """The labels of a text, from `sparse(features)`."""
         buckets, values = bag
-        logits = (values @ self.weights[buckets] + self.bias) / self.temperature
-        return ranking(self.labels, softmax(logits))
+        return self.ranked(values @ self.weights[buckets])
+
+    def ranked(self, said: Floats) -> Ranking:
+        """The labels by what the buckets of a text say of each."""
+        return ranking(self.labels, softmax((said + self.bias) / self.temperature))
 
 
 @dataclass(frozen=True)
@@ -69,40 +74,56 @@ class Model:
 
     intent: Head
     language: Head
+    both: Floats
+    """Buckets by labels of the one and then of the other: what a bucket says is looked up once for both."""
+
+    def rank(self, bag: Bag) -> tuple[Ranking, Ranking]:
+        """The intents and the languages of a text."""
+        buckets, values = bag
+        said = values @ self.both[buckets]
+        border = len(self.intent.labels)
+        return self.intent.ranked(said[:border]), self.language.ranked(said[border:])
 
 
 def sparse(features: Features) -> Bag:
     """Buckets and values of a text: each kind of feature has the same say, the whole has length one."""
-    buckets, values = [], []
-    for grams in (features.word_grams, features.concept_grams, features.char_grams):
-        if len(grams):
-            found = _distinct(grams * _SPREAD >> np.uint32(32 - BITS))
-            buckets.append(found.astype(np.intp))
-            values.append(np.full(len(found), 1 / np.sqrt(len(found)), np.float32))
-    if not buckets:
-        return np.empty(0, np.intp), np.empty(0, np.float32)
-    joined = np.concatenate(values)
-    return np.concatenate(buckets), joined / np.sqrt(np.float32(len(buckets)))
+    kinds = [
+        _distinct(grams * _SPREAD >> _SHIFT)
+        for grams in (features.word_grams, features.concept_grams, features.char_grams)
+        if len(grams)
+    ]
+    total = sum(map(len, kinds))
+    buckets, values = np.empty(total, np.intp), np.empty(total, np.float32)
+    begin = 0
+    for found in kinds:
+        end = begin + len(found)
+        buckets[begin:end] = found
+        values[begin:end] = 1 / math.sqrt(len(found) * len(kinds))
+        begin = end
+    return buckets, values
 
 
 def _distinct(numbers: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """What `np.unique` gives, at a third of its time for the few hundred that a message has."""
-    ordered: NDArray[np.uint32] = np.sort(numbers)
-    return np.compress(np.append(True, ordered[1:] != ordered[:-1]), ordered)
+    """What `np.unique` gives, at a fifth of its time for the few hundred that a message has."""
+    numbers.sort()
+    keep = np.empty(len(numbers), np.bool_)
+    keep[0] = True
+    np.not_equal(numbers[1:], numbers[:-1], out=keep[1:])
+    return numbers[keep]
 
 
 def softmax(logits: Floats) -> Floats:
     """Probabilities along the last axis."""
-    raised = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    probabilities: Floats = raised / raised.sum(axis=-1, keepdims=True)
-    return probabilities
+    raised = np.exp(logits - np.maximum.reduce(logits, axis=-1, keepdims=True))
+    raised /= np.add.reduce(raised, axis=-1, keepdims=True)
+    return raised
 
 
 def ranking(labels: tuple[str, ...], probabilities: NDArray[np.floating]) -> Ranking:
     """Labels sorted by probability."""
-    order = np.argsort(-probabilities, kind="stable").tolist()
     values = probabilities.tolist()
-    return Ranking(tuple(labels[i] for i in order), tuple(values[i] for i in order))
+    order = sorted(range(len(values)), key=values.__getitem__, reverse=True)  # stable, reversed too
+    return Ranking(tuple([labels[i] for i in order]), tuple([values[i] for i in order]))
 
 
 @cache
@@ -110,7 +131,9 @@ def trained() -> Model:
     """The model shipped in the package."""
     path = resources.files("flotilla_ai").joinpath("resources/model.npz")
     with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-        return Model(intent=_head(stored, "intent"), language=_head(stored, "language"))
+        intent, language = _head(stored, "intent"), _head(stored, "language")
+        both = np.ascontiguousarray(np.hstack([intent.weights, language.weights]))
+        return Model(intent, language, both)
 
 
 def _head(stored: "np.lib.npyio.NpzFile", name: str) -> Head:

@@ -73,14 +73,14 @@ def features_of(text: str) -> Features:
     """Everything that the models look at."""
     words = words_of(text)
     found = [concept for word in words if (concept := concept_of(word))]
-    terms = _terms(words)
+    terms, weights = _terms(words)
     plain = np.fromiter((crc(word) for word in words), np.uint32, len(words))
     pairs = plain[:-1] * _GOLDEN ^ plain[1:]
     concepts = np.fromiter((crc(_CONCEPT + concept) for concept in found), np.uint32, len(found))
     return Features(
         words=tuple(words),
-        terms=np.array([term for term, _ in terms], np.uint32),
-        term_weights=np.array([weight for _, weight in terms], np.float32),
+        terms=np.array(terms, np.uint32),
+        term_weights=np.array(weights, np.float32),
         word_grams=np.concatenate([plain, pairs]),
         concept_grams=concepts,
         char_grams=_char_grams(" " + " ".join(words) + " "),
@@ -120,17 +120,24 @@ def stopwords() -> frozenset[str]:
     return frozenset(words_of(" ".join(lines_of("stopwords.txt"))))
 
 
-def _terms(words: list[str]) -> list[tuple[int, float]]:
-    found: list[tuple[int, float]] = []
+def _terms(words: list[str]) -> tuple[list[int], list[float]]:
+    terms: list[int] = []
+    weights: list[float] = []
     for word in words:
-        concept = concept_of(word)
-        if concept and concept.startswith(QUIET):
-            continue
-        if concept:
-            found += [(crc(_CONCEPT + concept), 1.0), (crc(word[:STEM]), _BESIDE_CONCEPT)]
-        elif word not in stopwords():
-            found.append((crc(word[:STEM]), 1.0))
-    return found
+        for term, weight in _terms_of(word):
+            terms.append(term)
+            weights.append(weight)
+    return terms, weights
+
+
+@lru_cache(maxsize=REMEMBERED_WORDS)
+def _terms_of(word: str) -> tuple[tuple[int, float], ...]:
+    concept = concept_of(word)
+    if concept and concept.startswith(QUIET):
+        return ()
+    if concept:
+        return (crc(_CONCEPT + concept), 1.0), (crc(word[:STEM]), _BESIDE_CONCEPT)
+    return () if word in stopwords() else ((crc(word[:STEM]), 1.0),)
 
 
 def _char_grams(text: str) -> Hashes:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from flotilla_ai.domain.qualification.questions import Question
 from flotilla_ai.domain.text import REMEMBERED_WORDS
@@ -28,8 +28,7 @@ _NUMBER_WORDS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word as it is looked up, and where it stands."""
 
     plain: str
@@ -55,6 +54,15 @@ class _Phrase:
     words: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """The phrases that a word may begin: most of them need not be looked at, for their second word is not there."""
+
+    by_second: dict[str, tuple[_Phrase, ...]]
+    """Where that is one word and no other."""
+    others: tuple[_Phrase, ...]
+
+
 @dataclass(frozen=True)
 class _Lexicon:
     first: dict[str, tuple[_Phrase, ...]]
@@ -73,7 +81,11 @@ def cues_in(words: Sequence[Word]) -> list[Cue]:
     plain = [word.plain for word in words]
     found: dict[tuple[Question, bool, int], Cue] = {}
     for at, word in enumerate(words):
-        for phrase in _beginning(word.plain):
+        begun = _beginning(word.plain)
+        if begun is None:
+            continue
+        nexts = plain[at + 1 : at + 2 + _GAP]
+        for phrase in (*begun.others, *(each for word in nexts for each in begun.by_second.get(word, ()))):
             last = _ends(phrase.words, plain, at)
             if last is None:
                 continue
@@ -91,24 +103,34 @@ def negations_in(words: Sequence[Word]) -> int:
     return sum(word.plain in negations for word in words)
 
 
+@lru_cache(maxsize=REMEMBERED_WORDS)
 def _plain(word: str) -> str:
     return word.casefold().replace("ё", "е").replace("’", "'").replace("ʼ", "'")
 
 
 @lru_cache(maxsize=REMEMBERED_WORDS)
-def _beginning(word: str) -> tuple[_Phrase, ...]:
-    """Phrases whose first word it is."""
+def _beginning(word: str) -> _Begun | None:
+    """Phrases whose first word it is; None where there are none."""
     lexicon = _lexicon()
     found = list(lexicon.first.get(word, ()))
     if _is_number(word):
         found += lexicon.first.get(_NUMBER, ())
     for length in range(min(len(word), _LONGEST_BEGINNING), 2, -1):
         found += lexicon.first.get(word[:length] + "*", ())
-    return tuple(found)
+    by_second: dict[str, tuple[_Phrase, ...]] = {}
+    others = []
+    for phrase in found:
+        if len(phrase.words) == 1 or phrase.words[1] == _NUMBER or phrase.words[1].endswith("*"):
+            others.append(phrase)
+        else:
+            by_second[phrase.words[1]] = (*by_second.get(phrase.words[1], ()), phrase)
+    return _Begun(by_second, tuple(others)) if found else None
 
 
 def _ends(phrase: tuple[str, ...], words: Sequence[str], at: int) -> int | None:
     """The place of the phrase's last word, where it stands here whole."""
+    if len(phrase) == 1:
+        return at
     for wanted in phrase[1:]:
         for place in range(at + 1, min(at + 2 + _GAP, len(words))):
             if _is(wanted, words[place]):
