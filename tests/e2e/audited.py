@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import aiohttp
 import asyncpg
-from flotilla.instance import Instance
+from flotilla.fleet import Fleet
+from flotilla.instance import HOST, Instance
 from flotilla.testing import eventually
 
+UNTOLD = "flotilla_deeds_untold_total{"
 ACTS = """
 SELECT time FROM analytics.archive WHERE organization_id = $1 AND actor = $2 AND time BETWEEN $3 AND $4"""
 
@@ -41,3 +44,12 @@ async def untold(instance: Instance, org: UUID, user_id: UUID, deeds: Sequence[D
     finally:
         await admin.close()
     return []
+
+
+async def told_late(fleet: Fleet, session: aiohttp.ClientSession) -> list[str]:
+    """Routes that committed what they did before they told of it, of all that were called since the fleet began."""
+    found: list[str] = []
+    for port in fleet.instance.service_ports.values():
+        async with session.get(f"http://{HOST}:{port}/metrics") as answer:
+            found += [line for line in (await answer.text()).splitlines() if line.startswith(UNTOLD)]
+    return found

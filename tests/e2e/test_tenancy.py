@@ -8,7 +8,7 @@ from uuid import UUID
 from flotilla.fleet import Fleet
 from flotilla.testing.people import Person
 
-from tests.e2e.audited import Deed, untold
+from tests.e2e.audited import Deed, told_late, untold
 from tests.e2e.conftest import NewOffice
 from tests.e2e.filled import Full
 from tests.e2e.pairs import side_by_side
@@ -59,6 +59,7 @@ async def test_anothers_things_are_not_there(new_office: NewOffice, fleet: Fleet
     assert missing == {}
     assert len(deeds) > 50
     assert await untold(fleet.instance, org, UUID(ours.owner.user["id"]), deeds) == []
+    assert await told_late(fleet, ours.owner.session) == []
 
 
 def changes(about_one: Iterable[Call]) -> list[Call]:

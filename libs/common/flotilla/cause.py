@@ -1,10 +1,15 @@
 """What an effect goes back to: carried from the request through every event to the last effect."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from flotilla.ids import new_id
+
+if TYPE_CHECKING:
+    from flotilla.store.postgres import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +37,15 @@ current_cause: ContextVar[Cause | None] = ContextVar("current_cause", default=No
 
 @dataclass(slots=True)
 class Telling:
-    """Whether a request has told of anything by an event."""
+    """What a request owes the audit log."""
 
+    deed: "Callable[[Transaction], None] | None" = None
+    """Tells what the request does, in a transaction of it; None where nothing is owed, or the request is over."""
     told: bool = False
+    """Whether a transaction of it that has committed told of anything by an event."""
+    changed_alone: bool = False
+    """Whether it changed something by a statement outside of every transaction."""
 
 
 current_telling: ContextVar[Telling | None] = ContextVar("telling", default=None)
-"""Set around a request; every transaction in it says so here."""
+"""Set around a request, and known to every transaction in it (flotilla.store.telling)."""

@@ -188,7 +188,8 @@ def name_of(app: App, passkey: Passkey) -> str:
 
 
 async def _give(app: App, challenge: bytes, what: Challenge) -> None:
-    await store.give(app.db, digest_of(challenge), what, domain.CHALLENGE_LIFETIME)
+    async with app.db.transaction(()) as tx:
+        await store.give(tx, digest_of(challenge), what, domain.CHALLENGE_LIFETIME)
 
 
 def _not_made(detail: str) -> UnprocessableError:

@@ -20,7 +20,7 @@ from flotilla.bus.declare import NotYetKnown, RawEvent, RetryLater
 from flotilla.bus.envelope import Received, decode
 from flotilla.bus.inbox import ForgottenEventError
 from flotilla.events.base import Event, contract_of
-from flotilla.store.postgres import Database, Row
+from flotilla.store.postgres import Database, Row, Transaction
 from flotilla.telemetry import metrics
 from flotilla.telemetry.logs import own_words
 
@@ -161,12 +161,12 @@ async def listing(
     return await db.fetch(LIST, org, state, failed_at, event_id, limit)
 
 
-async def read(db: Database, event_id: UUID) -> list[Row]:
+async def read(db: Database | Transaction, event_id: UUID) -> list[Row]:
     """One event, with body and stack, for each handler that failed on it."""
     return await db.fetch("SELECT * FROM parked_events WHERE event_id = $1", event_id)
 
 
-async def replay(db: Database, event_id: UUID) -> int:
+async def replay(db: Database | Transaction, event_id: UUID) -> int:
     """Have it run again at once, its attempts forgotten: the number of handlers it is replayed to."""
     tag = await db.execute(
         "UPDATE parked_events SET state = 'retrying', attempts = 0, due_at = now()"
@@ -176,7 +176,7 @@ async def replay(db: Database, event_id: UUID) -> int:
     return int(tag.split()[-1])
 
 
-async def discard(db: Database, event_id: UUID) -> int:
+async def discard(db: Database | Transaction, event_id: UUID) -> int:
     """Give it up: the number of rows that went."""
     tag = await db.execute("DELETE FROM parked_events WHERE event_id = $1", event_id)
     return int(tag.split()[-1])

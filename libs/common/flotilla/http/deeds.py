@@ -1,14 +1,16 @@
 """What somebody did and no event tells of, told as a request: so that the audit log has every act.
 
 Most changes emit events of their own, with old and new values. A request that changed something and emitted nothing
-(settings, reports, what is only begun) is told by `request.performed`, in its transaction where it has one. Reading is
-no act; nor are what webhooks, and people who are not signed in, send: of these the services tell themselves.
+(settings, reports, what is only begun) is told by `request.performed`, in the transaction that changed it: the
+request's own, or the first that the route commits by itself (flotilla.store.telling). Reading is no act; nor are what
+webhooks, and people who are not signed in, send: of these the services tell themselves.
 """
 
 import time
 from typing import Any, Final
 
 import msgspec
+import structlog
 from fastapi import Request, Response
 
 from flotilla.cause import Telling
@@ -17,6 +19,9 @@ from flotilla.http.work import RequestWork
 from flotilla.security.permissions import PUBLIC
 from flotilla.security.principal import ANONYMOUS
 from flotilla.store.postgres import Transaction
+from flotilla.telemetry import metrics
+
+log = structlog.get_logger()
 
 FIELDS: Final = "fields"
 VALUES: Final = "values"
@@ -29,37 +34,44 @@ LONGEST: Final = 8192
 MOST_FIELDS: Final = 50
 
 
+def owed(work: RequestWork, request: Request, permission: str, audited: str) -> Telling:
+    """What a request that begins owes the audit log."""
+    if audited == NOTHING or request.method in READING or work.who is ANONYMOUS or permission == PUBLIC:
+        return Telling()
+    return Telling(deed=lambda tx: _emit(tx, work, _deed(work, request, None, audited)))
+
+
 async def tell(
     work: RequestWork, request: Request, response: Response, telling: Telling, audited: str
 ) -> None:
-    """Tell of a request that was answered, where it did something that no event of it tells."""
-    if telling.told or audited == NOTHING or request.method in READING or response.status_code >= 400:
+    """Tell of a request that was answered, where it owes it still."""
+    if telling.deed is None or telling.told or response.status_code >= 400:
         return
-    deed = _deed(work, request, response, audited)
+    if telling.changed_alone:
+        route = _route(request)
+        metrics.UNTOLD.labels(route).inc()
+        log.error("deed.late", route=route)
     if work.transaction is not None:
-        _emit(work.transaction, work, deed)
+        if not work.transaction.emitted:
+            _emit(work.transaction, work, _deed(work, request, response, audited))
         return
-    # What it did is committed: this follows at once, and the request fails where it cannot.
+    # It has changed nothing, in no transaction, and is an act nevertheless: a token was signed, say.
     async with work.app.db.transaction(work.who.org, cause=work.cause) as tx:
-        _emit(tx, work, deed)
-
-
-def is_somebodys(work: RequestWork, permission: str) -> bool:
-    """Whether somebody who is signed in asks, for what takes that."""
-    return work.who is not ANONYMOUS and permission != PUBLIC
+        _emit(tx, work, _deed(work, request, response, audited))
 
 
 def _emit(tx: Transaction, work: RequestWork, deed: RequestPerformed) -> None:
     # Nobody counts requests about a thing: the clock does.
-    tx.emit(deed, org=work.who.org, sequence=time.time_ns() // 1000)
+    tx.emit(deed, org=work.who.org, sequence=time.time_ns() // 1000, cause=work.cause)
 
 
-def _deed(work: RequestWork, request: Request, response: Response, audited: str) -> RequestPerformed:
+def _deed(work: RequestWork, request: Request, response: Response | None, audited: str) -> RequestPerformed:
+    """Of a request that is not answered yet, what it made has no name."""
     body = _body(request)
     parameters = {name: str(value)[:200] for name, value in request.path_params.items()}
     request_id = work.app.new_id()
-    route = getattr(request.scope.get("route"), "path", "")
-    made = response.headers.get("location", "").rpartition("/")[2]
+    route = _route(request)
+    made = response.headers.get("location", "").rpartition("/")[2] if response is not None else ""
     # Of what there is one of in an organization, its path is the name.
     alone = str(request_id) if request.method == "POST" else route
     thing = made or next(reversed(parameters.values()), None) or alone
@@ -73,6 +85,10 @@ def _deed(work: RequestWork, request: Request, response: Response, audited: str)
         fields=sorted(body)[:MOST_FIELDS],
         values=values,
     )
+
+
+def _route(request: Request) -> str:
+    return getattr(request.scope.get("route"), "path", "")
 
 
 def _body(request: Request) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from pydantic import BaseModel
 from flotilla.bus import parked
 from flotilla.http.pages import Page, PageQuery, page
 from flotilla.http.routes import Routes
-from flotilla.http.work import CurrentApp, Who
+from flotilla.http.work import CurrentApp, Tx, Who
 from flotilla.problems import NotFoundError
-from flotilla.store.postgres import Row
+from flotilla.store.postgres import Database, Row, Transaction
 
 
 class ParkedEvent(BaseModel):
@@ -46,25 +46,25 @@ def parked_routes(service: str) -> Routes:
     @routes.get("/{event_id}", permission="parked:read")
     async def read_parked(event_id: UUID, app: CurrentApp, who: Who) -> list[ParkedEvent]:
         """The event for each handler that failed on it, with the stack."""
-        return [ParkedEvent.model_validate(dict(row)) for row in await _own(app, who, event_id)]
+        return [ParkedEvent.model_validate(dict(row)) for row in await _own(app.db, who, event_id)]
 
     @routes.post("/{event_id}/replay", permission="parked:write", status_code=202)
-    async def replay_parked(event_id: UUID, app: CurrentApp, who: Who) -> None:
+    async def replay_parked(event_id: UUID, tx: Tx, who: Who) -> None:
         """Have it run again at once."""
-        await _own(app, who, event_id)
-        await parked.replay(app.db, event_id)
+        await _own(tx, who, event_id)
+        await parked.replay(tx, event_id)
 
     @routes.delete("/{event_id}", permission="parked:write", status_code=204)
-    async def discard_parked(event_id: UUID, app: CurrentApp, who: Who) -> None:
+    async def discard_parked(event_id: UUID, tx: Tx, who: Who) -> None:
         """Give it up."""
-        await _own(app, who, event_id)
-        await parked.discard(app.db, event_id)
+        await _own(tx, who, event_id)
+        await parked.discard(tx, event_id)
 
     return routes
 
 
-async def _own(app: CurrentApp, who: Who, event_id: UUID) -> list[Row]:
-    rows = [row for row in await parked.read(app.db, event_id) if row["organization_id"] == who.org]
+async def _own(db: Database | Transaction, who: Who, event_id: UUID) -> list[Row]:
+    rows = [row for row in await parked.read(db, event_id) if row["organization_id"] == who.org]
     if not rows:
         raise NotFoundError("No event of this organization is parked under this id.")
     return rows

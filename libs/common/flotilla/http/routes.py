@@ -30,7 +30,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from flotilla.app import App
-from flotilla.cause import Cause, Telling, current_cause, current_telling
+from flotilla.cause import Cause, current_cause, current_telling
 from flotilla.features import FEATURES
 from flotilla.http import deeds, guests, repeating
 from flotilla.http.errors import unexpected
@@ -77,12 +77,11 @@ class Route(APIRoute):
                 await guests.note(app, who, request, permission, cause)
             work = request.state.work = RequestWork(app, request, who, cause)
             current_cause.set(cause)
-            telling = Telling()
+            telling = deeds.owed(work, request, permission, audited)
             current_telling.set(telling)
             try:
                 response = await endpoint(request)
-                if deeds.is_somebodys(work, permission):
-                    await deeds.tell(work, request, response, telling, audited)
+                await deeds.tell(work, request, response, telling, audited)
                 await work.commit(response)
             except Replay as replay:
                 await work.roll_back(replay)
@@ -96,6 +95,9 @@ class Route(APIRoute):
                 if isinstance(named, Problem):
                     raise named from error
                 return unexpected(request, named)
+            finally:
+                # What was begun in the background goes on, and is not what was asked for.
+                telling.deed = None
             return response
 
         return self._measured(repeating.repeated(handle))

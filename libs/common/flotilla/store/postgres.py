@@ -20,13 +20,14 @@ import asyncpg
 import msgspec
 
 from flotilla.bus.envelope import Outgoing, Received, encode
-from flotilla.cause import Cause, current_cause, current_telling
+from flotilla.cause import Cause, current_cause
 from flotilla.events.base import Event, contract_of
 from flotilla.outside import mark_transaction, unmark_transaction
 from flotilla.security.reach import Reach, current_reach
 from flotilla.store.flush import ARRIVED, DELETE_JOBS, INSERT_OUTBOX, UPSERT_JOBS
 from flotilla.store.listening import Listener
 from flotilla.store.pool import losses_named, open_pool, refusals_named, roll_back
+from flotilla.store.telling import hear_alone, telltale
 
 if TYPE_CHECKING:
     from flotilla.app import App
@@ -57,23 +58,28 @@ class Transaction:
         self._cancelled: set[tuple[str, str]] = set()
         self._after: list[Callable[[], None]] = []
         self._savepoints = 0
+        self._telltale = telltale()
 
     async def fetch(self, sql: str, *args: object) -> list[Row]:
         """All rows."""
+        self._telltale.hear(sql)
         rows: list[Row] = await self._connection.fetch(sql, *args)
         return rows
 
     async def fetchrow(self, sql: str, *args: object) -> Row | None:
         """The first row, or none."""
+        self._telltale.hear(sql)
         row: Row | None = await self._connection.fetchrow(sql, *args)
         return row
 
     async def fetchval(self, sql: str, *args: object) -> Any:
         """The first column of the first row, or none."""
+        self._telltale.hear(sql)
         return await self._connection.fetchval(sql, *args)
 
     async def execute(self, sql: str, *args: object) -> str:
         """The command tag (`UPDATE 3`)."""
+        self._telltale.hear(sql)
         tag: str = await self._connection.execute(sql, *args)
         return tag
 
@@ -128,8 +134,6 @@ class Transaction:
             event_id=event_id,
         )
         self.emitted.append(outgoing)
-        if (telling := current_telling.get()) is not None:
-            telling.told = True
         return outgoing.id
 
     def enqueue(
@@ -184,6 +188,7 @@ class Transaction:
         self._after.append(call)
 
     async def _flush(self) -> None:
+        await self._telltale.settle(self, bool(self._jobs or self._timers or self._cancelled))
         if self._cancelled:
             kinds, keys = zip(*self._cancelled, strict=True)
             await self._connection.execute(DELETE_JOBS, list(kinds), list(keys))
@@ -201,6 +206,7 @@ class Transaction:
             )
 
     def _committed(self) -> None:
+        self._telltale.committed(self)
         if self.emitted:
             self.app.relay.hand_over(self.emitted)
         if due := self._due():
@@ -293,25 +299,25 @@ class Database:
 
     async def execute(self, sql: str, *args: object) -> str:
         """One statement by autocommit, for tables without tenants (the bus's own, look-ups)."""
-        async with self._connection() as connection:
+        async with self._connection(sql) as connection:
             tag: str = await connection.execute(sql, *args)
             return tag
 
     async def fetch(self, sql: str, *args: object) -> list[Row]:
         """Rows of tables without tenants."""
-        async with self._connection() as connection:
+        async with self._connection(sql) as connection:
             rows: list[Row] = await connection.fetch(sql, *args)
             return rows
 
     async def fetchrow(self, sql: str, *args: object) -> Row | None:
         """One row of tables without tenants."""
-        async with self._connection() as connection:
+        async with self._connection(sql) as connection:
             row: Row | None = await connection.fetchrow(sql, *args)
             return row
 
     async def fetchval(self, sql: str, *args: object) -> Any:
         """One value from tables without tenants."""
-        async with self._connection() as connection:
+        async with self._connection(sql) as connection:
             return await connection.fetchval(sql, *args)
 
     async def listen(self, channel: str, heard: Callable[[str], None], lost: Callable[[], None]) -> None:
@@ -323,7 +329,8 @@ class Database:
         await self.listener.listen(f"{self.app.settings.service}.{channel}", heard, lost)
 
     @asynccontextmanager
-    async def _connection(self) -> "AsyncIterator[asyncpg.pool.PoolConnectionProxy]":
+    async def _connection(self, sql: str) -> "AsyncIterator[asyncpg.pool.PoolConnectionProxy]":
+        hear_alone(sql)
         async with self.pool.acquire(timeout=10) as connection:
             with losses_named(connection):
                 yield connection

@@ -1,6 +1,8 @@
 """A service of nothing but routes: one of each kind that flotilla.http has an opinion about."""
 
 import asyncio
+import os
+import signal
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -151,6 +153,32 @@ async def paint(shop_id: UUID, sign: Sign, work: Work, who: Who, tell: bool = Fa
                 company_id=shop_id, name=row["name"], domain=None, owner_id=None, tags=[]
             )
             tx.emit(painted, org=who.org, sequence=2)
+
+
+@shops.post("/{shop_id}/move", permission="companies:write", status_code=204)
+async def move(shop_id: UUID, sign: Sign, work: Work, who: Who) -> None:
+    """Commits by itself, and comes to an end right after, or looks at something else first."""
+    app = work.app
+    async with app.db.transaction(who.org) as looking:
+        await _find(looking, shop_id, "FOR SHARE")
+    if sign.words == "Refused":
+        raise ConflictError("It stands where it is.")
+    async with app.db.transaction(who.org, cause=work.cause) as tx:
+        await tx.execute("UPDATE companies SET name = $2 WHERE id = $1", shop_id, sign.words)
+    match sign.color:
+        case "dead":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "broken":
+            raise RuntimeError("a bug")
+        case "twice":
+            async with app.db.transaction(who.org, cause=work.cause) as tx:
+                await tx.execute("UPDATE companies SET name = 'twice' WHERE id = $1", shop_id)
+
+
+@shops.post("/{shop_id}/carry", permission="companies:write", status_code=204)
+async def carry(shop_id: UUID, app: CurrentApp) -> None:
+    """By a statement alone, with which nothing can be told: what no route should do."""
+    await app.db.execute("DELETE FROM idempotency_keys WHERE key = $1", str(shop_id))
 
 
 meeting = asyncio.Barrier(2)

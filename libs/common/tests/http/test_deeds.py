@@ -1,11 +1,23 @@
 """What somebody did and no event tells of is told as a request, once, and nothing else is."""
 
+import signal
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+import aiohttp
 import msgspec
+import pytest
 from flotilla.ids import new_id
+from flotilla.store.telling import writes
+from flotilla.telemetry import metrics
 from flotilla.testing import Client, Harness
+from flotilla.testing.isolation import isolated
+from flotilla.testing.plugin import StartService
+
+from libs.common.tests.bus.children import child
+from libs.common.tests.http.shop import __name__ as service_module
+from libs.common.tests.http.shop import service
 
 SIGN = {"words": "Open", "color": "red"}
 
@@ -74,3 +86,71 @@ async def test_a_repeated_request_is_told_once(shop: Harness, client: Client) ->
         answer = await client.put(f"/v1/shops/{shop_id}/sign", SIGN, headers=key)
         assert answer.status == 200
     assert len(await told(shop, client.org)) == 1
+
+
+async def test_what_a_route_commits_by_itself_is_told_with_it(shop: Harness, client: Client) -> None:
+    shop_id = await opened(client)
+    broken = await client.post(f"/v1/shops/{shop_id}/move", {"words": "North", "color": "broken"})
+    assert broken.status == 500
+    assert (await client.get(f"/v1/shops/{shop_id}")).json()["name"] == "North"
+    (moved,) = await told(shop, client.org)
+    data = moved["data"]
+    assert (data["route"], data["parameters"]) == ("/v1/shops/{shop_id}/move", {"shop_id": shop_id})
+    assert (data["thing_id"], data["fields"]) == (shop_id, ["color", "words"])
+    assert moved["actor"] == f"user:{client.user_id}"
+
+
+async def test_however_many_transactions_it_takes_it_is_told_once(shop: Harness, client: Client) -> None:
+    shop_id = await opened(client)
+    moved = await client.post(f"/v1/shops/{shop_id}/move", {"words": "South", "color": "twice"})
+    assert moved.status == 204
+    assert len(await told(shop, client.org)) == 1
+
+
+async def test_looking_and_locking_is_no_deed(shop: Harness, client: Client) -> None:
+    shop_id = await opened(client)
+    assert (await client.post(f"/v1/shops/{shop_id}/move", {"words": "Refused"})).status == 409
+    assert await told(shop, client.org) == []
+
+
+async def test_what_no_transaction_did_is_told_late_and_counted(shop: Harness, client: Client) -> None:
+    late = metrics.UNTOLD.labels("/v1/shops/{shop_id}/carry")._value
+    before = late.get()
+    assert (await client.post(f"/v1/shops/{new_id()}/carry")).status == 204
+    assert late.get() == before + 1
+    assert len(await told(shop, client.org)) == 1
+
+
+async def test_a_process_that_dies_after_its_commit_has_told(
+    worker: str, start_service: StartService, org: UUID
+) -> None:
+    async with (
+        isolated(service, worker) as stores,
+        start_service(service, instance=stores, lanes_paused=True) as survivor,
+        child(stores, service_module) as victim,
+    ):
+        await victim.ready(survivor)
+        client = survivor.client(org)
+        shop_id = await opened(client)
+        with suppress(OSError, aiohttp.ClientError):
+            path = f"/v1/shops/{shop_id}/move"
+            await victim.as_seen_by(client).post(path, {"words": "West", "color": "dead"})
+        assert await victim.died() == -signal.SIGKILL
+        assert (await client.get(f"/v1/shops/{shop_id}")).json()["name"] == "West", "it was done"
+        (moved,) = await told(survivor, org)
+        assert moved["data"]["thing_id"] == shop_id
+
+
+@pytest.mark.parametrize(
+    ("sql", "written"),
+    [
+        ("SELECT * FROM deals FOR UPDATE", False),
+        ("SELECT updated_at, deleted FROM deals WHERE id = $1 FOR NO KEY UPDATE", False),
+        ("WITH gone AS (DELETE FROM deals RETURNING id) SELECT * FROM gone", True),
+        ("update deals as d set name = 'x'", True),
+        ("UPDATE pipeline.deals\nSET name = 'x'", True),
+        ("INSERT INTO deals SELECT 1 ON CONFLICT DO NOTHING", True),
+    ],
+)
+def test_statements_say_whether_they_write(sql: str, written: bool) -> None:
+    assert writes(sql) is written

@@ -42,7 +42,8 @@ async def begin(app: App, provider: str, user_id: UUID | None, organization_id: 
     url = await issuer.authorization_url(
         own(app).settings.links + CALLBACK, _derived(token, "state"), _derived(token, "nonce"), challenge
     )
-    await oidc_flows.insert(app.db, digest(token), Flow(provider, user_id, organization_id))
+    async with app.db.transaction(()) as tx:
+        await oidc_flows.insert(tx, digest(token), Flow(provider, user_id, organization_id))
     return Begun(url, token)
 
 

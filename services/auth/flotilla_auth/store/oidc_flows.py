@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from flotilla.store.postgres import Database
+from flotilla.store.postgres import Database, Transaction
 
 INSERT: Final = """
 INSERT INTO oidc_flows (token_hash, provider, user_id, organization_id, expires_at)
@@ -26,9 +26,9 @@ class Flow:
     organization_id: UUID | None
 
 
-async def insert(db: Database, token_hash: bytes, flow: Flow) -> None:
+async def insert(tx: Transaction, token_hash: bytes, flow: Flow) -> None:
     """One that has just begun."""
-    await db.execute(INSERT, token_hash, flow.provider, flow.user_id, flow.organization_id)
+    await tx.execute(INSERT, token_hash, flow.provider, flow.user_id, flow.organization_id)
 
 
 async def spend(db: Database, token_hash: bytes) -> Flow | None:

@@ -122,9 +122,9 @@ async def delete_all(tx: Transaction, user_id: UUID) -> int:
     return int((await tx.execute(DELETE_ALL, user_id)).split()[-1])
 
 
-async def give(db: Database, challenge_hash: bytes, challenge: Challenge, lifetime: timedelta) -> None:
+async def give(tx: Transaction, challenge_hash: bytes, challenge: Challenge, lifetime: timedelta) -> None:
     """One that has just been made."""
-    await db.execute(
+    await tx.execute(
         INSERT_CHALLENGE, challenge_hash, challenge.purpose, challenge.user_id, challenge.bound_to, lifetime
     )
 
