@@ -169,6 +169,7 @@ async def _find_inserted(db: Database, report: Report) -> None:
         report.findings.append(finding)
     orgs = [row["organization_id"] for row in await db.fetch(audit.READ_ORGS)]
     for start in range(0, len(orgs), ORGS_AT_ONCE):
-        async with db.transaction(orgs[start : start + ORGS_AT_ONCE]) as tx:
-            rows = await tx.fetch(audit.READ_UNLISTED)
+        some = orgs[start : start + ORGS_AT_ONCE]
+        async with db.transaction(some) as tx:
+            rows = await tx.fetch(audit.READ_UNLISTED, some)
         report.findings += [Finding(Wrong.INSERTED, "archived event", None, row["id"]) for row in rows]
