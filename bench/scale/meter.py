@@ -72,9 +72,10 @@ class Meter:
             finally:
                 await admin.close()
 
-    async def cost(self, work: Work, times: int) -> Cost:
+    async def cost(self, work: Work, times: int, *, warm: bool = True) -> Cost:
         """Done so often, after once to warm up."""
-        await work()
+        if warm:
+            await work()
         blocks, backend, own = await self._blocks(), self._ran(), time.process_time_ns()
         took = []
         for _ in range(times):
@@ -104,10 +105,6 @@ class Meter:
     async def settle_statistics(self) -> None:
         """As autovacuum would have done by now."""
         await self._admin.execute("VACUUM ANALYZE")
-
-    async def execute(self, sql: str, *args: object) -> None:
-        """As the superuser: to fill tables with what would take hours to happen."""
-        await self._admin.execute(sql, *args, timeout=7200)
 
     async def _blocks(self) -> int:
         await self.app.db.fetchval(FLUSH)
