@@ -1,5 +1,6 @@
 """What search knows: documents made of events, and the text they are found by."""
 
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from flotilla.events.base import Event, contract_of
 MAX_TERMS: Final = 8
 """Further words of a query are not looked at."""
 
+
+_WORD: Final = re.compile(r"[^\W_]+")
 
 EXCERPT: Final = 240
 """Letters of an excerpt."""
@@ -68,9 +71,10 @@ def document_of(source: Source) -> Document:
 
 def words_of(text: str) -> list[str]:
     """The words of a text without case and accents: alike for what is stored and what is asked."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    letters = (letter for letter in decomposed if not unicodedata.combining(letter))
-    return "".join(letter if letter.isalnum() else " " for letter in letters).split()
+    letters = unicodedata.normalize("NFKD", text.casefold())
+    if not letters.isascii():
+        letters = "".join([letter for letter in letters if not unicodedata.combining(letter)])
+    return _WORD.findall(letters)
 
 
 def terms_of(query: str) -> list[str]:

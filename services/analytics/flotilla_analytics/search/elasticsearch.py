@@ -6,12 +6,13 @@ Documents carry the owner's sequence as their external version, so a late older 
 import ssl
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 import structlog
 from elasticsearch import ApiError, AsyncElasticsearch, BadRequestError, TransportError
-from elasticsearch.helpers import async_bulk
 from flotilla.outside import forbid_in_transaction
 from flotilla.problems import UnavailableError
 
@@ -20,18 +21,23 @@ from flotilla_analytics.search.base import Hit, Key
 
 log = structlog.get_logger()
 
+_encode = msgspec.json.Encoder().encode
+
 KEYWORD: Final = {"type": "keyword"}
+FILTERED: Final = {"type": "keyword", "doc_values": False}
 STORED: Final = {"type": "keyword", "index": False, "doc_values": False}
 
 MAPPINGS: Final = {
     "dynamic": "strict",
+    # What is searched is made of what is shown, and nobody asks for phrases: neither it nor its places are kept.
+    "_source": {"excludes": ["text"]},
     "properties": {
-        "organization_id": KEYWORD,
+        "organization_id": FILTERED,
         "id": KEYWORD,
         "title": STORED,
         "body": STORED,
-        "text": {"type": "text", "analyzer": "standard"},
-        "person": KEYWORD,
+        "text": {"type": "text", "analyzer": "standard", "index_options": "freqs"},
+        "person": FILTERED,
         "conversation_id": STORED,
         "occurred_at": {"type": "date"},
     },
@@ -39,6 +45,8 @@ MAPPINGS: Final = {
 
 SETTINGS: Final = {"number_of_shards": 1, "auto_expand_replicas": "0-1"}
 
+TOGETHER: Final = 500
+"""Documents a request; with 8 KB of text each, twice, less than a tenth of what the server takes."""
 NO_CHANGE: Final = frozenset({404, 409})
 """Not there, or there in a newer version."""
 
@@ -66,21 +74,24 @@ class ElasticsearchSearch:
         await self._client.close()
 
     async def index(self, documents: Sequence[Document]) -> None:
-        """One bulk request; found after the next refresh, within a second."""
+        """Bulk requests; found after the next refresh, within a second."""
         await self._bulk(
-            {
-                "_op_type": "index",
-                **self._place(document.org, document.kind, document.id),
-                "version": document.version,
-                "version_type": "external",
-                "_source": _source(document),
-            }
+            (
+                {
+                    "index": {
+                        **self._place(document.org, document.kind, document.id),
+                        "version": document.version,
+                        "version_type": "external",
+                    }
+                },
+                _source(document),
+            )
             for document in documents
         )
 
     async def remove(self, documents: Collection[tuple[UUID, Kind, UUID]]) -> None:
-        """One bulk request."""
-        await self._bulk({"_op_type": "delete", **self._place(*document)} for document in documents)
+        """Bulk requests."""
+        await self._bulk(({"delete": self._place(*document)},) for document in documents)
 
     async def delete_person(self, org: UUID, people: Sequence[str]) -> None:
         """Of all kinds; refreshed before, so that what was just indexed is seen, and after."""
@@ -154,14 +165,20 @@ class ElasticsearchSearch:
         await self._client.indices.delete(index=self._indices(Kind), ignore_unavailable=True)
         self._made = False
 
-    async def _bulk(self, actions: Iterable[dict[str, Any]]) -> None:
+    async def _bulk(self, actions: Iterable[tuple[dict[str, Any], ...]]) -> None:
+        """Each action with its document; encoded here, for the client's own way takes several times as long."""
         forbid_in_transaction("Elasticsearch")
         await self._make_indices()
-        _, errors = await async_bulk(self._client, actions, raise_on_error=False)
-        for error in errors if isinstance(errors, list) else ():
-            (outcome,) = error.values()
-            if outcome["status"] not in NO_CHANGE:
-                raise ElasticsearchError(str(outcome.get("error")))
+        lines = iter(actions)
+        while together := list(islice(lines, TOGETHER)):
+            answer = await self._client.bulk(
+                operations=[_encode(line) for action in together for line in action],  # type: ignore[misc]
+                filter_path=["errors", "items.*.status", "items.*.error"],
+            )
+            for item in answer.get("items", ()):
+                (outcome,) = item.values()
+                if outcome["status"] >= 300 and outcome["status"] not in NO_CHANGE:
+                    raise ElasticsearchError(str(outcome.get("error")))
 
     async def _make_indices(self) -> None:
         if self._made:
