@@ -40,7 +40,7 @@ service = Service(
         insights,
     ),
     lanes=(
-        Lane("messages", wait=timedelta(milliseconds=20), busy_wait=timedelta(milliseconds=150)),
+        Lane("messages", wait=timedelta(milliseconds=20), busy_wait=timedelta(milliseconds=300)),
         Lane(requested.LANE, wait=timedelta(milliseconds=20)),
         Lane(outcomes.LANE),
         Lane("budgets", wait=timedelta(milliseconds=100)),

@@ -57,7 +57,7 @@ service = Service(
         bookings,
     ),
     lanes=(
-        Lane("people", wait=timedelta(milliseconds=20), busy_wait=timedelta(milliseconds=150)),
+        Lane("people", wait=timedelta(milliseconds=20), busy_wait=timedelta(milliseconds=250)),
         Lane("timeline", wait=timedelta(milliseconds=250)),
         Lane("directory"),
         Lane("wishes"),

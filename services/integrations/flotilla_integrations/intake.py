@@ -32,7 +32,7 @@ from flotilla_integrations.store import sends
 log = structlog.get_logger()
 
 TOGETHER: Final = 200
-GATHERING: Final = 0.02
+GATHERING: Final = 0.04
 """Seconds that webhooks gather in while much comes."""
 FULL: Final = 5_000
 """Webhooks that may wait for a commit; more are told to come again."""
