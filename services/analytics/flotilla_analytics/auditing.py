@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from flotilla.events import CONTRACTS
 from flotilla.store.postgres import Row, Transaction
 
-from flotilla_analytics.archiving import open_events
+from flotilla_analytics.archiving import Opened, Personal, open_parts
 from flotilla_analytics.domain import changes
 from flotilla_analytics.domain.changes import Change
 from flotilla_analytics.store import audit_log
@@ -37,7 +38,8 @@ class Act:
     sequence: int
     changes: list[Change]
     data: dict[str, Any]
-    """The state after it; personal fields are null where the person was erased."""
+    """The state after it; personal fields are null where the person was erased or they grew old."""
+    personal: Personal
 
     def plain(self) -> dict[str, Any]:
         """As a dictionary, all the way down."""
@@ -46,13 +48,13 @@ class Act:
 
 async def acts(tx: Transaction, org: UUID, rows: Sequence[Row]) -> list[Act]:
     """Archived rows as acts, in their order; what an event does not say of the values before, the archive does."""
-    opened = await open_events(tx, tx.app.keyring, rows)
+    opened = await open_parts(tx, tx.app.keyring, rows)
     sent = await audit_log.read_sent(tx, org, [row for row in rows if row["type"] == changes.REQUEST])
     told = [
-        changes.sent(data, {field: value for (id_, field), value in sent.items() if id_ == row["id"]})
+        changes.sent(each.data, {field: value for (id_, field), value in sent.items() if id_ == row["id"]})
         if row["type"] == changes.REQUEST
-        else changes.told(data)
-        for row, data in zip(rows, opened, strict=True)
+        else changes.told(each.data)
+        for row, each in zip(rows, opened, strict=True)
     ]
     silent = [
         (row, types)
@@ -63,19 +65,26 @@ async def acts(tx: Transaction, org: UUID, rows: Sequence[Row]) -> list[Act]:
         and (types := changes.relatives(row["type"]))
     ]
     before = await audit_log.read_before(tx, org, silent)
-    states = dict(zip(before, await open_events(tx, tx.app.keyring, list(before.values())), strict=True))
+    states = dict(zip(before, await open_parts(tx, tx.app.keyring, list(before.values())), strict=True))
     return [
-        _act(row, data, said or _derived(row, states, data))
-        for row, data, said in zip(rows, opened, told, strict=True)
+        _act(row, each, said or _derived(row, states, each.data))
+        for row, each, said in zip(rows, opened, told, strict=True)
     ]
 
 
-def _derived(row: Row, states: dict[UUID, dict[str, Any]], data: dict[str, Any]) -> list[Change]:
+def _derived(row: Row, states: dict[UUID, Opened], data: dict[str, Any]) -> list[Change]:
+    """What is otherwise than before; of what cannot be read any more nobody knows."""
     before = states.get(row["id"])
-    return [] if before is None else changes.derived(row["type"], before, data)
+    if before is None:
+        return []
+    found = changes.derived(row["type"], before.data, data)
+    if before.personal in (Personal.NONE, Personal.SHOWN):
+        return found
+    lost = CONTRACTS[row["type"]].personal_fields
+    return [change for change in found if change.field not in lost]
 
 
-def _act(row: Row, data: dict[str, Any], found: list[Change]) -> Act:
+def _act(row: Row, opened: Opened, found: list[Change]) -> Act:
     fact = row["type"].split(".")[-2:-1]
     return Act(
         id=row["id"],
@@ -89,5 +98,6 @@ def _act(row: Row, data: dict[str, Any], found: list[Change]) -> Act:
         source=row["source"],
         sequence=row["sequence"],
         changes=found,
-        data=data,
+        data=opened.data,
+        personal=opened.personal,
     )

@@ -10,6 +10,7 @@ from flotilla.privacy import Person, Privacy, Rows
 from flotilla.privacy.declare import Counts
 from flotilla.privacy.keep import Keep, KeepOutside
 
+from flotilla_analytics.domain.ageing import KINDS_OF
 from flotilla_analytics.erasure import erase_person
 from flotilla_analytics.resources import Resources
 from flotilla_analytics.store.persons import destroy_all_keys, read_things
@@ -73,6 +74,11 @@ privacy: Final = Privacy(
     keeps=(
         KeepOutside("messages", _forget_found),
         Keep("surveys", "survey_sends", where="t.comment IS NOT NULL", clear={"comment": "NULL"}),
+        # What the archive tells: with the key of a week goes what was sealed in it, and nothing of the chain.
+        *(
+            Keep(kind, "person_periods", where=f"t.kind = '{kind}'")
+            for kind in sorted(set(KINDS_OF.values()))
+        ),
     ),
     outside_of_organization=_forget_organization,
     harmless={
@@ -94,6 +100,7 @@ privacy: Final = Privacy(
         "replays": "names of services, and states",
         "person_keys": "keys, by ids; destroyed ones stay as such",
         "person_aliases": "ids",
+        "person_periods": "secrets that are worth nothing without the person's key, which is destroyed",
         "archive": "what is personal is sealed under keys of persons, which are destroyed",
         "search_documents": "removed with the keys",
     },

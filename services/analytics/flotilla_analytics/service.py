@@ -42,7 +42,7 @@ from flotilla_analytics.privacy import privacy
 from flotilla_analytics.replaying import openings, readings, wishes
 from flotilla_analytics.reporting import remove_file, report_due, report_expired, run_report
 from flotilla_analytics.resources import open_resources
-from flotilla_analytics.store.persons import SEALED
+from flotilla_analytics.store.keys import SEALED
 from flotilla_analytics.surveying import survey_due
 from flotilla_analytics.workers import metrics as metrics_fold
 from flotilla_analytics.workers import sales as sales_fold

@@ -255,7 +255,8 @@ async def fresh(own_app: App, superuser: Superuser) -> App:
     """The service with an empty ledger: for what looks at the whole of it, and for who tampers with it."""
     async with superuser(own_app) as admin:
         await admin.execute(
-            "TRUNCATE archive, ledger, blocks, unsealed, cursors, person_keys, person_aliases, rollups,"
+            "TRUNCATE archive, ledger, blocks, unsealed, cursors, person_keys, person_periods,"
+            " person_aliases, rollups,"
             " conversation_facts, search_documents, sales_rollups, deal_facts, lead_facts, stage_facts"
         )
     return own_app

@@ -10,7 +10,7 @@ from flotilla.http.pages import page
 from pydantic import AwareDatetime
 
 from flotilla_analytics.api.events import ArchivedEvent, shown
-from flotilla_analytics.archiving import open_events
+from flotilla_analytics.archiving import Opened, Personal, open_parts
 from flotilla_analytics.store import archive
 
 routes = Routes("/v1/archive", tag="archive")
@@ -35,8 +35,8 @@ async def list_archived_events(
     after = (key[0], key[1]) if key else None
     wanted = archive.Filter(type_, subject, actor, from_, to)
     rows = await archive.read_page(tx, who.org, wanted, after, query.limit + 1)
-    opened = await open_events(tx, app.keyring, rows[: query.limit])
+    opened = await open_parts(tx, app.keyring, rows[: query.limit])
     # The row beyond the page only says that there is more.
-    opened += [{}] * (len(rows) - len(opened))
-    events = [shown(row, data) for row, data in zip(rows, opened, strict=True)]
+    opened += [Opened({}, Personal.NONE)] * (len(rows) - len(opened))
+    events = [shown(row, each) for row, each in zip(rows, opened, strict=True)]
     return page(events, query.limit, key=lambda event: (event.time, event.id))

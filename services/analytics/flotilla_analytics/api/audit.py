@@ -49,7 +49,10 @@ class ActView(Shown):
     correlation_id: UUID
     changes: list[ChangeView]
     data: dict[str, Any] = Field(
-        description="The state after it. Personal fields are null where the person was erased."
+        description="The state after it. Personal fields are null where the person was erased, or they aged out."
+    )
+    personal: Literal["none", "shown", "erased", "aged_out"] = Field(
+        description="What became of the personal fields: `aged_out` where the organization keeps them no longer."
     )
 
 

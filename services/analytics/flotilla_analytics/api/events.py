@@ -7,6 +7,8 @@ from uuid import UUID
 from flotilla.store.postgres import Row
 from pydantic import BaseModel, Field
 
+from flotilla_analytics.archiving import Opened, Personal
+
 
 class ArchivedEvent(BaseModel):
     """One event, as it was published."""
@@ -22,7 +24,11 @@ class ArchivedEvent(BaseModel):
     request_id: UUID | None
     actor: str | None = Field(examples=["user:0198…"])
     data: dict[str, Any] = Field(
-        description="Personal fields are null where they are redacted or were erased."
+        description="Personal fields are null where they are redacted, were erased or have aged out."
+    )
+    personal: Personal = Field(
+        description="What became of the personal fields: `none` (there are none), `shown`, `redacted` (not for you),"
+        " `erased` (the person was), or `aged_out` (older than the organization keeps them)."
     )
 
 
@@ -32,8 +38,10 @@ class JourneyStep(ArchivedEvent):
     depth: int = Field(description="How many causes of this journey lie before it.")
 
 
-def shown(row: Row, data: dict[str, Any]) -> ArchivedEvent:
+def shown(row: Row, opened: Opened) -> ArchivedEvent:
     """An archived row with its data opened or redacted."""
     return ArchivedEvent(
-        data=data, **{name: row[name] for name in ArchivedEvent.model_fields if name != "data"}
+        data=opened.data,
+        personal=opened.personal,
+        **{name: row[name] for name in ArchivedEvent.model_fields if name not in ("data", "personal")},
     )

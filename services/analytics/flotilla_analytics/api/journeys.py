@@ -7,7 +7,7 @@ from flotilla.http import CurrentApp, NotFoundError, Routes, Tx, Who
 from pydantic import BaseModel, Field
 
 from flotilla_analytics.api.events import JourneyStep, shown
-from flotilla_analytics.archiving import open_events, redacted
+from flotilla_analytics.archiving import open_parts, redacted
 from flotilla_analytics.domain.journeys import causal_order
 from flotilla_analytics.store import archive
 
@@ -32,7 +32,7 @@ async def read_journey(correlation_id: UUID, tx: Tx, who: Who, app: CurrentApp) 
         raise NotFoundError("No event of this correlation id is archived; it takes a second to get here.")
     steps = rows[:LONGEST]
     may_open = who.may("archive:read")
-    data = await open_events(tx, app.keyring, steps) if may_open else [redacted(row) for row in steps]
+    data = await open_parts(tx, app.keyring, steps) if may_open else [redacted(row) for row in steps]
     events = [shown(row, opened) for row, opened in zip(steps, data, strict=True)]
     return Journey(
         correlation_id=correlation_id,

@@ -1,28 +1,12 @@
-"""People's keys: made when first needed, wrapped by the master keys, destroyed for good."""
+"""People as the archive knows them: which identities are whose, and the destruction of their keys, for good."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
-from flotilla.security.sealed_columns import SealedColumn
-from flotilla.security.sealing import Keyring
 from flotilla.store.postgres import Transaction
 
-from flotilla_analytics.domain.ciphers import KEY_BYTES, PersonCipher
-
-Person = tuple[UUID, str]
-"""An organization and a reference like `contact:<id>`."""
-
-READ_KEYS: Final = """
-SELECT organization_id, person, wrapped_key
-FROM unnest($1::uuid[], $2::text[]) AS wanted (organization_id, person)
-JOIN person_keys USING (organization_id, person)"""
-
-INSERT_KEYS: Final = """
-INSERT INTO person_keys (organization_id, person, wrapped_key)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[])
-ON CONFLICT (organization_id, person) DO NOTHING"""
+from flotilla_analytics.store.keys import Person, place_of
 
 LOCK_CONTACTS: Final = """
 SELECT pg_advisory_xact_lock(key) FROM (
@@ -74,22 +58,6 @@ WHERE organization_id = $1 AND type = ANY($2::text[]) AND sealed IS NOT NULL
 ORDER BY person"""
 
 
-async def read_ciphers(
-    tx: Transaction, keyring: Keyring, people: Iterable[Person]
-) -> dict[Person, PersonCipher | None]:
-    """The ciphers of people who have a key; None for those who were erased."""
-    wanted = sorted(set(people), key=_place)
-    if not wanted:
-        return {}
-    rows = await tx.fetch(READ_KEYS, *_columns(wanted))
-    found: dict[Person, PersonCipher | None] = {}
-    for row in rows:
-        person = (row["organization_id"], row["person"])
-        wrapped = row["wrapped_key"]
-        found[person] = None if wrapped is None else PersonCipher(keyring.open(wrapped, _place(person)))
-    return found
-
-
 async def read_erased(tx: Transaction, people: Iterable[Person]) -> list[Person]:
     """Which of these people were erased."""
     rows = await tx.fetch(READ_ERASED, *_columns(sorted(people)))
@@ -104,30 +72,13 @@ async def read_things(
     return [row["person"] for row in rows]
 
 
-async def make_ciphers(
-    tx: Transaction, keyring: Keyring, people: Iterable[Person]
-) -> dict[Person, PersonCipher | None]:
-    """The ciphers of these people, with keys made for those who had none; None for those who were erased.
-
-    Nothing is kept in memory between batches: a destroyed key is gone at once, in every process.
-    """
-    wanted = set(people)
-    found = await read_ciphers(tx, keyring, wanted)
-    if missing := sorted(wanted.difference(found), key=_place):
-        wrapped = [keyring.seal(os.urandom(KEY_BYTES), _place(person)) for person in missing]
-        await tx.execute(INSERT_KEYS, *_columns(missing), wrapped)
-        # Read back: another process may have been quicker, and then its key is the one.
-        found |= await read_ciphers(tx, keyring, missing)
-    return found
-
-
 async def link_identities(tx: Transaction, links: Mapping[Person, tuple[str, int]]) -> None:
     """Keep which contact an identity belongs to: {(org, identity): (contact, sequence)}.
 
     An identity of a contact who was erased before loses its key here. The lock is shared with `destroy_keys`:
     without it each could miss the other's uncommitted row.
     """
-    ordered = sorted(links, key=_place)
+    ordered = sorted(links, key=place_of)
     orgs, identities = _columns(ordered)
     contacts = [links[person][0] for person in ordered]
     await tx.execute(LOCK_CONTACTS, orgs, contacts)
@@ -152,15 +103,3 @@ async def destroy_all_keys(tx: Transaction, org: UUID) -> int:
 
 def _columns(people: Sequence[Person]) -> tuple[list[UUID], list[str]]:
     return [org for org, _ in people], [person for _, person in people]
-
-
-def _place(person: Person) -> bytes:
-    return person[0].bytes + person[1].encode()
-
-
-SEALED: Final = SealedColumn(
-    "person_keys",
-    "wrapped_key",
-    ("organization_id", "person"),
-    lambda row: _place((row["organization_id"], row["person"])),
-)

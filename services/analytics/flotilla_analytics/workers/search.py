@@ -17,7 +17,8 @@ from flotilla_analytics.domain.documents import TYPES, Document, Source, documen
 from flotilla_analytics.resources import Resources
 from flotilla_analytics.search.base import Search
 from flotilla_analytics.store import archive, ledger
-from flotilla_analytics.store.persons import Person, read_erased
+from flotilla_analytics.store.keys import Person
+from flotilla_analytics.store.persons import read_erased
 from flotilla_analytics.workers.folds import Stretch, catch_up, next_stretch
 
 log = structlog.get_logger()
