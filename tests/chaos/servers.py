@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+import asyncpg
+from flotilla.bus import relay
 from flotilla.instance import HOST, Instance
 from flotilla.native.node import PLAIN_ENVIRONMENT
 from flotilla.testing import Client, eventually
@@ -25,6 +28,7 @@ BROKER: Final = "rabbitmq"
 DATABASE: Final = "postgres"
 RABBITMQCTL: Final = "/usr/lib/rabbitmq/bin/rabbitmqctl"
 NORMAL_WATERMARK: Final = "0.4"
+WAITING: Final = "SELECT EXISTS (SELECT FROM crm_bus.outbox WHERE written_at < now() - $1::interval)"
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,25 @@ class Stage:
         """The broker has no memory left, it says, and stops reading from whoever publishes."""
         watermark = "0.000001" if on else NORMAL_WATERMARK
         await _rabbitmqctl(self.nodes.instance, "set_vm_memory_high_watermark", watermark)
+
+    async def confirming(self, on: bool) -> None:
+        """Whether the broker confirms: its queues are halted, while it reads, answers and beats as ever."""
+        vhost = self.nodes.instance.vhost
+        act = "resume" if on else "suspend"
+        queues = f'Queue <- rabbit_amqqueue:list(<<"{vhost}">>), {{Name, _}} <- [amqqueue:get_pid(Queue)]'
+        await _rabbitmqctl(self.nodes.instance, "eval", f"[sys:{act}(Name) || {queues}].")
+
+    async def unconfirmed(self, seconds: float = 90) -> None:
+        """Wait until what was published has waited for its confirms in vain."""
+        connection = await asyncpg.connect(self.nodes.instance.admin_dsn(), timeout=10)
+
+        async def given_up() -> bool:
+            return bool(await connection.fetchval(WAITING, timedelta(seconds=1.5 * relay.CONFIRM_SECONDS)))
+
+        try:
+            await eventually(given_up, seconds=seconds, what="a time limit has passed")
+        finally:
+            await connection.close()
 
 
 @asynccontextmanager

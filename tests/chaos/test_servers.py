@@ -13,7 +13,7 @@ SLOW = {BROKER: 200, DATABASE: 30}
 
 
 async def test_no_promise_is_broken_whatever_happens_to_the_servers(
-    tmp_path: Path, start_service: StartService, org: UUID, rounds: int
+    tmp_path: Path, start_service: StartService, org: UUID, rounds: int, long: bool
 ) -> None:
     async with staged(tmp_path, start_service, org) as stage:
         async with stage.clients.asking():
@@ -21,6 +21,8 @@ async def test_no_promise_is_broken_whatever_happens_to_the_servers(
                 await _slow(stage)
                 await _torn(stage)
                 await _blocked(stage)
+                if long:
+                    await _unconfirming(stage)
                 await _killed(stage)
                 await _silent(stage)
         instance, clients, vendor = stage.nodes.instance, stage.clients, stage.vendor
@@ -48,6 +50,17 @@ async def _blocked(stage: Stage) -> None:
         await stage.promises()
     finally:
         await stage.alarm(False)
+    await stage.promises()
+
+
+async def _unconfirming(stage: Stage) -> None:
+    """A broker that takes what is published and never says so: it goes out again, and has its effects once."""
+    await stage.confirming(False)
+    try:
+        await stage.promises()
+        await stage.unconfirmed()
+    finally:
+        await stage.confirming(True)
     await stage.promises()
 
 
