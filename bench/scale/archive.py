@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from flotilla.ids import new_id
@@ -21,6 +21,11 @@ BATCH: Final = 200
 TIMES: Final = 10
 ORGANIZATIONS: Final = 10
 EVENTS: Final = "/v1/archive/events?limit=50"
+WHOLLY: Final = 2_000_000
+"""Of more events only as many are verified, the last ones: the first ones cost the same."""
+HEAD_BEFORE: Final = (
+    "SELECT position_to, hash FROM blocks WHERE position_to <= $1 ORDER BY position_to DESC LIMIT 1"
+)
 Row = tuple[str, Cost]
 
 
@@ -36,17 +41,18 @@ async def grow(sizes: Sequence[int]) -> None:
             await fill(meter.harness.instance.admin_dsn(), orgs, await _head(meter), size)
             await meter.settle_statistics()
             print(f"{size:,} events are there after {time.monotonic() - began:,.0f} s", flush=True)
-            found = [*await _written(meter, orgs), *await _asked(meter, orgs[0])]
-            found += [*await _read_again(meter, orgs[0], small), await _verified(meter)]
-            rows = [[f"{size:,}", what, *cost.cells()] for what, cost in found]
-            show(title, ("events", "what"), rows)  # at once: the next size may take long to fill
+            for measure in (_written, _asked, _read_again, _verified):
+                rows = [
+                    [f"{size:,}", what, *cost.cells()] for what, cost in await measure(meter, orgs, small)
+                ]
+                show(title, ("events", "what"), rows)  # at once: the next may take long
 
 
 async def _head(meter: Meter) -> int:
     return int(await meter.app.db.fetchval("SELECT max(position) FROM ledger"))
 
 
-async def _written(meter: Meter, orgs: Sequence[UUID]) -> list[Row]:
+async def _written(meter: Meter, orgs: Sequence[UUID], _: UUID) -> list[Row]:
     async def append() -> None:
         await meter.handle("archive", [(orgs[each % len(orgs)], received()) for each in range(BATCH)])
 
@@ -58,7 +64,9 @@ async def _written(meter: Meter, orgs: Sequence[UUID]) -> list[Row]:
     ]
 
 
-async def _asked(meter: Meter, org: UUID) -> list[Row]:
+async def _asked(meter: Meter, orgs: Sequence[UUID], _: UUID) -> list[Row]:
+    org = orgs[0]
+
     def getting(path: str) -> Callable[[], Awaitable[object]]:
         return lambda: meter.get(org, path)
 
@@ -75,7 +83,7 @@ async def _asked(meter: Meter, org: UUID) -> list[Row]:
     return [(what, await meter.cost(getting(path), TIMES)) for what, path in asked.items()]
 
 
-async def _read_again(meter: Meter, org: UUID, small: UUID) -> list[Row]:
+async def _read_again(meter: Meter, orgs: Sequence[UUID], small: UUID) -> list[Row]:
     """What replays and partners' readings ask for."""
     middle = await _head(meter) // 2
 
@@ -88,7 +96,7 @@ async def _read_again(meter: Meter, org: UUID, small: UUID) -> list[Row]:
         while upto := await stretch(reading, after):
             after = upto
 
-    of_all, of_one, of_small = _reading(), _reading(org), _reading(small)
+    of_all, of_one, of_small = _reading(), _reading(orgs[0]), _reading(small)
     return [
         (
             "an event read again, of all",
@@ -106,18 +114,22 @@ def _reading(*orgs: UUID) -> Reading:
     return Reading(id=new_id(), request_id=new_id(), queue="", filter=Filter(organizations=list(orgs)))
 
 
-async def _verified(meter: Meter) -> Row:
-    """All of it, once: what an event of it costs."""
+async def _verified(meter: Meter, _: Sequence[UUID], __: UUID) -> list[Row]:
+    """Once: what each event read costs, and the search for what has no place in the ledger."""
+    db = meter.app.db
+    before = await db.fetchrow(HEAD_BEFORE, await _head(meter) - WHOLLY)
+    head = await db.fetchrow(HEAD_BEFORE, await _head(meter))
     events = 0
 
-    async def check() -> None:
+    async def check(since: Any) -> None:
         nonlocal events
-        report = await verify(meter.app.db)
+        report = await verify(db, since=since and tuple(since))
         assert report.holds, report.findings[:3]
         events = report.events
 
-    cost = await meter.cost(check, 1, warm=False)
-    return "an event verified", cost.per(events)
+    unlisted = await meter.cost(lambda: check(head), 1, warm=False)
+    whole = await meter.cost(lambda: check(before), 1, warm=False)
+    return [("an event verified", whole.per(events)), ("unlisted events looked for", unlisted)]
 
 
 def _metrics() -> str:

@@ -16,7 +16,7 @@ from flotilla_analytics.workers.sealer import BLOCK
 
 STRETCH: Final = 100_000
 """Events written by one statement."""
-WRITERS: Final = 2
+WRITERS: Final = 3
 BARE: Final = 1_000_000
 """From so many more events on, indexes go first and are made again behind them."""
 SETTINGS: Final = {
@@ -27,7 +27,7 @@ SETTINGS: Final = {
 # Over the month before `now`: ids of version 7 of their time, which are in the order of $1 but for a millisecond's.
 FILL: Final = """
 WITH made AS (
-    SELECT n, ($2::uuid[])[1 + n % cardinality($2::uuid[])] AS org,
+    SELECT n, md5(n::text) AS digits, ($2::uuid[])[1 + n % cardinality($2::uuid[])] AS org,
            now() - interval '30 days' * (1 - (n + 1)::float8 / $3::float8) AS time
     FROM generate_series($1::bigint, $1::bigint + $4::bigint - 1) AS n
 ), kept AS (
@@ -41,7 +41,7 @@ WITH made AS (
            jsonb_build_object('message_id', id, 'conversation_id', md5((n / 20)::text)::uuid, 'position', n % 20,
                               'channel', 'telegram', 'language', 'en', 'intent', 'delivery', 'ai_enabled', true)
     FROM made, LATERAL (SELECT (lpad(to_hex((extract(epoch FROM time) * 1000)::bigint), 12, '0') || '7'
-                                || substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15))::uuid) AS i (id)
+                                || substr(digits, 1, 3) || '8' || substr(digits, 4, 15))::uuid) AS i (id)
     RETURNING organization_id, id, type, archive_hash(archive) AS hash
 )
 INSERT INTO ledger (position, event_id, organization_id, hash, event_type)

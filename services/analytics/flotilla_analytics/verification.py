@@ -56,12 +56,18 @@ class Report:
         return not self.findings
 
 
-async def verify(db: Database, *, noted: tuple[int, bytes] | None = None) -> Report:
-    """Read everything again. `noted` is the (position, hash) of an earlier head that must still be there."""
-    report = Report()
+async def verify(
+    db: Database, *, noted: tuple[int, bytes] | None = None, since: tuple[int, bytes] | None = None
+) -> Report:
+    """Read everything again. `noted` is the (position, hash) of an earlier head that must still be there.
+
+    `since` is one at which to begin: blocks up to there are taken as they were found then, and not read. What was
+    inserted without a place in the ledger is found wherever it is.
+    """
+    report = Report(head=since[0], head_hash=since[1]) if since else Report()
     suspects = _Suspects()
     noted_seen = noted is None
-    async for block in _blocks(db):
+    async for block in _blocks(db, report.head):
         suspects.follow(report, block)
         _check_link(report, block)
         await _check_block(db, report, suspects, block)
@@ -76,8 +82,7 @@ async def verify(db: Database, *, noted: tuple[int, bytes] | None = None) -> Rep
     return report
 
 
-async def _blocks(db: Database) -> AsyncIterator[Block]:
-    after = 0
+async def _blocks(db: Database, after: int) -> AsyncIterator[Block]:
     while rows := await db.fetch(audit.READ_BLOCKS, after):
         for row in rows:
             yield Block(
