@@ -98,13 +98,14 @@ def judge(
     """
     personal = find(draft, language)
     plain = _without(draft, personal)
+    cited = tuple(sources)
     claims = [sentence for sentence in sentences_of(plain) if not _is_boilerplate(sentence, known)]
     checks = (
         (Reason.PROMPT_INJECTION, injected(question) if ordered is None else ordered),
         (Reason.PERSONAL_DATA, _leaks(personal, [question, *sources, *known])),
         (Reason.TOXIC, _toxic(draft)),
-        (Reason.UNCITED_PROMISE, _promises(claims, question, sources)),
-        (Reason.UNCITED_CLAIM, any(_unsupported(claim, sources) for claim in claims)),
+        (Reason.UNCITED_PROMISE, _promises(claims, question, cited)),
+        (Reason.UNCITED_CLAIM, any(_unsupported(claim, cited) for claim in claims)),
         (Reason.LOW_CONFIDENCE, confidence < LOW),
     )
     return Judgement(tuple(reason for reason, holds in checks if holds))
@@ -132,26 +133,34 @@ def _bare(text: str) -> str:
 
 
 def _toxic(draft: str) -> bool:
-    return any(word.startswith(_toxic_beginnings()) for word in words_of(draft))
+    return any(map(_is_toxic, words_of(draft)))
 
 
-def _promises(claims: Sequence[str], question: str, sources: Sequence[str]) -> bool:
+@lru_cache(maxsize=REMEMBERED_WORDS)
+def _is_toxic(word: str) -> bool:
+    return word.startswith(_toxic_beginnings())
+
+
+def _promises(claims: Sequence[str], question: str, sources: tuple[str, ...]) -> bool:
     """Numbers and promising words must stand in a citation; only a long reference may be the customer's own."""
-    cited = [backing(source) for source in sources]
-    backed = frozenset[str]().union(*(each.concepts for each in cited))
-    numbers = set[str]().union(*(each.numbers for each in cited))
+    numbers = set[str]().union(*(backing(source).numbers for source in sources))
     numbers |= {number for number in _NUMBER.findall(question) if number.isdigit() and len(number) >= 4}
-    for claim in claims:
-        if any(number not in numbers for number in _NUMBER.findall(claim)):
-            return True
-        if not claim.endswith("?") and any(
-            (concept := concept_of(word)) in _PROMISES and concept not in backed for word in spoken(claim)
-        ):
-            return True
-    return False
+    return any(
+        not numbers.issuperset(_NUMBER.findall(claim)) or _promising(claim, sources) for claim in claims
+    )
 
 
-def _unsupported(claim: str, sources: Sequence[str]) -> bool:
+@lru_cache(maxsize=REMEMBERED)
+def _promising(claim: str, sources: tuple[str, ...]) -> bool:
+    """Whether a statement promises what no source does."""
+    if claim.endswith("?"):
+        return False
+    backed = frozenset[str]().union(*(backing(source).concepts for source in sources))
+    return any((concept := concept_of(word)) in _PROMISES and concept not in backed for word in spoken(claim))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _unsupported(claim: str, sources: tuple[str, ...]) -> bool:
     """Whether too few of a statement's words are in the citations, by beginning or by concept."""
     if claim.endswith("?"):
         return False

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from flotilla_ai.domain.text import Features, Hashes, features_of
+from flotilla_ai.domain.text import LONGEST_TEXT, NGRAMS, Features, Hashes, features_of
 
 DIMENSIONS: Final = 512
 _BITS: Final = 9
@@ -19,6 +19,12 @@ _WEIGHTS: Final = (0.5, 1.0, 0.6)
 """Say of words' beginnings and concepts, of words and pairs, of character n-grams."""
 
 Vectors = NDArray[np.float32]
+_SHIFT, _ONE, _SIGN = np.uint32(32 - _BITS), np.uint32(1), np.uint32(_BITS)
+_MOST: Final = len(NGRAMS) * LONGEST_TEXT
+"""As often as a text can have one n-gram."""
+_LOGARITHMS: Final = np.log1p(np.arange(_MOST + 1, dtype=np.float32))
+_DAMPED: Final = np.concatenate([_LOGARITHMS, -_LOGARITHMS[:0:-1]])
+"""The logarithm of a count, with its sign: a negative one counts from the end."""
 
 
 class Embedder(Protocol):
@@ -57,10 +63,10 @@ class HashingEmbedder:
 
 def _folded(grams: Hashes) -> Vectors:
     spread = grams * _SPREAD
-    buckets = (spread >> np.uint32(32 - _BITS)).astype(np.intp)
-    signs = np.where(spread & np.uint32(1), 1.0, -1.0)
-    sums = np.bincount(buckets, weights=signs, minlength=DIMENSIONS).astype(np.float32)
-    damped: Vectors = np.sign(sums) * np.log1p(np.abs(sums))
+    # The lowest bit is the sign: what counts for a bucket stands in the upper half, what counts against it below.
+    places = (spread >> _SHIFT) + ((spread & _ONE) << _SIGN)
+    counts = np.bincount(places, minlength=2 * DIMENSIONS)
+    damped: Vectors = _DAMPED[counts[DIMENSIONS:] - counts[:DIMENSIONS]]
     return damped
 
 
