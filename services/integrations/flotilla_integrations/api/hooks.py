@@ -50,7 +50,7 @@ async def _take(connector: str, account_id: str, request: Request, app: CurrentA
         raise NotFoundError("There is no such account.")
     if known.adapter is None or not known.is_open:
         raise GoneError("The account was disconnected: send nothing more.")
-    event = HookRequest(dict(request.headers), await _body(request), datetime.now(UTC))
+    event = HookRequest(_headers(request), await _body(request), datetime.now(UTC))
     intake = await known.adapter.webhook(event)
     if intake.unsupported is not None:
         return f"unsupported_{intake.unsupported}"
@@ -74,6 +74,13 @@ def _uuid(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise NotFoundError("There is no such account.") from None
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """By lower-case name, of a repeated one the first: as Starlette has them, which decodes all to find each."""
+    return {
+        name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(request.scope["headers"])
+    }
 
 
 async def _body(request: Request) -> bytes:
