@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -10,13 +11,17 @@ from fastapi import Depends, Query
 from pydantic import BaseModel, Field
 
 from flotilla.problems import UnprocessableError
+from flotilla.store.order import Order
 
 T = TypeVar("T")
 MAX_LIMIT = 200
-_STORED: dict[type[Any], Any] = {
+_STORED: dict[Any, Any] = {
     datetime: Annotated[datetime, msgspec.Meta(tz=True)],
     int: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)],
+    str: Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*\Z")],
 }
+LONGEST_CURSOR = 2000
+"""That of a name, escaped."""
 
 
 class Page(BaseModel, Generic[T]):
@@ -56,23 +61,42 @@ class _PageQuery(BaseModel):
         """The key to go on after, checked as `types`; None on the first page."""
         if self.cursor is None:
             return None
-        key = Cursor.read(self.cursor)
-        try:
-            return [_part(part, kind) for part, kind in zip(key, types, strict=True)]
-        except (msgspec.ValidationError, ValueError):
+        return _checked(Cursor.read(self.cursor), types)
+
+    def place(self, sort: str, order: Order) -> list[Any] | None:
+        """The key to go on after in this order of a list with several; None on the first page."""
+        if self.cursor is None:
+            return None
+        name, *key = Cursor.read(self.cursor) or [None]
+        if name != sort:
             raise UnprocessableError(
-                "The cursor belongs to another list.", errors=[{"parameter": "cursor", "detail": "foreign"}]
-            ) from None
+                f"The cursor is not of the order `{sort}`: begin again without it.",
+                errors=[{"parameter": "cursor", "detail": "foreign"}],
+            )
+        return _checked(key, order.kinds)
+
+    def page(self, shown: list[T], sort: str, order: Order) -> "Page[T]":
+        """A page of `limit` from `limit + 1` rows read in this order."""
+        return page(shown, self.limit, key=lambda each: (sort, *order.key_of(each)))
 
 
-def _part(part: Any, kind: type[Any]) -> Any:
-    """As Postgres takes it too: a moment with its offset, a number of 64 bits."""
+def _checked(key: Sequence[Any], types: Sequence[Any]) -> list[Any]:
+    try:
+        return [_part(part, kind) for part, kind in zip(key, types, strict=True)]
+    except (msgspec.ValidationError, ValueError):
+        raise UnprocessableError(
+            "The cursor belongs to another list.", errors=[{"parameter": "cursor", "detail": "foreign"}]
+        ) from None
+
+
+def _part(part: Any, kind: Any) -> Any:
+    """As Postgres takes it too: a moment with its offset, a number of 64 bits, a text without zeros."""
     return msgspec.convert(part, _STORED.get(kind, kind), strict=False)
 
 
 async def _page_query(
     cursor: Annotated[
-        str | None, Query(max_length=500, description="`next_cursor` of the page before.")
+        str | None, Query(max_length=LONGEST_CURSOR, description="`next_cursor` of the page before.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 50,
 ) -> _PageQuery:

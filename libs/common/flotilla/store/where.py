@@ -27,9 +27,13 @@ class Where:
         self.equal({"organization_id": org})
 
     def equal(self, filters: Mapping[str, Any]) -> Self:
-        """Column → value, all of this table; None does not matter. Columns are ours, never a caller's words."""
+        """Column → value, or a list of which any will do; None does not matter. Columns are ours, never a caller's."""
         for column, value in filters.items():
-            if value is not None:
+            if isinstance(value, list) and len(value) == 1:
+                value = value[0]
+            if isinstance(value, list):
+                self.also(f"{self._prefix}{column} = ANY({{}})", value)
+            elif value is not None:
                 self.also(f"{self._prefix}{column} = {{}}", value)
         return self
 

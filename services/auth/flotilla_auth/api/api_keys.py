@@ -18,7 +18,8 @@ from flotilla.http import (
     Work,
     set_etag,
 )
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTimeOrName
+from flotilla.store.order import BY_NAME, BY_TIME
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from flotilla_auth import events
@@ -32,6 +33,7 @@ from flotilla_auth.store import api_keys as store
 from flotilla_auth.store import organizations
 
 routes = Routes("/v1/api-keys", tag="api-keys")
+ORDERS = {**BY_TIME, **BY_NAME}
 
 MOST_KEYS: Final = 100
 """Good ones of an organization: the gateway holds them all in memory."""
@@ -117,11 +119,13 @@ async def create_api_key(body: NewApiKey, work: Work, who: Who, response: Respon
 
 
 @routes.get("", permission="api_keys:read")
-async def list_api_keys(tx: Tx, who: Who, query: PageQuery) -> Page[ApiKeyView]:
-    """All, the latest first, those that were revoked as well."""
-    after = query.after(UUID)
-    rows = await store.page(tx, who.org, after[0] if after else None, query.limit + 1)
-    return page([ApiKeyView.of(row) for row in rows], query.limit, key=lambda view: (view.id,))
+async def list_api_keys(
+    tx: Tx, who: Who, query: PageQuery, sort: ByTimeOrName = "-created_at"
+) -> Page[ApiKeyView]:
+    """All, the latest first, or in the order of `sort`; those that were revoked as well."""
+    order = ORDERS[sort]
+    rows = await store.page(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([ApiKeyView.of(row) for row in rows], sort, order)
 
 
 @routes.get("/{api_key_id}", permission="api_keys:read")

@@ -7,7 +7,8 @@ from uuid import UUID
 from fastapi import Response
 from flotilla.events.auth import InvitationCreated, InvitationRevoked
 from flotilla.http import ConflictError, NotFoundError, Page, PageQuery, Routes, Tx, Who, Work, set_etag
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
+from flotilla.store.order import BY_TIME
 
 from flotilla_auth import events
 from flotilla_auth.acceptance import Newcomer, accept
@@ -98,11 +99,13 @@ async def invite(body: Invite, work: Work, who: Who, response: Response) -> NewI
 
 
 @routes.get("", permission="invitations:write")
-async def list_invitations(tx: Tx, who: Who, query: PageQuery) -> Page[InvitationView]:
+async def list_invitations(
+    tx: Tx, who: Who, query: PageQuery, sort: ByTime = "-created_at"
+) -> Page[InvitationView]:
     """All, the latest first."""
-    after = query.after(UUID)
-    rows = await store.page(tx, who.org, after[0] if after else None, query.limit + 1)
-    return page([InvitationView.of(row) for row in rows], query.limit, key=lambda view: (view.id,))
+    order = BY_TIME[sort]
+    rows = await store.page(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([InvitationView.of(row) for row in rows], sort, order)
 
 
 @routes.get("/{invitation_id}", permission="invitations:write")

@@ -9,7 +9,8 @@ from fastapi import Request, Response
 from flotilla.events.security import OAuthClientCreated, OAuthClientSecretRotated
 from flotilla.http import ConflictError, NotFoundError, Page, PageQuery, Routes, Tx, Who, Work, set_etag
 from flotilla.http.bodies import raw_body
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTimeOrName
+from flotilla.store.order import BY_NAME, BY_TIME
 from pydantic import BaseModel, Field, StringConstraints
 
 from flotilla_auth import events
@@ -27,6 +28,7 @@ from flotilla_auth.store import oauth_clients as store
 from flotilla_auth.store import organizations
 
 routes = Routes("/v1", tag="oauth-clients")
+ORDERS = {**BY_TIME, **BY_NAME}
 
 MOST_CLIENTS: Final = 100
 LONGEST_FORM: Final = 8192
@@ -125,12 +127,13 @@ async def create_oauth_client(
 
 
 @routes.get("/oauth-clients", permission="api_keys:read")
-async def list_oauth_clients(tx: Tx, who: Who, query: PageQuery) -> Page[OAuthClientView]:
-    """All, the latest first, those that were revoked as well."""
-    after = query.after(UUID)
-    rows = await store.page(tx, who.org, after[0] if after else None, query.limit + 1)
-    views = [OAuthClientView.model_validate(row) for row in rows]
-    return page(views, query.limit, key=lambda view: (view.id,))
+async def list_oauth_clients(
+    tx: Tx, who: Who, query: PageQuery, sort: ByTimeOrName = "-created_at"
+) -> Page[OAuthClientView]:
+    """All, the latest first, or in the order of `sort`; those that were revoked as well."""
+    order = ORDERS[sort]
+    rows = await store.page(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([OAuthClientView.model_validate(row) for row in rows], sort, order)
 
 
 @routes.get("/oauth-clients/{client_id}", permission="api_keys:read")

@@ -11,8 +11,10 @@ from flotilla.events.auth import TeamCreated, TeamMemberAdded, TeamUpdated, Work
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who, check_if_match, set_etag
 from flotilla.http.bodies import Patch
 from flotilla.http.pages import page
+from flotilla.http.sorting import ByTimeOrName
 from flotilla.problems import ConflictError, ForbiddenError, UnprocessableError
 from flotilla.security.principal import Principal
+from flotilla.store.order import BY_NAME, BY_TIME
 from flotilla.store.postgres import Transaction
 from pydantic import Field, model_validator
 
@@ -24,6 +26,7 @@ from flotilla_auth.store import teams as store
 from flotilla_auth.store import users
 
 routes = Routes("/v1/teams", tag="teams")
+ORDERS = {**BY_TIME, **BY_NAME}
 
 Distribution = Literal["round_robin", "weighted", "least_loaded", "by_skill"]
 Skill = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,49}$", description="As `german` or `returns`.")]
@@ -119,11 +122,11 @@ class MemberView(View):
 
 
 @routes.get("", permission="teams:read")
-async def list_teams(tx: Tx, who: Who, query: PageQuery) -> Page[TeamView]:
-    """The oldest first."""
-    after = query.after(UUID)
-    rows = await store.page(tx, who.org, after[0] if after else None, query.limit + 1)
-    return page([TeamView.of(row) for row in rows], query.limit, key=lambda view: (view.id,))
+async def list_teams(tx: Tx, who: Who, query: PageQuery, sort: ByTimeOrName = "created_at") -> Page[TeamView]:
+    """The oldest first, or in the order of `sort`."""
+    order = ORDERS[sort]
+    rows = await store.page(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([TeamView.of(row) for row in rows], sort, order)
 
 
 @routes.post("", permission="teams:write", status_code=201)

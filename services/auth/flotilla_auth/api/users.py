@@ -19,8 +19,9 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import Patch
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTimeOrName
 from flotilla.security.principal import Principal
+from flotilla.store.order import BY_NAME, BY_TIME
 from flotilla.store.postgres import Transaction
 from pydantic import Field, model_validator
 
@@ -34,6 +35,7 @@ from flotilla_auth.store import api_keys, invitations, oauth_clients, organizati
 from flotilla_auth.store import roles as role_store
 
 routes = Routes("/v1/users", tag="users")
+ORDERS = {**BY_TIME, **BY_NAME}
 
 
 class UserChange(Patch):
@@ -51,11 +53,11 @@ class UserChange(Patch):
 
 
 @routes.get("", permission="users:read")
-async def list_users(tx: Tx, who: Who, query: PageQuery) -> Page[UserView]:
-    """Everybody, in the order in which they came."""
-    after = query.after(UUID)
-    rows = await users.page(tx, who.org, after[0] if after else None, query.limit + 1)
-    return page([UserView.model_validate(row) for row in rows], query.limit, key=lambda view: (view.id,))
+async def list_users(tx: Tx, who: Who, query: PageQuery, sort: ByTimeOrName = "created_at") -> Page[UserView]:
+    """Everybody, in the order in which they came, or in that of `sort`."""
+    order = ORDERS[sort]
+    rows = await users.page(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([UserView.model_validate(row) for row in rows], sort, order)
 
 
 @routes.get("/{user_id}", permission="users:read")

@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_auth.domain.api_keys import ApiKey
 
@@ -25,9 +27,7 @@ WHERE organization_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR exp
 
 READ: Final = f"SELECT {_COLUMNS} FROM api_keys WHERE organization_id = $1 AND id = $2"
 
-PAGE: Final = f"""
-SELECT {_COLUMNS} FROM api_keys
-WHERE organization_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY organization_id DESC, id DESC LIMIT $3"""
+PAGE: Final = f"SELECT {_COLUMNS} FROM api_keys"
 
 REVOKE: Final = f"""
 UPDATE api_keys SET revoked_at = now(), revoke_reason = 'revoked', sequence = sequence + 1
@@ -76,9 +76,12 @@ async def read(tx: Transaction, organization_id: UUID, key_id: UUID) -> ApiKey |
     return _read(await tx.fetchrow(READ, organization_id, key_id))
 
 
-async def page(tx: Transaction, organization_id: UUID, after: UUID | None, limit: int) -> list[ApiKey]:
-    """The latest first."""
-    return [ApiKey(**row) for row in await tx.fetch(PAGE, organization_id, after, limit)]
+async def page(
+    tx: Transaction, organization_id: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[ApiKey]:
+    """`limit` of them in this order, after the one with the key `after`."""
+    rows = await order.read(tx, PAGE, Where(organization_id), after, limit)
+    return [ApiKey(**row) for row in rows]
 
 
 async def revoke(tx: Transaction, organization_id: UUID, key_id: UUID) -> ApiKey | None:

@@ -1,11 +1,14 @@
 # ruff: noqa: S608 - constants of this file are put together, nothing else
 """Invitations and the hashes of their tokens."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Database, Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_auth.domain.entities import Invitation
 
@@ -29,9 +32,7 @@ READ: Final = f"SELECT {_COLUMNS} FROM invitations WHERE organization_id = $1 AN
 
 LOCK: Final = f"{READ} FOR NO KEY UPDATE"
 
-PAGE: Final = f"""
-SELECT {_COLUMNS} FROM invitations
-WHERE organization_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY organization_id DESC, id DESC LIMIT $3"""
+PAGE: Final = f"SELECT {_COLUMNS} FROM invitations"
 
 SET_STATE: Final = f"""
 UPDATE invitations SET state = $3, sequence = sequence + 1
@@ -80,9 +81,12 @@ async def lock(tx: Transaction, organization_id: UUID, invitation_id: UUID) -> I
     return _read(await tx.fetchrow(LOCK, organization_id, invitation_id))
 
 
-async def page(tx: Transaction, organization_id: UUID, after: UUID | None, limit: int) -> list[Invitation]:
-    """The latest first."""
-    return [Invitation(**row) for row in await tx.fetch(PAGE, organization_id, after, limit)]
+async def page(
+    tx: Transaction, organization_id: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Invitation]:
+    """`limit` of them in this order, after the one with the key `after`."""
+    rows = await order.read(tx, PAGE, Where(organization_id), after, limit)
+    return [Invitation(**row) for row in rows]
 
 
 async def settle(

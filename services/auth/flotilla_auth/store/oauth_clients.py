@@ -6,7 +6,9 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Database, Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_auth.domain.oauth_clients import OAuthClient
 
@@ -25,9 +27,7 @@ READ: Final = f"SELECT {_COLUMNS} FROM oauth_clients WHERE organization_id = $1 
 
 HOLD: Final = f"{READ} FOR SHARE"
 
-PAGE: Final = f"""
-SELECT {_COLUMNS} FROM oauth_clients
-WHERE organization_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY organization_id DESC, id DESC LIMIT $3"""
+PAGE: Final = f"SELECT {_COLUMNS} FROM oauth_clients"
 
 ROTATE: Final = f"""
 UPDATE oauth_clients SET secret_rotated_at = now(), sequence = sequence + 1
@@ -93,9 +93,12 @@ async def hold(tx: Transaction, organization_id: UUID, client_id: UUID) -> OAuth
     return _read(await tx.fetchrow(HOLD, organization_id, client_id))
 
 
-async def page(tx: Transaction, organization_id: UUID, after: UUID | None, limit: int) -> list[OAuthClient]:
-    """The latest first."""
-    return [OAuthClient(**row) for row in await tx.fetch(PAGE, organization_id, after, limit)]
+async def page(
+    tx: Transaction, organization_id: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[OAuthClient]:
+    """`limit` of them in this order, after the one with the key `after`."""
+    rows = await order.read(tx, PAGE, Where(organization_id), after, limit)
+    return [OAuthClient(**row) for row in rows]
 
 
 async def rotate(

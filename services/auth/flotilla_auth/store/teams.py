@@ -1,12 +1,15 @@
 # ruff: noqa: S608 - constants of this file are put together, nothing else
 """Teams and their members."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from flotilla.events.auth import WorkingHours
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_auth.domain.teams import Member, Team
 
@@ -24,9 +27,7 @@ READ: Final = f"SELECT {_TEAM} FROM teams WHERE organization_id = $1 AND id = $2
 
 LOCK: Final = f"{READ} FOR NO KEY UPDATE"
 
-PAGE: Final = f"""
-SELECT {_TEAM} FROM teams WHERE organization_id = $1 AND ($2::uuid IS NULL OR id > $2)
-ORDER BY organization_id, id LIMIT $3"""
+PAGE: Final = f"SELECT {_TEAM} FROM teams"
 
 UPDATE: Final = f"""
 UPDATE teams SET name = $3, skills = $4, distribution = $5, sticky = $6, time_zone = $7, hours = $8, state = $9,
@@ -80,9 +81,12 @@ async def lock(tx: Transaction, organization_id: UUID, team_id: UUID) -> Team | 
     return None if row is None else _team(row)
 
 
-async def page(tx: Transaction, organization_id: UUID, after: UUID | None, limit: int) -> list[Team]:
-    """`limit` of them, the oldest first."""
-    return [_team(row) for row in await tx.fetch(PAGE, organization_id, after, limit)]
+async def page(
+    tx: Transaction, organization_id: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Team]:
+    """`limit` of them in this order, after the one with the key `after`."""
+    rows = await order.read(tx, PAGE, Where(organization_id), after, limit)
+    return [_team(row) for row in rows]
 
 
 async def update(tx: Transaction, team: Team) -> Team:

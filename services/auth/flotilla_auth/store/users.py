@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_auth.domain.entities import User
 
@@ -21,9 +23,7 @@ LOCK: Final = f"{READ} FOR NO KEY UPDATE"
 
 HOLD: Final = f"{READ} FOR SHARE"
 
-PAGE: Final = f"""
-SELECT {_COLUMNS} FROM users
-WHERE organization_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY organization_id, id LIMIT $3"""
+PAGE: Final = f"SELECT {_COLUMNS} FROM users"
 
 UPDATE: Final = f"""
 UPDATE users SET name = $3, locale = $4, role = $5, state = $6, role_id = $7,
@@ -87,9 +87,12 @@ async def hold(tx: Transaction, organization_id: UUID, user_id: UUID) -> User | 
     return _read(await tx.fetchrow(HOLD, organization_id, user_id))
 
 
-async def page(tx: Transaction, organization_id: UUID, after: UUID | None, limit: int) -> list[User]:
-    """`limit` of them in the order they came."""
-    return [User(**row) for row in await tx.fetch(PAGE, organization_id, after, limit)]
+async def page(
+    tx: Transaction, organization_id: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[User]:
+    """`limit` of them in this order, after the one with the key `after`."""
+    rows = await order.read(tx, PAGE, Where(organization_id), after, limit)
+    return [User(**row) for row in rows]
 
 
 async def update(tx: Transaction, user: User) -> User:

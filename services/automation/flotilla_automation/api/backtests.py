@@ -11,11 +11,12 @@ from flotilla.http.pages import page
 from pydantic import AwareDatetime, Field
 
 from flotilla_automation import backtests
-from flotilla_automation.api.rules import LAST_ID, checked
+from flotilla_automation.api.rules import checked
 from flotilla_automation.api.schemas import ACTIONS, CONDITION
 from flotilla_automation.store import backtests as store
 
 routes = Routes("/v1/rules/backtests", tag="rules")
+LAST_ID = UUID(int=(1 << 128) - 1)
 
 
 class BacktestIn(Written):

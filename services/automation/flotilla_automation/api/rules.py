@@ -1,10 +1,10 @@
 """/v1/rules."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 from flotilla.bus.connection import BROKER_ERRORS
 from flotilla.http import (
     CurrentApp,
@@ -20,7 +20,8 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
-from flotilla.http.pages import page
+from flotilla.http.sorting import SORT, ByTime, Several
+from flotilla.store.order import BY_TIME, Integer, Order, both, by_name
 from pydantic import BaseModel
 
 from flotilla_automation import commands
@@ -33,8 +34,14 @@ from flotilla_automation.store import rules as store
 from flotilla_automation.store import runs
 
 routes = Routes("/v1/rules", tag="rules")
-FIRST: tuple[int, UUID] = (-1, UUID(int=0))
-LAST_ID = UUID(int=(1 << 128) - 1)
+Sorts = Annotated[
+    Literal["position", "-position", "-created_at", "created_at", "name", "-name"], Query(description=SORT)
+]
+ORDERS = {
+    **both("position", Order(("r.position", "r.id"), (Integer, UUID))),
+    **both("created_at", Order(("r.id",), (UUID,))),
+    **by_name("r.name", "r.id"),
+}
 
 
 class SigningSecretOut(BaseModel):
@@ -44,12 +51,11 @@ class SigningSecretOut(BaseModel):
 
 
 @routes.get("", permission="rules:read")
-async def list_rules(tx: Tx, who: Who, query: PageQuery) -> Page[RuleOut]:
-    """Rules in the order in which they run."""
-    key = query.after(int, UUID)
-    found = await store.listing(tx, who.org, (key[0], key[1]) if key else FIRST, query.limit + 1)
-    shown = page(found, query.limit, key=lambda rule: (rule.position, rule.id))
-    return Page(items=[RuleOut.of(rule) for rule in shown.items], next_cursor=shown.next_cursor)
+async def list_rules(tx: Tx, who: Who, query: PageQuery, sort: Sorts = "position") -> Page[RuleOut]:
+    """Rules in the order in which they run, or in that of `sort`."""
+    order = ORDERS[sort]
+    found = await store.listing(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([RuleOut.of(rule) for rule in found], sort, order)
 
 
 @routes.post("", permission="rules:write", status_code=201, feature="automation")
@@ -104,16 +110,19 @@ async def delete_rule(rule_id: UUID, request: Request, tx: Tx, who: Who) -> Resp
 
 @routes.get("/{rule_id}/runs", permission="rules:read")
 async def list_runs(
-    rule_id: UUID, tx: Tx, who: Who, query: PageQuery, state: RunState | None = None
+    rule_id: UUID,
+    tx: Tx,
+    who: Who,
+    query: PageQuery,
+    state: Several[RunState] = None,
+    sort: ByTime = "-created_at",
 ) -> Page[RunOut]:
     """Each time that an event triggered the rule, or that one comparison alone kept it from that; newest first."""
     if await store.read(tx, who.org, rule_id) is None:
         raise NotFoundError("There is no rule with this id.")
-    key = query.after(UUID)
-    before = key[0] if key else LAST_ID
-    found = await runs.listing(tx, who.org, rule_id, before, state, query.limit + 1)
-    shown = page(found, query.limit, key=lambda run: (run.id,))
-    return Page(items=[RunOut.of(run) for run in shown.items], next_cursor=shown.next_cursor)
+    order, filters = BY_TIME[sort], {"rule_id": rule_id, "state": state}
+    found = await runs.listing(tx, who.org, filters, order, query.place(sort, order), query.limit + 1)
+    return query.page([RunOut.of(run) for run in found], sort, order)
 
 
 def checked(

@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_automation.domain.rules import Rule, RuleState
 
@@ -29,10 +31,7 @@ WHERE organization_id = $1 AND id = $2"""
 
 LOCK: Final = "SELECT id FROM rules WHERE organization_id = $1 AND id = $2 FOR UPDATE"
 READ: Final = f"SELECT {COLUMNS} FROM {JOINED} WHERE r.organization_id = $1 AND r.id = $2"  # noqa: S608
-LIST: Final = f"""
-SELECT {COLUMNS} FROM {JOINED}
-WHERE r.organization_id = $1 AND r.state <> 'deleted' AND (r.position, r.id) > ($2, $3)
-ORDER BY r.position, r.id LIMIT $4"""  # noqa: S608
+LIST: Final = f"SELECT {COLUMNS} FROM {JOINED}"  # noqa: S608
 COUNT: Final = """
 SELECT count(*) AS rules, coalesce(max(position), 0) AS last FROM rules
 WHERE organization_id = $1 AND state <> 'deleted'"""
@@ -73,9 +72,12 @@ async def read(tx: Transaction, org: UUID, rule_id: UUID, *, lock: bool = False)
     return None if row is None else _rule(row)
 
 
-async def listing(tx: Transaction, org: UUID, after: tuple[int, UUID], limit: int) -> list[Rule]:
-    """Rules in the order in which they run."""
-    return [_rule(row) for row in await tx.fetch(LIST, org, *after, limit)]
+async def listing(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Rule]:
+    """Rules in this order (of `r`), those after the one with the key `after`."""
+    where = Where(org, table="r").also("r.state <> 'deleted'")
+    return [_rule(row) for row in await order.read(tx, LIST, where, after, limit)]
 
 
 async def count(tx: Transaction, org: UUID) -> tuple[int, int]:

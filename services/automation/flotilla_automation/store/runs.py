@@ -5,7 +5,9 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_automation.domain.rules import Plan, read_plan
 from flotilla_automation.domain.runs import Run, RunState
@@ -42,10 +44,7 @@ FROM rule_versions v JOIN rules r ON r.organization_id = v.organization_id AND r
 WHERE (v.organization_id, v.rule_id, v.version) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[]))"""
 
 READ: Final = f"SELECT organization_id, {COLUMNS} FROM runs WHERE organization_id = $1 AND id = $2"  # noqa: S608
-LIST: Final = f"""
-SELECT organization_id, {COLUMNS} FROM runs
-WHERE organization_id = $1 AND rule_id = $2 AND id < $3 AND ($4::text IS NULL OR state = $4)
-ORDER BY id DESC LIMIT $5"""  # noqa: S608
+LIST: Final = f"SELECT organization_id, {COLUMNS} FROM runs"  # noqa: S608
 
 BEGIN_EFFECTS: Final = """
 INSERT INTO effects (organization_id, rule_id, version, event_id, step, run_id, kind, request_id)
@@ -154,10 +153,15 @@ async def read(tx: Transaction, org: UUID, run_id: UUID) -> Run | None:
 
 
 async def listing(
-    tx: Transaction, org: UUID, rule_id: UUID, before: UUID, state: str | None, limit: int
+    tx: Transaction,
+    org: UUID,
+    filters: Mapping[str, Any],
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Run]:
-    """Runs of a rule, the newest first."""
-    return [_run(row) for row in await tx.fetch(LIST, org, rule_id, before, state, limit)]
+    """Runs that fit, in this order, those after the one with the key `after`. `filters`: column → value."""
+    return [_run(row) for row in await order.read(tx, LIST, Where(org).equal(filters), after, limit)]
 
 
 async def begin_effects(tx: Transaction, steps: Sequence[tuple[Run, str]]) -> set[tuple[UUID, UUID, int]]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import Query, Request, Response
@@ -18,13 +18,13 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import Written, file_answer
-from flotilla.http.pages import page
+from flotilla.http.sorting import SORT, Several
+from flotilla.store.order import BY_TIME, Order, both
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
 
 from flotilla_billing import commands
 from flotilla_billing.api.values import (
-    LAST_ID,
     Currency,
     Decimals,
     MoneyIn,
@@ -41,6 +41,28 @@ from flotilla_billing.store import invoices as store
 from flotilla_billing.store import issuers
 
 routes = Routes("/v1/invoices", tag="invoices")
+Sorts = Annotated[
+    Literal["-created_at", "created_at", "due_on", "-due_on", "total", "-total"], Query(description=SORT)
+]
+ORDERS: Final = {
+    **BY_TIME,
+    **both(
+        "due_on",
+        Order(
+            ("coalesce(due_on, 'infinity'::date)", "id"),
+            (date, UUID),
+            key=lambda invoice: (invoice.due_on or date.max, invoice.id),
+        ),
+    ),
+    **both(
+        "total",
+        Order(
+            ("total_minor", "id"),
+            (int, UUID),
+            key=lambda invoice: (invoice.total.amount_minor, invoice.id),
+        ),
+    ),
+}
 State = Literal["draft", "issued", "partly_paid", "paid", "void"]
 
 
@@ -166,16 +188,17 @@ async def list_invoices(
     tx: Tx,
     who: Who,
     query: PageQuery,
-    state: State | None = None,
+    state: Several[State] = None,
     contact_id: UUID | None = None,
     company_id: UUID | None = None,
     deal_id: Annotated[UUID | None, Query()] = None,
+    sort: Sorts = "-created_at",
 ) -> Page[InvoiceOut]:
-    """The newest first."""
+    """The newest first, or in the order of `sort`; what is not due yet on any day stands last."""
     filters = {"state": state, "contact_id": contact_id, "company_id": company_id, "deal_id": deal_id}
-    after = query.after(UUID)
-    found = await store.newest(tx, who.org, filters, after[0] if after else LAST_ID, query.limit + 1)
-    return page([shown(each) for each in found], query.limit, key=lambda each: (each.id,))
+    order = ORDERS[sort]
+    found = await store.listing(tx, who.org, filters, order, query.place(sort, order), query.limit + 1)
+    return query.page([shown(each) for each in found], sort, order)
 
 
 @routes.post("", permission="invoices:write", status_code=201)

@@ -6,12 +6,13 @@ from uuid import UUID
 from fastapi import Response
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who
 from flotilla.http.bodies import Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
+from flotilla.store.order import BY_TIME
 from pydantic import AwareDatetime, Field
 
 from flotilla_billing import commands
 from flotilla_billing.api.invoices import held
-from flotilla_billing.api.values import FIRST_ID, MoneyIn, MoneyOut, Text, conflict
+from flotilla_billing.api.values import MoneyIn, MoneyOut, Text, conflict
 from flotilla_billing.domain.invoices import NotPossibleError, Payment
 from flotilla_billing.domain.money import LARGEST_AMOUNT
 from flotilla_billing.store import invoices
@@ -54,13 +55,16 @@ def _shown(payment: Payment) -> PaymentOut:
 
 
 @routes.get("", permission="invoices:read")
-async def list_payments(invoice_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[PaymentOut]:
+async def list_payments(
+    invoice_id: UUID, tx: Tx, who: Who, query: PageQuery, sort: ByTime = "created_at"
+) -> Page[PaymentOut]:
     """The oldest first."""
     if await invoices.read(tx, who.org, invoice_id) is None:
         raise NotFoundError("There is no invoice with this id.")
-    after = query.after(UUID)
-    found = await store.of_invoice(tx, who.org, invoice_id, after[0] if after else FIRST_ID, query.limit + 1)
-    return page([_shown(each) for each in found], query.limit, key=lambda each: (each.id,))
+    order = BY_TIME[sort]
+    after = query.place(sort, order)
+    found = await store.of_invoice(tx, who.org, invoice_id, order, after, query.limit + 1)
+    return query.page([_shown(each) for each in found], sort, order)
 
 
 @routes.post("", permission="invoices:write", status_code=201)

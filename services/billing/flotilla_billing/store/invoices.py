@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
 from flotilla.store.where import Where
 
@@ -119,14 +120,18 @@ async def change(tx: Transaction, sql: str, *arguments: Any) -> Invoice:
     return invoice_of(row)
 
 
-async def newest(
-    tx: Transaction, org: UUID, filters: Mapping[str, Any], before: UUID, limit: int
+async def listing(
+    tx: Transaction,
+    org: UUID,
+    filters: Mapping[str, Any],
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Invoice]:
-    """Invoices that fit, the newest first. `filters`: column → value."""
-    where = Where(org).equal(filters).also("id < {}", before)
-    limited = where.argument(limit)
-    sql = f"SELECT {COLUMNS} FROM invoices WHERE {where} ORDER BY id DESC LIMIT {limited}"  # noqa: S608
-    return [invoice_of(row) for row in await tx.fetch(sql, *where.arguments)]
+    """Invoices that fit, in this order, those after the one with the key `after`. `filters`: column → value."""
+    select = f"SELECT {COLUMNS} FROM invoices"  # noqa: S608
+    rows = await order.read(tx, select, Where(org).equal(filters), after, limit)
+    return [invoice_of(row) for row in rows]
 
 
 async def claim(tx: Transaction, requests: Sequence[Request]) -> dict[tuple[UUID, UUID], Request]:

@@ -1,9 +1,12 @@
 """Payments."""
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_billing.domain.invoices import Payment, PaymentState
 
@@ -15,8 +18,7 @@ READ: Final = "SELECT * FROM payments WHERE organization_id = $1 AND invoice_id 
 REFUND: Final = """
 UPDATE payments SET sequence = sequence + 1, state = 'refunded'
 WHERE organization_id = $1 AND id = $2 AND state = 'succeeded' RETURNING *"""
-OF_INVOICE: Final = """
-SELECT * FROM payments WHERE organization_id = $1 AND invoice_id = $2 AND id > $3 ORDER BY id LIMIT $4"""
+OF_INVOICE: Final = "SELECT * FROM payments"
 
 
 async def add(tx: Transaction, payment: Payment) -> Payment | None:
@@ -43,9 +45,12 @@ async def one(tx: Transaction, sql: str, *arguments: object) -> Payment | None:
     return None if row is None else payment_of(row)
 
 
-async def of_invoice(tx: Transaction, org: UUID, invoice_id: UUID, after: UUID, limit: int) -> list[Payment]:
-    """An invoice's payments, the oldest first."""
-    return [payment_of(row) for row in await tx.fetch(OF_INVOICE, org, invoice_id, after, limit)]
+async def of_invoice(
+    tx: Transaction, org: UUID, invoice_id: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Payment]:
+    """An invoice's payments in this order, those after the one with the key `after`."""
+    where = Where(org).equal({"invoice_id": invoice_id})
+    return [payment_of(row) for row in await order.read(tx, OF_INVOICE, where, after, limit)]
 
 
 def payment_of(row: Row) -> Payment:

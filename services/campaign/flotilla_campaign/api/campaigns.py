@@ -22,6 +22,8 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.pages import page
+from flotilla.http.sorting import ByTimeOrName, Several
+from flotilla.store.order import BY_NAME, BY_TIME
 from flotilla.store.postgres import Transaction
 
 from flotilla_campaign import campaigns as commands
@@ -33,7 +35,7 @@ from flotilla_campaign.api.campaign_schemas import (
     PeopleIn,
     PersonOut,
 )
-from flotilla_campaign.api.sequences import FIRST_ID, LAST_ID
+from flotilla_campaign.api.sequences import FIRST_ID
 from flotilla_campaign.domain.campaigns import Campaign, CampaignState, CampaignStateError
 from flotilla_campaign.domain.sequences import InvalidSequenceError, SequenceState, read_steps
 from flotilla_campaign.own import bound
@@ -41,16 +43,21 @@ from flotilla_campaign.store import campaigns as store
 from flotilla_campaign.store import results, sequences
 
 routes = Routes("/v1/campaigns", tag="campaigns")
+ORDERS = {**BY_TIME, **BY_NAME}
 
 
 @routes.get("", permission="campaigns:read")
 async def list_campaigns(
-    tx: Tx, who: Who, query: PageQuery, state: CampaignState | None = None
+    tx: Tx,
+    who: Who,
+    query: PageQuery,
+    state: Several[CampaignState] = None,
+    sort: ByTimeOrName = "-created_at",
 ) -> Page[CampaignOut]:
-    """Campaigns, the newest first."""
-    key = query.after(UUID)
-    found = await store.listing(tx, who.org, key[0] if key else LAST_ID, state, query.limit + 1)
-    return page([CampaignOut.of(each) for each in found], query.limit, key=lambda each: (each.id,))
+    """Campaigns, the newest first, or in the order of `sort`."""
+    order = ORDERS[sort]
+    found = await store.listing(tx, who.org, state, order, query.place(sort, order), query.limit + 1)
+    return query.page([CampaignOut.of(each) for each in found], sort, order)
 
 
 @routes.post("", permission="campaigns:write", status_code=201)

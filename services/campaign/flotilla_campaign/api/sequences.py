@@ -18,7 +18,8 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime, ByTimeOrName, Several
+from flotilla.store.order import BY_NAME, BY_TIME
 
 from flotilla_campaign import commands
 from flotilla_campaign.api.results import ExperimentOut, ResultOut
@@ -36,17 +37,18 @@ from flotilla_campaign.store import enrolments, experiments, results
 from flotilla_campaign.store import sequences as store
 
 routes = Routes("/v1/sequences", tag="campaigns")
+ORDERS = {**BY_TIME, **BY_NAME}
 FIRST_ID = UUID(int=0)
-LAST_ID = UUID(int=(1 << 128) - 1)
 
 
 @routes.get("", permission="campaigns:read")
-async def list_sequences(tx: Tx, who: Who, query: PageQuery) -> Page[SequenceOut]:
-    """Sequences, the oldest first."""
-    key = query.after(UUID)
-    found = await store.listing(tx, who.org, key[0] if key else FIRST_ID, query.limit + 1)
-    shown = page(found, query.limit, key=lambda each: (each.id,))
-    return Page(items=[SequenceOut.of(each) for each in shown.items], next_cursor=shown.next_cursor)
+async def list_sequences(
+    tx: Tx, who: Who, query: PageQuery, sort: ByTimeOrName = "created_at"
+) -> Page[SequenceOut]:
+    """Sequences, the oldest first, or in the order of `sort`."""
+    order = ORDERS[sort]
+    found = await store.listing(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([SequenceOut.of(each) for each in found], sort, order)
 
 
 @routes.post("", permission="campaigns:write", status_code=201, feature="campaigns")
@@ -117,16 +119,20 @@ async def enrol(sequence_id: UUID, wanted: EnrolmentIn, work: Work, response: Re
 
 @routes.get("/{sequence_id}/enrolments", permission="campaigns:read")
 async def list_enrolments(
-    sequence_id: UUID, tx: Tx, who: Who, query: PageQuery, state: EnrolmentState | None = None
+    sequence_id: UUID,
+    tx: Tx,
+    who: Who,
+    query: PageQuery,
+    state: Several[EnrolmentState] = None,
+    sort: ByTime = "-created_at",
 ) -> Page[EnrolmentOut]:
     """Who is or was in a sequence, the newest first."""
     if await store.read(tx, who.org, sequence_id) is None:
         raise NotFoundError("There is no sequence with this id.")
-    key = query.after(UUID)
-    before = key[0] if key else LAST_ID
-    found = await enrolments.listing(tx, who.org, sequence_id, before, state, query.limit + 1)
-    shown = page(found, query.limit, key=lambda each: (each.id,))
-    return Page(items=[EnrolmentOut.of(each) for each in shown.items], next_cursor=shown.next_cursor)
+    order, filters = BY_TIME[sort], {"sequence_id": sequence_id, "state": state}
+    after = query.place(sort, order)
+    found = await enrolments.listing(tx, who.org, filters, order, after, query.limit + 1)
+    return query.page([EnrolmentOut.of(each) for each in found], sort, order)
 
 
 @routes.get("/{sequence_id}/results", permission="campaigns:read")

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_campaign.domain.campaigns import Campaign, CampaignState
 
@@ -20,9 +22,7 @@ UPDATE campaigns SET sequence = sequence + 1, updated_at = now(), name = $3, goa
 WHERE organization_id = $1 AND id = $2 RETURNING {COLUMNS}"""  # noqa: S608
 DELETE: Final = "DELETE FROM campaigns WHERE organization_id = $1 AND id = $2"
 READ: Final = f"SELECT {COLUMNS} FROM campaigns WHERE organization_id = $1 AND id = $2"  # noqa: S608
-LIST: Final = f"""
-SELECT {COLUMNS} FROM campaigns
-WHERE organization_id = $1 AND id < $2 AND ($3::text IS NULL OR state = $3) ORDER BY id DESC LIMIT $4"""  # noqa: S608
+LIST: Final = f"SELECT {COLUMNS} FROM campaigns"  # noqa: S608
 STATE: Final = "SELECT state FROM campaigns WHERE organization_id = $1 AND id = $2"
 
 ADD_PEOPLE: Final = """
@@ -97,9 +97,17 @@ async def read(tx: Transaction, org: UUID, id_: UUID, *, lock: bool = False) -> 
     return None if row is None else _campaign(row)
 
 
-async def listing(tx: Transaction, org: UUID, before: UUID, state: str | None, limit: int) -> list[Campaign]:
-    """The newest first."""
-    return [_campaign(row) for row in await tx.fetch(LIST, org, before, state, limit)]
+async def listing(
+    tx: Transaction,
+    org: UUID,
+    states: Sequence[str] | None,
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
+) -> list[Campaign]:
+    """Those in any of these states, or all, in this order, after the one with the key `after`."""
+    where = Where(org).equal({"state": list(states) if states else None})
+    return [_campaign(row) for row in await order.read(tx, LIST, where, after, limit)]
 
 
 async def is_paused(tx: Transaction, org: UUID, id_: UUID) -> bool:

@@ -1,12 +1,14 @@
 """Enrolments, and the ledger of their steps."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_campaign.domain.enrolments import Enrolment, EnrolmentState, Phase, Taken
 
@@ -37,10 +39,7 @@ READ: Final = f"SELECT {COLUMNS} FROM enrolments WHERE organization_id = $1 AND 
 STANDING: Final = f"""
 SELECT {COLUMNS} FROM enrolments
 WHERE (organization_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))"""  # noqa: S608
-LIST: Final = f"""
-SELECT {COLUMNS} FROM enrolments
-WHERE organization_id = $1 AND sequence_id = $2 AND id < $3 AND ($4::text IS NULL OR state = $4)
-ORDER BY id DESC LIMIT $5"""  # noqa: S608
+LIST: Final = f"SELECT {COLUMNS} FROM enrolments"  # noqa: S608
 LOCK: Final = f"""
 SELECT {COLUMNS} FROM enrolments WHERE (organization_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
 ORDER BY organization_id, id FOR UPDATE"""  # noqa: S608
@@ -153,10 +152,16 @@ async def standing(tx: Transaction, keys: Iterable[Key]) -> dict[Key, Enrolment]
 
 
 async def listing(
-    tx: Transaction, org: UUID, sequence_id: UUID, before: UUID, state: str | None, limit: int
+    tx: Transaction,
+    org: UUID,
+    filters: Mapping[str, Any],
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Enrolment]:
-    """Those of a sequence, the newest first."""
-    return [_enrolment(row) for row in await tx.fetch(LIST, org, sequence_id, before, state, limit)]
+    """Those that fit, in this order, after the one with the key `after`. `filters`: column → value."""
+    rows = await order.read(tx, LIST, Where(org).equal(filters), after, limit)
+    return [_enrolment(row) for row in rows]
 
 
 async def lock(tx: Transaction, keys: Iterable[Key]) -> list[Enrolment]:

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_campaign.domain.sequences import Plan, SequenceDraft, SequenceState, read_steps
 
@@ -30,9 +32,7 @@ INSERT INTO sequence_versions (organization_id, sequence_id, version, steps, sto
 VALUES ($1, $2, $3, $4, $5)"""
 LOCK: Final = "SELECT id FROM sequences WHERE organization_id = $1 AND id = $2 FOR UPDATE"
 READ: Final = f"SELECT {COLUMNS} FROM sequences WHERE organization_id = $1 AND id = $2"  # noqa: S608
-LIST: Final = f"""
-SELECT {COLUMNS} FROM sequences WHERE organization_id = $1 AND state = 'active' AND NOT is_bulk AND id > $2
-ORDER BY id LIMIT $3"""  # noqa: S608
+LIST: Final = f"SELECT {COLUMNS} FROM sequences"  # noqa: S608
 PLANS: Final = """
 SELECT organization_id, sequence_id, version, steps, stop_on_reply FROM sequence_versions
 WHERE (organization_id, sequence_id, version) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[]))"""
@@ -108,9 +108,12 @@ async def entered(tx: Transaction, memberships: Sequence[tuple[UUID, UUID]]) -> 
     return await tx.fetch(ENTERED, [org for org, _ in memberships], [id_ for _, id_ in memberships])
 
 
-async def listing(tx: Transaction, org: UUID, after: UUID, limit: int) -> list[SequenceDraft]:
-    """The oldest first."""
-    return [_draft(row) for row in await tx.fetch(LIST, org, after, limit)]
+async def listing(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[SequenceDraft]:
+    """Those of people's own making in this order, after the one with the key `after`."""
+    where = Where(org).also("state = 'active'").also("NOT is_bulk")
+    return [_draft(row) for row in await order.read(tx, LIST, where, after, limit)]
 
 
 async def plan(tx: Transaction, org: UUID, id_: UUID, version: int) -> Plan:

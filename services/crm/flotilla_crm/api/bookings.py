@@ -1,7 +1,7 @@
 """/v1/bookings."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import Query, Request, Response
@@ -20,14 +20,16 @@ from flotilla.http import (
 )
 from flotilla.http.bodies import Shown, Written
 from flotilla.http.pages import page
+from flotilla.http.sorting import SORT, Several
 from flotilla.problems import Problem
 from flotilla.security.principal import Principal
 from flotilla.security.reach import check_mine, possible_owners
+from flotilla.store.order import BY_TIME, Order, both
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
 
 from flotilla_crm import booking as commands
-from flotilla_crm.api.values import Moment, Title, moment_key
+from flotilla_crm.api.values import Moment, Title
 from flotilla_crm.booking_saga import booking_saga
 from flotilla_crm.domain.availability import Offer, free
 from flotilla_crm.domain.bookings import DEFAULT_TITLE, MAX_TITLE, Booking, Refusal
@@ -37,6 +39,8 @@ from flotilla_crm.store import hosts
 
 bookings = Routes("/v1/bookings", tag="bookings")
 
+Sorts = Annotated[Literal["starts_at", "-starts_at", "-created_at", "created_at"], Query(description=SORT)]
+ORDERS: Final = {**both("starts_at", Order(("starts_at", "id"), (datetime, UUID))), **BY_TIME}
 LONGEST_WINDOW = timedelta(days=31)
 HostIds = Annotated[list[UUID], Field(max_length=50)]
 BookingTitle = Annotated[Title, Field(max_length=MAX_TITLE)]
@@ -123,13 +127,17 @@ async def list_bookings(
     query: PageQuery,
     host_id: UUID | None = None,
     contact_id: UUID | None = None,
-    state: Literal["held", "confirmed", "failed", "cancelled"] | None = None,
+    state: Several[Literal["held", "confirmed", "failed", "cancelled"]] = None,
     begin: Annotated[Moment | None, Query(alias="from")] = None,
+    end: Annotated[Moment | None, Query(alias="to")] = None,
+    sort: Sorts = "starts_at",
 ) -> Page[BookingOut]:
-    """The earliest first, from `from` on."""
+    """Those that begin from `from` on and before `to`, the earliest first or in the order of `sort`."""
     filters = {"host_id": host_id, "contact_id": contact_id, "state": state}
-    found = await store.listing(tx, who.org, filters, begin, moment_key(query), query.limit + 1)
-    return page([_shown(each) for each in found], query.limit, key=lambda each: (each.starts_at, each.id))
+    order = ORDERS[sort]
+    after = query.place(sort, order)
+    found = await store.listing(tx, who.org, filters, (begin, end), order, after, query.limit + 1)
+    return query.page([_shown(each) for each in found], sort, order)
 
 
 @bookings.post("", permission="bookings:write", reach="rows", status_code=201)

@@ -1,6 +1,6 @@
 """/v1/companies."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -17,9 +17,9 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import Patch, Shown, Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTimeOrName
 from flotilla.security.reach import check_mine, owner_of_new
-from flotilla.store.order import NEWEST, Order, both
+from flotilla.store.order import BY_NAME, BY_TIME
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
 
@@ -32,8 +32,7 @@ from flotilla_crm.store import timeline
 
 companies = Routes("/v1/companies", tag="companies")
 
-Sorts = Annotated[Literal["-created_at", "name", "-name"], Query(description="`-`: the other way round.")]
-ORDERS = {"-created_at": NEWEST, **both("name", Order(("name", "id"), (str, UUID)))}
+ORDERS: Final = {**BY_TIME, **BY_NAME}
 TAKEN: Final = "Another company has this domain."
 """Also where whoever asks may not see which."""
 
@@ -78,17 +77,13 @@ async def list_companies(
     query: PageQuery,
     domain: Annotated[Domain | None, Query()] = None,
     owner_id: UUID | None = None,
-    sort: Sorts = "-created_at",
+    sort: ByTimeOrName = "-created_at",
 ) -> Page[CompanyOut]:
     """The newest first, or by name."""
     order, filters = ORDERS[sort], {"owner_id": owner_id, "domain": domain}
-    found = await store.list_companies(
-        tx, who.org, filters, order, query.after(*order.kinds), query.limit + 1
-    )
-    shown = [CompanyOut.model_validate(company) for company in found]
-    return page(
-        shown, query.limit, key=lambda company: [getattr(company, column) for column in order.columns]
-    )
+    after = query.place(sort, order)
+    found = await store.list_companies(tx, who.org, filters, order, after, query.limit + 1)
+    return query.page([CompanyOut.model_validate(company) for company in found], sort, order)
 
 
 @companies.post("", permission="companies:write", reach="rows", status_code=201)

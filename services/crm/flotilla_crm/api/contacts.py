@@ -1,13 +1,15 @@
 """/v1/contacts."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Query, Request, Response
 from flotilla.http import Page, PageQuery, Routes, Tx, Who, check_if_match, set_etag
 from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
+from flotilla.http.sorting import ByTimeOrName
 from flotilla.security.reach import check_mine, owner_of_new
+from flotilla.store.order import Order, both, by_name
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
 
@@ -15,7 +17,6 @@ from flotilla_crm import commands, merging
 from flotilla_crm.api.timeline import EntryOut, timeline_page
 from flotilla_crm.api.values import (
     FIRST_ID,
-    LAST_ID,
     CustomFields,
     Email,
     Language,
@@ -31,6 +32,10 @@ from flotilla_crm.store import contacts as store
 from flotilla_crm.store import timeline
 
 contacts = Routes("/v1/contacts", tag="contacts")
+ORDERS: Final = {
+    **both("created_at", Order(("c.id",), (UUID,))),
+    **by_name("coalesce(c.name, '')", "c.id"),
+}
 Q = "Names with a word that begins with this; where there are none, names like it."
 
 
@@ -103,15 +108,17 @@ async def list_contacts(
     tag: Annotated[Tag | None, Query()] = None,
     owner_id: UUID | None = None,
     company_id: UUID | None = None,
+    sort: ByTimeOrName = "-created_at",
 ) -> Page[ContactOut]:
-    """The newest first; with `q` the best match first."""
+    """The newest first, or in the order of `sort`; with `q` the best match first, whatever `sort` says."""
     filters = store.Filters(owner_id, company_id, tag)
     if q is None:
-        (before,) = query.after(UUID) or (LAST_ID,)
-        found = await store.list_contacts(tx, who.org, filters, before, query.limit + 1)
-        return page([_out(contact) for contact in found], query.limit, key=lambda contact: (contact.id,))
-    after = query.after(float, UUID) or (-1.0, FIRST_ID)
-    ranked = await store.search_contacts(tx, who.org, q, filters, (after[0], after[1]), query.limit + 1)
+        order = ORDERS[sort]
+        after = query.place(sort, order)
+        found = await store.list_contacts(tx, who.org, filters, order, after, query.limit + 1)
+        return query.page([_out(contact) for contact in found], sort, order)
+    rank, last = query.after(float, UUID) or (-1.0, FIRST_ID)
+    ranked = await store.search_contacts(tx, who.org, q, filters, (rank, last), query.limit + 1)
     ranks = {contact.id: rank for contact, rank in ranked}
     shown = [_out(contact) for contact, _ in ranked]
     return page(shown, query.limit, key=lambda contact: (ranks[contact.id], contact.id))

@@ -17,12 +17,14 @@ from flotilla.http import (
 )
 from flotilla.http.bodies import Shown, Written, raw_body
 from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
 from flotilla.problems import TooLargeError
+from flotilla.store.order import BY_TIME
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
 
 from flotilla_crm import importing
-from flotilla_crm.api.values import LAST_ID, Name
+from flotilla_crm.api.values import Name
 from flotilla_crm.domain import csv_files
 from flotilla_crm.domain.imports import (
     MAX_COLUMNS,
@@ -108,11 +110,11 @@ class RowErrorOut(Shown):
 
 
 @imports.get("", permission="contacts:read")
-async def list_imports(tx: Tx, who: Who, query: PageQuery) -> Page[ImportOut]:
+async def list_imports(tx: Tx, who: Who, query: PageQuery, sort: ByTime = "-created_at") -> Page[ImportOut]:
     """The newest first."""
-    (before,) = query.after(UUID) or (LAST_ID,)
-    found = await store.listing(tx, who.org, before, query.limit + 1)
-    return page([ImportOut.model_validate(each) for each in found], query.limit, key=lambda each: (each.id,))
+    order = BY_TIME[sort]
+    found = await store.listing(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([ImportOut.model_validate(each) for each in found], sort, order)
 
 
 @imports.post("", permission="contacts:write", status_code=201)

@@ -1,6 +1,6 @@
 """/v1/leads."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import Query, Request, Response
@@ -17,8 +17,10 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import Patch, Shown, Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import SORT, Several
 from flotilla.security.reach import check_mine
+from flotilla.store.order import Order, both
+from msgspec import Meta
 from pydantic import AwareDatetime, Field
 
 from flotilla_crm import leads as commands
@@ -29,6 +31,11 @@ from flotilla_crm.store import leads as store
 from flotilla_crm.store import routing
 
 leads = Routes("/v1/leads", tag="leads")
+Sorts = Annotated[Literal["-score", "score", "-created_at", "created_at"], Query(description=SORT)]
+ORDERS: Final = {
+    **both("score", Order(("l.score", "l.id"), (Annotated[int, Meta(ge=0, le=100)], UUID))),
+    **both("created_at", Order(("l.id",), (UUID,))),
+}
 Status = Literal["new", "working", "unqualified", "converted"]
 Source = Annotated[str, Field(pattern=r"^[a-z0-9]+([_-][a-z0-9]+)*$", max_length=50, examples=["trade-fair"])]
 
@@ -100,23 +107,17 @@ async def list_leads(
     tx: Tx,
     who: Who,
     query: PageQuery,
-    status: Status | None = None,
+    status: Several[Status] = None,
     owner_id: UUID | None = None,
     contact_id: UUID | None = None,
     source: Annotated[str | None, Query(max_length=50, pattern=r"^[a-z0-9_-]+$")] = None,
+    sort: Sorts = "-score",
 ) -> Page[LeadOut]:
-    """The highest score first."""
+    """The highest score first, or in the order of `sort`."""
     filters = {"status": status, "owner_id": owner_id, "contact_id": contact_id, "source": source}
-    after = query.after(int, UUID)
-    if after is not None and not 0 <= after[0] <= 100:
-        raise UnprocessableError(
-            "The cursor belongs to another list.", errors=[{"parameter": "cursor", "detail": "foreign"}]
-        )
-    found = await store.listing(
-        tx, who.org, filters, (after[0], after[1]) if after else None, query.limit + 1
-    )
-    shown = [LeadOut.model_validate(lead) for lead in found]
-    return page(shown, query.limit, key=lambda lead: (lead.score, lead.id))
+    order = ORDERS[sort]
+    found = await store.listing(tx, who.org, filters, order, query.place(sort, order), query.limit + 1)
+    return query.page([LeadOut.model_validate(lead) for lead in found], sort, order)
 
 
 @leads.get("/routing", permission="leads:read", reach="free")

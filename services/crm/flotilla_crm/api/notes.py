@@ -5,11 +5,12 @@ from uuid import UUID
 from fastapi import Response
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, UnprocessableError, Who
 from flotilla.http.bodies import Shown, Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
+from flotilla.store.order import BY_TIME
 from pydantic import AwareDatetime
 
 from flotilla_crm import commands
-from flotilla_crm.api.values import LAST_ID, NoteText, check_known
+from flotilla_crm.api.values import NoteText, check_known
 from flotilla_crm.store import tasks as store
 
 notes = Routes("/v1/notes", tag="notes")
@@ -36,12 +37,17 @@ class NoteOut(Shown):
 
 @notes.get("", permission="notes:read", reach="rows")
 async def list_notes(
-    tx: Tx, who: Who, query: PageQuery, contact_id: UUID | None = None, company_id: UUID | None = None
+    tx: Tx,
+    who: Who,
+    query: PageQuery,
+    contact_id: UUID | None = None,
+    company_id: UUID | None = None,
+    sort: ByTime = "-created_at",
 ) -> Page[NoteOut]:
     """The newest first."""
-    (before,) = query.after(UUID) or (LAST_ID,)
-    found = await store.list_notes(tx, who.org, contact_id, company_id, before, query.limit + 1)
-    return page([NoteOut.model_validate(note) for note in found], query.limit, key=lambda note: (note.id,))
+    filters, order = {"contact_id": contact_id, "company_id": company_id}, BY_TIME[sort]
+    found = await store.list_notes(tx, who.org, filters, order, query.place(sort, order), query.limit + 1)
+    return query.page([NoteOut.model_validate(note) for note in found], sort, order)
 
 
 @notes.post("", permission="notes:write", reach="rows", status_code=201)

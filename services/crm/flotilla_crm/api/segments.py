@@ -19,17 +19,20 @@ from flotilla.http import (
 )
 from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
+from flotilla.http.sorting import ByTimeOrName
+from flotilla.store.order import BY_NAME, BY_TIME
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
 
 from flotilla_crm import segments as commands
 from flotilla_crm.api.contacts import ContactOut
-from flotilla_crm.api.values import FIRST_ID, LAST_ID, Name
+from flotilla_crm.api.values import FIRST_ID, Name
 from flotilla_crm.domain import conditions
 from flotilla_crm.domain.segments import Segment
 from flotilla_crm.store import segments as store
 
 segments = Routes("/v1/segments", tag="segments")
+ORDERS = {**BY_TIME, **BY_NAME}
 COUNTED: int = 10_000
 EXAMPLE: dict[str, Any] = {"field": "tags", "operator": "contains", "value": "vip"}
 WORDS = """`{"field": "tags", "operator": "contains", "value": "vip"}`, or `{"all": […]}`, `{"any": […]}`,
@@ -85,11 +88,13 @@ class SegmentDetailOut(SegmentOut):
 
 
 @segments.get("", permission="contacts:read")
-async def list_segments(tx: Tx, who: Who, query: PageQuery) -> Page[SegmentOut]:
-    """The newest first."""
-    (before,) = query.after(UUID) or (LAST_ID,)
-    found = await store.listing(tx, who.org, before, query.limit + 1)
-    return page([SegmentOut.model_validate(each) for each in found], query.limit, key=lambda each: (each.id,))
+async def list_segments(
+    tx: Tx, who: Who, query: PageQuery, sort: ByTimeOrName = "-created_at"
+) -> Page[SegmentOut]:
+    """The newest first, or in the order of `sort`."""
+    order = ORDERS[sort]
+    found = await store.listing(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([SegmentOut.model_validate(each) for each in found], sort, order)
 
 
 @segments.post("", permission="contacts:write", status_code=201)

@@ -1,10 +1,10 @@
 """/v1/tasks."""
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 from flotilla.http import (
     ConflictError,
     NotFoundError,
@@ -17,18 +17,22 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import Patch, Shown, Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import SORT
 from flotilla.security.reach import check_mine, owner_of_new
+from flotilla.store.order import BY_TIME, Order, both
 from pydantic import AwareDatetime
 
 from flotilla_crm import commands
-from flotilla_crm.api.values import Moment, Title, check_known, moment_key
+from flotilla_crm.api.values import Moment, Title, check_known
 from flotilla_crm.domain.tasks import Task
 from flotilla_crm.store import tasks as store
 
 tasks = Routes("/v1/tasks", tag="tasks")
 NEVER = datetime.max.replace(tzinfo=UTC)
 """Where tasks without a time stand: as the driver writes and reads `infinity`."""
+Sorts = Annotated[Literal["due_at", "-due_at", "-created_at", "created_at"], Query(description=SORT)]
+_DUE: Final = Order(("due_order", "id"), (datetime, UUID), key=lambda task: (task.due_at or NEVER, task.id))
+ORDERS: Final = {**both("due_at", _DUE), **BY_TIME}
 
 
 class TaskIn(Written):
@@ -79,8 +83,9 @@ async def list_tasks(
     contact_id: UUID | None = None,
     company_id: UUID | None = None,
     conversation_id: UUID | None = None,
+    sort: Sorts = "due_at",
 ) -> Page[TaskOut]:
-    """The soonest due first, those without a time last."""
+    """The soonest due first, those without a time last; or in the order of `sort`."""
     filters = {
         "state": state,
         "assignee_id": assignee_id,
@@ -88,10 +93,9 @@ async def list_tasks(
         "company_id": company_id,
         "conversation_id": conversation_id,
     }
-    key = moment_key(query)
-    found = await store.list_tasks(tx, who.org, filters, key, query.limit + 1)
-    shown = [TaskOut.model_validate(task) for task in found]
-    return page(shown, query.limit, key=lambda task: (task.due_at or NEVER, task.id))
+    order = ORDERS[sort]
+    found = await store.list_tasks(tx, who.org, filters, order, query.place(sort, order), query.limit + 1)
+    return query.page([TaskOut.model_validate(task) for task in found], sort, order)
 
 
 @tasks.post("", permission="tasks:write", reach="rows", status_code=201)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
 from flotilla.store.where import Where
 
@@ -106,19 +107,20 @@ async def listing(
     tx: Transaction,
     org: UUID,
     filters: Mapping[str, Any],
-    begin: datetime | None,
-    after: tuple[datetime, UUID] | None,
+    span: tuple[datetime | None, datetime | None],
+    order: Order,
+    after: Sequence[object] | None,
     limit: int,
 ) -> list[Booking]:
-    """Bookings from `begin` on, the earliest first. `filters`: column → value."""
+    """Bookings that begin in `span`, its end left out, in this order. `filters`: column → value."""
+    begin, end = span
     where = Where(org).equal(filters).in_reach("bookings", "host_id")
     if begin is not None:
         where.also("starts_at >= {}", begin)
-    if after is not None:
-        where.also("(starts_at, id) > ({}, {})", *after)
-    limited = where.argument(limit)
-    sql = f"SELECT {COLUMNS} FROM bookings WHERE {where} ORDER BY starts_at, id LIMIT {limited}"  # noqa: S608
-    return [_booking(row) for row in await tx.fetch(sql, *where.arguments)]
+    if end is not None:
+        where.also("starts_at < {}", end)
+    select = f"SELECT {COLUMNS} FROM bookings"  # noqa: S608
+    return [_booking(row) for row in await order.read(tx, select, where, after, limit)]
 
 
 async def contacts(tx: Transaction, wanted: Sequence[Key]) -> dict[Key, Row]:

@@ -1,7 +1,7 @@
 """Contacts and companies."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -125,21 +125,20 @@ async def identities_of(tx: Transaction, org: UUID, contact_id: UUID) -> list[Ro
 
 
 async def list_contacts(
-    tx: Transaction, org: UUID, filters: Filters, before: UUID, limit: int
+    tx: Transaction, org: UUID, filters: Filters, order: Order, after: Sequence[object] | None, limit: int
 ) -> list[Contact]:
-    """Contacts older than `before`, the newest first."""
+    """Contacts in this order (of `c`), those after the one with the key `after`."""
     where = Where(org, table="c").in_reach("contacts", "owner_id")
     where.equal({"owner_id": filters.owner_id, "company_id": filters.company_id})
-    where.also("c.id < {}", before)
-    source, order = "contacts c", "c.id"
+    source = "contacts c"
     if filters.tag is not None:
         source = "contact_tags t JOIN contacts c ON c.organization_id = t.organization_id AND c.id = t.id"
-        where.also("t.organization_id = {} AND t.id < {} AND t.tag = {}", org, before, filters.tag)
-        order = "t.id"
+        where.also("t.organization_id = {} AND t.tag = {}", org, filters.tag)
+        if order.columns == ("c.id",):
+            order = replace(order, columns=("t.id",))
     columns = ", ".join(f"c.{column}" for column in CONTACT_COLUMNS.split(", "))
-    limited = where.argument(limit)
-    sql = f"SELECT {columns} FROM {source} WHERE {where} ORDER BY {order} DESC LIMIT {limited}"  # noqa: S608
-    return [_made(Contact, row) for row in await tx.fetch(sql, *where.arguments)]
+    select = f"SELECT {columns} FROM {source}"  # noqa: S608
+    return [_made(Contact, row) for row in await order.read(tx, select, where, after, limit)]
 
 
 async def search_contacts(
@@ -208,9 +207,8 @@ async def list_companies(
 ) -> list[Company]:
     """Companies that fit, in this order, those after the one with the key `after`. `filters`: column → value."""
     where = Where(org).equal(filters).in_reach("companies", "owner_id")
-    limited = order.beyond(where, after).argument(limit)
-    sql = f"SELECT {COMPANY_COLUMNS} FROM companies WHERE {where} ORDER BY {order} LIMIT {limited}"  # noqa: S608
-    return [_made(Company, row) for row in await tx.fetch(sql, *where.arguments)]
+    select = f"SELECT {COMPANY_COLUMNS} FROM companies"  # noqa: S608
+    return [_made(Company, row) for row in await order.read(tx, select, where, after, limit)]
 
 
 async def company_with_domain(tx: Transaction, org: UUID, domain: str) -> UUID | None:

@@ -5,7 +5,9 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_crm.domain.contacts import Contact
 from flotilla_crm.domain.imports import Import, Mistake
@@ -19,8 +21,7 @@ COLUMNS: Final = (
 INSERT: Final = f"""
 INSERT INTO imports (organization_id, id, name, started_by) VALUES ($1, $2, $3, $4) RETURNING {COLUMNS}"""  # noqa: S608
 READ: Final = f"SELECT {COLUMNS} FROM imports WHERE organization_id = $1 AND id = $2"  # noqa: S608
-LIST: Final = f"""
-SELECT {COLUMNS} FROM imports WHERE organization_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"""  # noqa: S608
+LIST: Final = f"SELECT {COLUMNS} FROM imports"  # noqa: S608
 DELETE: Final = "DELETE FROM imports WHERE organization_id = $1 AND id = $2"
 BEGIN: Final = f"""
 UPDATE imports SET sequence = sequence + 1, updated_at = now(), state = 'running', dry_run = $3, plan = $4,
@@ -86,9 +87,11 @@ async def read(tx: Transaction, org: UUID, import_id: UUID, *, lock: bool = Fals
     return None if row is None else _import(row)
 
 
-async def listing(tx: Transaction, org: UUID, before: UUID, limit: int) -> list[Import]:
-    """The newest first."""
-    return [_import(row) for row in await tx.fetch(LIST, org, before, limit)]
+async def listing(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Import]:
+    """All in this order, those after the one with the key `after`."""
+    return [_import(row) for row in await order.read(tx, LIST, Where(org), after, limit)]
 
 
 async def delete(tx: Transaction, org: UUID, import_id: UUID) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 from flotilla.events.leads import ScoreReason
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
 from flotilla.store.where import Where
 
@@ -147,17 +148,17 @@ async def save(tx: Transaction, org: UUID, lead: Lead) -> Lead:
 
 
 async def listing(
-    tx: Transaction, org: UUID, filters: Mapping[str, Any], after: tuple[int, UUID] | None, limit: int
+    tx: Transaction,
+    org: UUID,
+    filters: Mapping[str, Any],
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Lead]:
-    """The highest score first. `filters`: column → value."""
+    """Those that fit, in this order (of `l`), after the one with the key `after`. `filters`: column → value."""
     where = Where(org, table="l").equal(filters).in_reach("leads", "owner_id")
-    if after is not None:
-        where.also("(l.score, l.id) < ({}, {})", *after)
-    sql = (
-        f"SELECT {COLUMNS} FROM leads l {_CONTACT} WHERE {where}"  # noqa: S608
-        f" ORDER BY l.score DESC, l.id DESC LIMIT {where.argument(limit)}"
-    )
-    return [lead_of(row) for row in await tx.fetch(sql, *where.arguments)]
+    select = f"SELECT {COLUMNS} FROM leads l {_CONTACT}"  # noqa: S608
+    return [lead_of(row) for row in await order.read(tx, select, where, after, limit)]
 
 
 async def hold_with_facts(tx: Transaction, keys: Sequence[Key]) -> list[Rated]:

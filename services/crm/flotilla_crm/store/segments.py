@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_crm.domain.conditions import Condition
 from flotilla_crm.domain.contacts import Contact
@@ -22,9 +24,7 @@ UPDATE segments SET sequence = sequence + 1, updated_at = now(), name = $3, stat
 WHERE organization_id = $1 AND id = $2 RETURNING {COLUMNS}"""  # noqa: S608
 READ: Final = f"""
 SELECT {COLUMNS} FROM segments WHERE organization_id = $1 AND id = $2 AND state = 'active'"""  # noqa: S608
-LIST: Final = f"""
-SELECT {COLUMNS} FROM segments WHERE organization_id = $1 AND state = 'active' AND id < $2
-ORDER BY id DESC LIMIT $3"""  # noqa: S608
+LIST: Final = f"SELECT {COLUMNS} FROM segments"  # noqa: S608
 ALL: Final = f"SELECT {COLUMNS} FROM segments WHERE organization_id = $1 ORDER BY id"  # noqa: S608
 DROP: Final = "DELETE FROM segments WHERE organization_id = $1 AND id = $2"
 COUNT: Final = "SELECT count(*) FROM segments WHERE organization_id = $1 AND state = 'active'"
@@ -102,9 +102,12 @@ async def read(tx: Transaction, org: UUID, segment_id: UUID, *, lock: bool = Fal
     return None if row is None else _segment(row)
 
 
-async def listing(tx: Transaction, org: UUID, before: UUID, limit: int) -> list[Segment]:
-    """The newest first."""
-    return [_segment(row) for row in await tx.fetch(LIST, org, before, limit)]
+async def listing(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Segment]:
+    """All in this order, those after the one with the key `after`."""
+    where = Where(org).also("state = 'active'")
+    return [_segment(row) for row in await order.read(tx, LIST, where, after, limit)]
 
 
 async def count(tx: Transaction, org: UUID) -> int:

@@ -1,10 +1,10 @@
 """Tasks and notes."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
 from flotilla.store.where import Where
 
@@ -94,15 +94,17 @@ async def read_task(tx: Transaction, org: UUID, task_id: UUID, *, lock: bool = F
 
 
 async def list_tasks(
-    tx: Transaction, org: UUID, filters: Mapping[str, Any], after: tuple[datetime, UUID] | None, limit: int
+    tx: Transaction,
+    org: UUID,
+    filters: Mapping[str, Any],
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Task]:
-    """Tasks that fit, the soonest due first, those without a time last. `filters`: column → value."""
+    """Tasks that fit, in this order, those after the one with the key `after`. `filters`: column → value."""
     where = Where(org).equal(filters).in_reach("tasks", "assignee_id")
-    if after is not None:
-        where.also("(due_order, id) > ({}, {})", *after)
-    limited = where.argument(limit)
-    sql = f"SELECT {TASK_COLUMNS} FROM tasks WHERE {where} ORDER BY due_order, id LIMIT {limited}"  # noqa: S608
-    return [_task(row) for row in await tx.fetch(sql, *where.arguments)]
+    select = f"SELECT {TASK_COLUMNS} FROM tasks"  # noqa: S608
+    return [_task(row) for row in await order.read(tx, select, where, after, limit)]
 
 
 async def add_note(tx: Transaction, org: UUID, note: Note) -> Note:
@@ -121,12 +123,17 @@ async def read_note(tx: Transaction, org: UUID, note_id: UUID) -> Note | None:
 
 
 async def list_notes(
-    tx: Transaction, org: UUID, contact_id: UUID | None, company_id: UUID | None, before: UUID, limit: int
+    tx: Transaction,
+    org: UUID,
+    filters: Mapping[str, Any],
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Note]:
-    """Notes older than `before`, the newest first."""
-    where = Where(org).equal({"contact_id": contact_id, "company_id": company_id}).also("id < {}", before)
-    sql = f"SELECT {NOTE_COLUMNS} FROM notes WHERE {where} ORDER BY id DESC LIMIT {where.argument(limit)}"  # noqa: S608
-    return [Note(**dict(row)) for row in await tx.fetch(sql, *where.arguments)]
+    """Notes that fit, in this order, those after the one with the key `after`. `filters`: column → value."""
+    select = f"SELECT {NOTE_COLUMNS} FROM notes"  # noqa: S608
+    where = Where(org).equal(filters)
+    return [Note(**dict(row)) for row in await order.read(tx, select, where, after, limit)]
 
 
 def _task(row: Row | None) -> Task:

@@ -5,12 +5,13 @@ from uuid import UUID
 
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who
 from flotilla.http.bodies import Shown
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime, Several
+from flotilla.store.order import BY_TIME
 from flotilla.store.postgres import Row
 from pydantic import AwareDatetime
 
 from flotilla_kyb import commands
-from flotilla_kyb.api.values import LAST_ID, Severity
+from flotilla_kyb.api.values import Severity
 from flotilla_kyb.store import alerts as store
 
 alerts = Routes("/v1/counterparty-alerts", tag="counterparty alerts")
@@ -37,14 +38,15 @@ async def list_counterparty_alerts(
     who: Who,
     query: PageQuery,
     state: Literal["open", "acknowledged"] | None = None,
-    severity: Severity | None = None,
+    severity: Several[Severity] = None,
     counterparty_id: UUID | None = None,
+    sort: ByTime = "-created_at",
 ) -> Page[AlertOut]:
     """The newest first."""
-    (before,) = query.after(UUID) or (LAST_ID,)
     filters = {"state": state, "severity": severity, "counterparty_id": counterparty_id}
-    rows = await store.list_alerts(tx, who.org, filters, before, query.limit + 1)
-    return page([_shown(row) for row in rows], query.limit, key=lambda alert: (alert.id,))
+    order = BY_TIME[sort]
+    rows = await store.list_alerts(tx, who.org, filters, order, query.place(sort, order), query.limit + 1)
+    return query.page([_shown(row) for row in rows], sort, order)
 
 
 @alerts.get("/{alert_id}", permission="counterparties:read")

@@ -6,7 +6,8 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 from flotilla.http import ConflictError, Page, PageQuery, Routes, Tx, Who, check_if_match, set_etag
 from flotilla.http.bodies import Patch, Shown, Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTimeOrName, Several
+from flotilla.store.order import BY_NAME, BY_TIME
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime
 
@@ -17,6 +18,7 @@ from flotilla_kyb.domain.identity import Identity
 from flotilla_kyb.store import counterparties as store
 
 counterparties = Routes("/v1/counterparties", tag="counterparties")
+ORDERS = {**BY_TIME, **BY_NAME}
 
 
 class CounterpartyIn(Written):
@@ -64,14 +66,14 @@ async def list_counterparties(
     tx: Tx,
     who: Who,
     query: PageQuery,
-    state: State | None = None,
-    risk_level: Level | None = None,
+    state: Several[State] = None,
+    risk_level: Several[Level] = None,
     country: Annotated[str | None, Query(pattern="^[A-Z]{2}$")] = None,
     vat_number: Annotated[str | None, Query(max_length=60)] = None,
     lei: Annotated[str | None, Query(max_length=20)] = None,
+    sort: ByTimeOrName = "-created_at",
 ) -> Page[CounterpartyOut]:
-    """The newest first."""
-    (before,) = query.after(UUID) or (LAST_ID,)
+    """The newest first, or in the order of `sort`."""
     filters = {
         "state": state,
         "risk_level": risk_level,
@@ -79,9 +81,10 @@ async def list_counterparties(
         "vat_number": vat_number,
         "lei": lei,
     }
-    found = await store.list_counterparties(tx, who.org, filters, before, query.limit + 1)
-    shown = [CounterpartyOut.model_validate(each) for each in found]
-    return page(shown, query.limit, key=lambda each: (each.id,))
+    order = ORDERS[sort]
+    after = query.place(sort, order)
+    found = await store.list_counterparties(tx, who.org, filters, order, after, query.limit + 1)
+    return query.page([CounterpartyOut.model_validate(each) for each in found], sort, order)
 
 
 @counterparties.post("", permission="counterparties:write", status_code=201, feature="kyb")

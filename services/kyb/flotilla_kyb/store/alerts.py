@@ -1,9 +1,10 @@
 """Alerts, and whether registers answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
 from flotilla.store.where import Where
 
@@ -36,10 +37,13 @@ ORDER BY source, scope LIMIT 200"""
 
 
 async def list_alerts(
-    tx: Transaction, org: UUID, filters: Mapping[str, Any], before: UUID, limit: int
+    tx: Transaction,
+    org: UUID,
+    filters: Mapping[str, Any],
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Row]:
-    """Those that fit and are older than `before`, the newest first. `filters`: column → value."""
-    where = Where(org).equal(filters).also("id < {}", before)
-    limited = where.argument(limit)
-    sql = f"SELECT {ALERT_COLUMNS} FROM alerts WHERE {where} ORDER BY id DESC LIMIT {limited}"  # noqa: S608
-    return await tx.fetch(sql, *where.arguments)
+    """Those that fit, in this order, after the one with the key `after`. `filters`: column → value."""
+    select = f"SELECT {ALERT_COLUMNS} FROM alerts"  # noqa: S608
+    return await order.read(tx, select, Where(org).equal(filters), after, limit)

@@ -1,10 +1,11 @@
 """Counterparties and their standings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
 from flotilla.store.where import Where
 
@@ -88,13 +89,17 @@ async def read(tx: Transaction, org: UUID, id_: UUID, *, lock: bool = False) -> 
 
 
 async def list_counterparties(
-    tx: Transaction, org: UUID, filters: Mapping[str, Any], before: UUID, limit: int
+    tx: Transaction,
+    org: UUID,
+    filters: Mapping[str, Any],
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Counterparty]:
-    """Those that fit and are older than `before`, the newest first. `filters`: column → value."""
-    where = Where(org).equal(filters).also("id < {}", before)
-    limited = where.argument(limit)
-    sql = f"SELECT {COLUMNS} FROM counterparties WHERE {where} ORDER BY id DESC LIMIT {limited}"  # noqa: S608
-    return [_counterparty(row) for row in await tx.fetch(sql, *where.arguments)]
+    """Those that fit, in this order, after the one with the key `after`. `filters`: column → value."""
+    select = f"SELECT {COLUMNS} FROM counterparties"  # noqa: S608
+    rows = await order.read(tx, select, Where(org).equal(filters), after, limit)
+    return [_counterparty(row) for row in rows]
 
 
 async def with_number(

@@ -41,10 +41,10 @@ from flotilla_messaging.domain.attachments import MAX_PART, MAX_PARTS, Attachmen
 from flotilla_messaging.events import AUDIENCE
 from flotilla_messaging.store import attachments as store
 from flotilla_messaging.store import conversations
-from flotilla_messaging.store.lists import LAST_ID
 
 of_conversation = Routes("/v1/conversations/{conversation_id}/attachments", tag="attachments")
 routes = Routes("/v1/attachments", tag="attachments")
+LAST_ID = UUID(int=(1 << 128) - 1)
 
 LINK_LIVES: Final = timedelta(minutes=10)
 PLACE: Final = b"attachment link"

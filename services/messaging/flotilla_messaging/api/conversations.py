@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query, Request, Response
-from flotilla.events.base import Moment
 from flotilla.events.messaging import (
     Conversation as ConversationEvent,
 )
@@ -29,11 +28,12 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
-from flotilla.http.pages import page
+from flotilla.http.sorting import SORT, Several
 from flotilla.security.permissions import ROLES
 from flotilla.security.principal import Principal
 from flotilla.security.reach import check_mine, only_owner
 from flotilla.store.postgres import Transaction
+from pydantic import Field
 
 from flotilla_messaging import snooze
 from flotilla_messaging.api.schemas import (
@@ -47,6 +47,8 @@ from flotilla_messaging.events import AUDIENCE, conversation_event
 from flotilla_messaging.store import bodies, conversations, lists, people
 
 routes = Routes("/v1/conversations", tag="conversations")
+Channel = Annotated[str, Field(pattern="^[a-z0-9_-]{1,50}$")]
+Sorts = Annotated[Literal["-last_message_at", "last_message_at"], Query(description=SORT)]
 
 NO_CONVERSATION = "There is no such conversation."
 
@@ -56,19 +58,21 @@ async def list_conversations(
     app: CurrentApp,
     who: Who,
     query: PageQuery,
-    state: Annotated[Literal["open", "snoozed", "resolved"] | None, Query()] = None,
-    channel: Annotated[str | None, Query(pattern="^[a-z0-9_-]{1,50}$")] = None,
+    state: Several[Literal["open", "snoozed", "resolved"]] = None,
+    channel: Several[Channel] = None,
     assignee_id: Annotated[UUID | None, Query()] = None,
     unassigned: Annotated[bool, Query(description="Only those that are nobody's.")] = False,
     contact_id: Annotated[UUID | None, Query()] = None,
+    sort: Sorts = "-last_message_at",
 ) -> Page[InboxConversationOut]:
-    """The inbox: conversations with the newest message first."""
+    """The inbox: conversations with the newest message first, or those first that nobody wrote in for longest."""
     whose = assignee_id or only_owner("conversations")
+    order = lists.ORDERS[sort]
     wanted = lists.InboxFilter(state, channel, whose, contact_id, unassigned)
     async with app.db.transaction(who.orgs) as tx:
-        rows = await lists.inbox(tx, who.org, wanted, query.after(Moment, UUID), query.limit)
+        rows = await lists.inbox(tx, who.org, wanted, order, query.place(sort, order), query.limit)
     found = await bodies.texts(app, who.org, [row["last_message_id"] for row in rows[: query.limit]])
-    read = page(rows, query.limit, key=lists.last_moment)
+    read = query.page(rows, sort, order)
     items = [InboxConversationOut.shown(row, found) for row in read.items]
     return Page(items=items, next_cursor=read.next_cursor)
 

@@ -10,7 +10,8 @@ from fastapi import Request, Response
 from flotilla.events.messaging import Hours
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who, check_if_match, set_etag
 from flotilla.http.bodies import Patch, Shown, Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTimeOrName
+from flotilla.store.order import BY_NAME, BY_TIME
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from flotilla_messaging.domain.inboxes import Inbox
@@ -18,8 +19,8 @@ from flotilla_messaging.events import AUDIENCE
 from flotilla_messaging.store import inboxes as store
 
 routes = Routes("/v1/inboxes", tag="inboxes")
+ORDERS = {**BY_TIME, **BY_NAME}
 
-FIRST_ID = UUID(int=0)
 AiMode = Literal["off", "draft", "autopilot"]
 TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
@@ -95,11 +96,13 @@ class InboxOut(Shown):
 
 
 @routes.get("", permission="inboxes:read")
-async def list_inboxes(tx: Tx, who: Who, query: PageQuery) -> Page[InboxOut]:
-    """The oldest first."""
-    after = query.after(UUID)
-    found = await store.listing(tx, who.org, after[0] if after else FIRST_ID, query.limit + 1)
-    return page([InboxOut.model_validate(each) for each in found], query.limit, key=lambda each: (each.id,))
+async def list_inboxes(
+    tx: Tx, who: Who, query: PageQuery, sort: ByTimeOrName = "created_at"
+) -> Page[InboxOut]:
+    """The oldest first, or in the order of `sort`."""
+    order = ORDERS[sort]
+    found = await store.listing(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([InboxOut.model_validate(each) for each in found], sort, order)
 
 
 @routes.get("/{inbox_id}", permission="inboxes:read")

@@ -6,7 +6,9 @@ from uuid import UUID
 
 import msgspec
 from flotilla.events.messaging import Hours
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_messaging.domain.inboxes import Inbox
 
@@ -22,9 +24,7 @@ ORDER BY org ON CONFLICT DO NOTHING RETURNING organization_id"""  # noqa: S608
 DEFAULT: Final = f"""
 SELECT {_COLUMNS} FROM inboxes WHERE organization_id = $1 AND is_default FOR UPDATE"""  # noqa: S608
 
-LIST: Final = f"""
-SELECT {_COLUMNS} FROM inboxes WHERE organization_id = $1 AND id > $2
-ORDER BY organization_id, id LIMIT $3"""  # noqa: S608
+LIST: Final = f"SELECT {_COLUMNS} FROM inboxes"  # noqa: S608
 
 READ: Final = f"SELECT {_COLUMNS} FROM inboxes WHERE organization_id = $1 AND id = $2"  # noqa: S608
 
@@ -58,9 +58,11 @@ async def default(tx: Transaction, org: UUID) -> Inbox | None:
     return _inbox(await tx.fetchrow(DEFAULT, org))
 
 
-async def listing(tx: Transaction, org: UUID, after: UUID, limit: int) -> list[Inbox]:
-    """Inboxes, the oldest first."""
-    return [_of(row) for row in await tx.fetch(LIST, org, after, limit)]
+async def listing(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Inbox]:
+    """Inboxes in this order, those after the one with the key `after`."""
+    return [_of(row) for row in await order.read(tx, LIST, Where(org), after, limit)]
 
 
 async def read(tx: Transaction, org: UUID, inbox_id: UUID, *, lock: bool = False) -> Inbox | None:

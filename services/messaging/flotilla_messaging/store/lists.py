@@ -3,31 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
+from flotilla.store.order import Order, both
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_messaging.domain.messages import Message
 from flotilla_messaging.store.messages import message_of
 
-LAST_ID: Final = UUID(int=(1 << 128) - 1)
-
 _INBOX: Final = """
 SELECT c.*, i.contact_id, i.name AS customer_name FROM conversations c
-LEFT JOIN identities i ON i.organization_id = c.organization_id AND i.id = c.identity_id
-WHERE c.organization_id = $1 AND (c.last_message_at, c.id) < (coalesce($2, 'infinity'::timestamptz), $3::uuid)
-{filters}
-ORDER BY c.last_message_at DESC, c.id DESC LIMIT $4"""
-
-_FILTERS: Final = {
-    "state": "AND c.state = ${number}",
-    "channel": "AND c.channel = ${number}",
-    "assignee_id": "AND c.assignee_id = ${number}",
-    "contact_id": """AND c.identity_id IN (
-        SELECT id FROM identities WHERE organization_id = $1 AND contact_id = ${number})""",
-}
-_UNASSIGNED: Final = "AND c.assignee_id IS NULL"
+LEFT JOIN identities i ON i.organization_id = c.organization_id AND i.id = c.identity_id"""
+ORDERS: Final = both(
+    "last_message_at",
+    Order(("c.last_message_at", "c.id"), (datetime, UUID), key=lambda row: last_moment(row)),
+)
 
 ONE: Final = """
 SELECT c.*, i.contact_id, i.name AS customer_name FROM conversations c
@@ -47,26 +39,34 @@ END: Final = (1 << 63) - 1
 class InboxFilter:
     """Which conversations; None where it doesn't matter."""
 
-    state: str | None = None
-    channel: str | None = None
+    state: Sequence[str] | None = None
+    channel: Sequence[str] | None = None
     assignee_id: UUID | None = None
     contact_id: UUID | None = None
     unassigned: bool = False
 
 
 async def inbox(
-    tx: Transaction, org: UUID, wanted: InboxFilter, after: Sequence[Any] | None, limit: int
+    tx: Transaction,
+    org: UUID,
+    wanted: InboxFilter,
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Row]:
-    """Conversations with the newest message first, after (last_message_at, id); one more than `limit`."""
-    at, conversation_id = after or (None, LAST_ID)
-    arguments: list[Any] = [org, at, conversation_id, limit + 1]
-    filters = [_UNASSIGNED] if wanted.unassigned else []
-    for name, sql in _FILTERS.items():
-        value = getattr(wanted, name)
-        if value is not None:
-            arguments.append(value)
-            filters.append(sql.format(number=len(arguments)))
-    return await tx.fetch(_INBOX.format(filters="\n".join(filters)), *arguments)
+    """Conversations that fit, in this order (of `c`), after the one with the key `after`; one more than `limit`."""
+    where = Where(org, table="c").equal(
+        {"state": wanted.state, "channel": wanted.channel, "assignee_id": wanted.assignee_id}
+    )
+    if wanted.unassigned:
+        where.also("c.assignee_id IS NULL")
+    if wanted.contact_id is not None:
+        where.also(
+            "c.identity_id IN (SELECT id FROM identities WHERE organization_id = {} AND contact_id = {})",
+            org,
+            wanted.contact_id,
+        )
+    return await order.read(tx, _INBOX, where, after, limit + 1)
 
 
 async def one(tx: Transaction, org: UUID, conversation_id: UUID) -> Row | None:

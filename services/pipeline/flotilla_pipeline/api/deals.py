@@ -21,8 +21,9 @@ from flotilla.http import (
 )
 from flotilla.http.bodies import Patch, Shown, Written
 from flotilla.http.pages import page
+from flotilla.http.sorting import SORT, Several
 from flotilla.security.reach import check_mine, owner_of_new
-from flotilla.store.order import NEWEST, Order, both
+from flotilla.store.order import BY_TIME, Order, both
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime
 
@@ -46,10 +47,26 @@ from flotilla_pipeline.store import holds, pipelines
 deals = Routes("/v1/deals", tag="deals")
 
 NO_VALUE = -1
-Sorts = Annotated[Literal["-created_at", "value", "-value"], Query(description="`-`: the other way round.")]
+NO_CLOSE = "coalesce(expected_close_on, 'infinity'::date)"
+"""The driver writes and reads `infinity` as the last day there is."""
+
+
+def _by_value(deal: "DealOut") -> tuple[int, UUID]:
+    return (NO_VALUE if deal.value is None else deal.value.amount_minor, deal.id)
+
+
+def _by_close(deal: "DealOut") -> tuple[date, UUID]:
+    return (deal.expected_close_on or date.max, deal.id)
+
+
+Sorts = Annotated[
+    Literal["-created_at", "created_at", "value", "-value", "expected_close_on", "-expected_close_on"],
+    Query(description=SORT),
+]
 ORDERS = {
-    "-created_at": NEWEST,
-    **both("value", Order((f"coalesce(value_minor, {NO_VALUE})", "id"), (int, UUID))),
+    **BY_TIME,
+    **both("value", Order((f"coalesce(value_minor, {NO_VALUE})", "id"), (int, UUID), key=_by_value)),
+    **both("expected_close_on", Order((NO_CLOSE, "id"), (date, UUID), key=_by_close)),
 }
 TAKEN = "Another deal with this contact is open in the pipeline."
 
@@ -134,14 +151,14 @@ async def list_deals(
     who: Who,
     query: PageQuery,
     pipeline_id: UUID | None = None,
-    stage_id: UUID | None = None,
-    state: State | None = None,
+    stage_id: Several[UUID] = None,
+    state: Several[State] = None,
     owner_id: UUID | None = None,
     contact_id: UUID | None = None,
     company_id: UUID | None = None,
     sort: Sorts = "-created_at",
 ) -> Page[DealOut]:
-    """The newest first, or by value: `value` begins with those that have none."""
+    """The newest first, or in the order of `sort`: those without a value stand before all, without a day after all."""
     filters = {
         "pipeline_id": pipeline_id,
         "stage_id": stage_id,
@@ -151,13 +168,8 @@ async def list_deals(
         "company_id": company_id,
     }
     order = ORDERS[sort]
-    found = await store.list_deals(tx, who.org, filters, order, query.after(*order.kinds), query.limit + 1)
-    shown = [DealOut.model_validate(deal) for deal in found]
-    return page(shown, query.limit, key=lambda deal: (deal.id,) if order is NEWEST else _by_value(deal))
-
-
-def _by_value(deal: DealOut) -> tuple[int, UUID]:
-    return (NO_VALUE if deal.value is None else deal.value.amount_minor, deal.id)
+    found = await store.list_deals(tx, who.org, filters, order, query.place(sort, order), query.limit + 1)
+    return query.page([DealOut.model_validate(deal) for deal in found], sort, order)
 
 
 @deals.post("", permission="deals:write", reach="rows", status_code=201)

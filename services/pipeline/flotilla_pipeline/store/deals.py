@@ -146,9 +146,8 @@ async def list_deals(
 ) -> list[Deal]:
     """Deals that fit, in this order, those after the one with the key `after`. `filters`: column → value."""
     where = Where(org).equal(filters).in_reach("deals", "owner_id")
-    limited = order.beyond(where, after).argument(limit)
-    sql = f"SELECT {COLUMNS} FROM deals WHERE {where} ORDER BY {order} LIMIT {limited}"  # noqa: S608
-    return [deal_of(row) for row in await tx.fetch(sql, *where.arguments)]
+    select = f"SELECT {COLUMNS} FROM deals"  # noqa: S608
+    return [deal_of(row) for row in await order.read(tx, select, where, after, limit)]
 
 
 async def add_move(

@@ -1,11 +1,10 @@
 """/v1/partner-subscriptions/{id}/deliveries: the log."""
 
-from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import Query
 from flotilla.http import ConflictError, NotFoundError, Page, PageQuery, Routes, Tx, Who
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime, Several
+from flotilla.store.order import BY_TIME
 from flotilla.store.postgres import Row, Transaction
 
 from flotilla_integrations.partners import commands
@@ -16,8 +15,6 @@ from flotilla_integrations.partners.store import deliveries as store
 
 log_routes = Routes("/v1/partner-subscriptions/{subscription_id}/deliveries", tag="partners")
 
-LAST_ID: Final = UUID(int=(1 << 128) - 1)
-
 
 @log_routes.get("", permission="partners:read")
 async def list_deliveries(
@@ -25,13 +22,14 @@ async def list_deliveries(
     tx: Tx,
     who: Who,
     query: PageQuery,
-    state: Annotated[DeliveryState | None, Query()] = None,
+    state: Several[DeliveryState] = None,
+    sort: ByTime = "-created_at",
 ) -> Page[DeliveryOut]:
     """What was and will be delivered, newest first; kept for 30 days."""
     await showing.read(tx, who.org, subscription_id)
-    (last,) = query.after(UUID) or (LAST_ID,)
-    rows = await store.log(tx, who.org, subscription_id, last, state, query.limit + 1)
-    return page([_out(row) for row in rows], query.limit, key=lambda each: (each.id,))
+    order, filters = BY_TIME[sort], {"subscription_id": subscription_id, "state": state}
+    rows = await store.log(tx, who.org, filters, order, query.place(sort, order), query.limit + 1)
+    return query.page([_out(row) for row in rows], sort, order)
 
 
 @log_routes.get("/{delivery_id}", permission="partners:read")

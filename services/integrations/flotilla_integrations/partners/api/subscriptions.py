@@ -19,8 +19,9 @@ from flotilla.http import (
     Work,
     check_if_match,
 )
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTimeOrName
 from flotilla.http.work import RequestWork
+from flotilla.store.order import BY_NAME, BY_TIME
 from flotilla.store.postgres import Transaction
 
 from flotilla_integrations.own import own
@@ -43,8 +44,8 @@ from flotilla_integrations.partners.schemas import (
 from flotilla_integrations.partners.store import deliveries, subscriptions, window
 
 routes = Routes("/v1/partner-subscriptions", tag="partners")
+ORDERS = {**BY_TIME, **BY_NAME}
 
-LAST_ID: Final = UUID(int=(1 << 128) - 1)
 CHECKED: Final = ("kind", "types", "filters", "personal_data", "url")
 
 
@@ -67,11 +68,13 @@ async def create_partner_subscription(
 
 
 @routes.get("", permission="partners:read")
-async def list_partner_subscriptions(tx: Tx, who: Who, query: PageQuery) -> Page[SubscriptionOut]:
-    """The organization's subscriptions, newest first."""
-    (last,) = query.after(UUID) or (LAST_ID,)
-    rows = await tx.fetch(subscriptions.LIST, who.org, last, query.limit + 1)
-    read = page(list(map(subscriptions.subscription_of, rows)), query.limit, key=lambda each: (each.id,))
+async def list_partner_subscriptions(
+    tx: Tx, who: Who, query: PageQuery, sort: ByTimeOrName = "-created_at"
+) -> Page[SubscriptionOut]:
+    """The organization's subscriptions, newest first, or in the order of `sort`."""
+    order = ORDERS[sort]
+    found = await subscriptions.listing(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    read = query.page(found, sort, order)
     health = await subscriptions.health(tx, who.org, [each.id for each in read.items])
     items = [showing.out(tx.app, each, health.get(each.id, Health())) for each in read.items]
     return Page(items=items, next_cursor=read.next_cursor)

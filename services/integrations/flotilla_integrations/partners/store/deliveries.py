@@ -1,12 +1,14 @@
 """Rows of deliveries: what is due, what came of it, the log."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_integrations.partners.domain import Attempt, Letter, Subscription
 
@@ -41,12 +43,7 @@ LEFT JOIN partner_health h ON h.organization_id = s.organization_id AND h.subscr
 WHERE s.organization_id = $1 AND s.id = $2 AND s.state = 'active'"""
 READ: Final = """
 SELECT * FROM partner_deliveries WHERE organization_id = $1 AND subscription_id = $2 AND id = $3"""
-LIST: Final = """
-SELECT * FROM partner_deliveries WHERE organization_id = $1 AND subscription_id = $2 AND id < $3
-ORDER BY id DESC LIMIT $4"""
-LIST_OF_STATE: Final = """
-SELECT * FROM partner_deliveries WHERE organization_id = $1 AND subscription_id = $2 AND id < $3 AND state = $4
-ORDER BY id DESC LIMIT $5"""
+LIST: Final = "SELECT * FROM partner_deliveries"
 SWEEP: Final = """
 DELETE FROM partner_deliveries d USING (
     SELECT organization_id, id FROM partner_deliveries
@@ -128,12 +125,15 @@ async def next_due(tx: Transaction, org: UUID, subscription_id: UUID) -> datetim
 
 
 async def log(
-    tx: Transaction, org: UUID, subscription_id: UUID, before: UUID, state: str | None, limit: int
+    tx: Transaction,
+    org: UUID,
+    filters: Mapping[str, Any],
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Row]:
-    """The newest first."""
-    if state is None:
-        return await tx.fetch(LIST, org, subscription_id, before, limit)
-    return await tx.fetch(LIST_OF_STATE, org, subscription_id, before, state, limit)
+    """Those that fit, in this order, after the one with the key `after`. `filters`: column → value."""
+    return await order.read(tx, LIST, Where(org).equal(filters), after, limit)
 
 
 async def sweep(tx: Transaction, orgs: Sequence[UUID], age: timedelta, limit: int) -> bool:

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_integrations.partners.domain import LISTENING, Health, Kind, State, Subscription
 
@@ -19,9 +21,7 @@ READ: Final = (
 # Not its key: deliveries may be added meanwhile.
 LOCK: Final = READ + " FOR NO KEY UPDATE"
 READ_ANY: Final = "SELECT * FROM partner_subscriptions WHERE organization_id = $1 AND id = $2"
-LIST: Final = """
-SELECT * FROM partner_subscriptions WHERE organization_id = $1 AND id < $2 AND state <> 'deleted'
-ORDER BY id DESC LIMIT $3"""
+LIST: Final = "SELECT * FROM partner_subscriptions"
 LISTENERS: Final = """
 SELECT * FROM partner_subscriptions WHERE organization_id = ANY($1) AND state = ANY($2)"""
 SAVE: Final = """
@@ -67,6 +67,14 @@ async def listening(tx: Transaction, orgs: Iterable[UUID]) -> list[Subscription]
     """Those of these organizations for which what happens is kept."""
     rows = await tx.fetch(LISTENERS, sorted(orgs), list(LISTENING))
     return [subscription_of(row) for row in rows]
+
+
+async def listing(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Subscription]:
+    """Those that are there, in this order, after the one with the key `after`."""
+    where = Where(org).also("state <> 'deleted'")
+    return [subscription_of(row) for row in await order.read(tx, LIST, where, after, limit)]
 
 
 async def add(tx: Transaction, new: Subscription) -> Subscription:
