@@ -86,7 +86,14 @@ async def test_a_parent_enters_its_child_until_the_child_ends_it(new_office: New
     slug = (await parent.ok("GET", "/v1/organization"))["slug"]
     offered = await child.ok("POST", GIVEN, {"organization_slug": slug, "kind": "administration"})
     path = f"{RECEIVED}/{offered['id']}"
-    await parent.ok("POST", f"{path}/accept")
+    refused = await parent.call("POST", f"{path}/accept")
+    assert (refused.status, refused.json()["feature"]) == (403, "child_organizations"), refused.body
+    await parent.ok("PUT", "/v1/subscription", {"plan": "enterprise"})
+
+    async def accepted() -> bool:
+        return (await parent.call("POST", f"{path}/accept")).status == 200
+
+    await eventually(accepted, what="the plan is known, and the child taken over")
     inside = parent.signed_in(await parent.ok("POST", f"{path}/sessions"))
     await inside.ok("POST", "/v1/contacts", {"name": "Made by the parent"})
     assert len((await child.ok("GET", "/v1/contacts"))["items"]) == 1

@@ -5,6 +5,9 @@ from typing import Final
 API_REQUESTS: Final = "api_requests"
 """Requests of programs with API keys, in any hour; the gateway's rate limit."""
 
+CHILD_ORGANIZATIONS: Final = "child_organizations"
+"""Other organizations that it founds, or looks after."""
+
 FEATURES: Final = frozenset(
     {
         "ai_requests",
@@ -13,6 +16,7 @@ FEATURES: Final = frozenset(
         "automation",
         "campaigns",
         "channels",
+        CHILD_ORGANIZATIONS,
         "kyb",
         "partner_events",
         "rule_runs",

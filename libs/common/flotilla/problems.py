@@ -49,6 +49,12 @@ class LimitReachedError(Problem):
     status, slug, title = 402, "limit-reached", "Your plan's limit is reached"
 
 
+class FeatureNotIncludedError(Problem):
+    """The organization's plan does not have it; `feature` names it, GET /v1/plans says which plan does."""
+
+    status, slug, title = 403, "feature-not-included", "Your plan does not include this"
+
+
 class StepUpRequiredError(Problem):
     """Signed in, but too long ago for this (RFC 9470)."""
 

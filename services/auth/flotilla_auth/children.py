@@ -14,7 +14,7 @@ from flotilla.http.work import RequestWork
 from flotilla.security.principal import Principal
 from flotilla.store.postgres import Transaction
 
-from flotilla_auth import events, grants, onboarding, sessions
+from flotilla_auth import events, grants, onboarding, parenthood, sessions
 from flotilla_auth.api.views import SignedIn
 from flotilla_auth.domain import names
 from flotilla_auth.domain.entities import ACTIVE, Organization, User
@@ -29,6 +29,7 @@ async def found(work: RequestWork, who: Principal, name: str) -> tuple[Organizat
     """A new organization that the caller owns and theirs looks after, with the settings of theirs."""
     app, child = work.app, work.app.new_id()
     async with app.db.transaction([who.org, child], cause=work.cause) as tx:
+        await parenthood.check(tx, who.org)
         parent = await organizations.hold(tx, who.org)
         founder = await users.hold(tx, who.org, who.user_id)
         assert founder is not None, "whoever asks is a member"

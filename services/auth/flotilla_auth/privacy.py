@@ -80,6 +80,7 @@ privacy: Final = Privacy(
         "feature_flags": "of features",
         "privacy_requests": _KEPT,
         "privacy_answers": _KEPT,
+        "child_allowances": "of plans",
         "organization_grants": "what an organization lets another do",
         "retention": "periods, and the reason of a legal hold",
     },

@@ -5,7 +5,7 @@ from flotilla.events import auth, billing, messaging, pipeline, security, sharin
 from flotilla.events import privacy as privacy_events
 from flotilla.service import Service
 
-from flotilla_auth import grants, handlers, privacy_saga, retention
+from flotilla_auth import grants, handlers, parenthood, privacy_saga, retention
 from flotilla_auth.api import ROUTES
 from flotilla_auth.feature_flags import flag_setting
 from flotilla_auth.mail.sending import mail_job
@@ -32,6 +32,7 @@ service = Service(
         privacy_saga.take_persons,
         privacy_saga.collect_answers,
         grants.end_derived,
+        parenthood.keep_child_allowances,
     ),
     timers=(
         onboarding.timer,

@@ -2,12 +2,18 @@
 
 import base64
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-from flotilla.testing import Client, Harness
+from flotilla.events.billing import EntitlementChanged
+from flotilla.features import CHILD_ORGANIZATIONS
+from flotilla.ids import new_id
+from flotilla.testing import Client, Harness, eventually
 from flotilla.testing.harness import Answer
+
+from flotilla_auth.store import child_allowances
 
 PASSWORD = "seven otters cross the river"  # noqa: S105 - of people who exist for a test
 
@@ -86,6 +92,29 @@ class People:
 
     async def refresh(self, token: str) -> Answer:
         return await self.auth.anonymous().post("/v1/tokens/refresh", {"refresh_token": token})
+
+    async def may_have_children(self, org: UUID, *, used: int = 0, limit: int | None = None) -> None:
+        """The organization's plan lets it look after others, as billing would say; auth knows."""
+        now = datetime.now(UTC)
+        fact = EntitlementChanged(
+            entitlement_id=new_id(),
+            feature=CHILD_ORGANIZATIONS,
+            enabled=True,
+            limit=limit,
+            used=used,
+            beyond="block",
+            resets=False,
+            period_started_at=now,
+            period_ends_at=now,
+        )
+        await self.auth.publish(fact, org=org)
+        expected = child_allowances.Allowance(True, limit is not None and used >= limit)
+
+        async def known() -> bool:
+            async with self.auth.app.db.transaction(org) as tx:
+                return await child_allowances.read(tx, org) == expected
+
+        await eventually(known, what="auth knows what the plan allows")
 
     def person(self, answer: Answer) -> Person:
         """Of an answer that holds tokens."""

@@ -143,6 +143,9 @@ async def test_a_parent_takes_over_by_both_sides_consent(
     assert (await other.client.post(f"{path}/sessions")).status == 409, "it is not accepted"
     admin = await people.member(other, "admin")
     assert (await admin.client.post(f"{path}/accept")).status == 403
+    refused = await other.client.post(f"{path}/accept")
+    assert (refused.status, refused.json()["type"]) == (403, "/problems/feature-not-included")
+    await people.may_have_children(other.org)
     assert (await other.client.post(f"{path}/accept")).status == 200
     await auth.spy.expect(OrganizationGrantAccepted, lambda event: event.org == owner.org)
     member = await people.member(other, "team_owner")
@@ -172,6 +175,7 @@ async def test_a_parent_takes_over_by_both_sides_consent(
 async def test_who_manages_the_parent_no_longer_leaves_its_children(
     auth: Harness, people: People, owner: Person
 ) -> None:
+    await people.may_have_children(owner.org)
     founded = await owner.client.post("/v1/organization/children", {"name": "Northwind Tea"})
     assert founded.status == 201, founded.body
     child = founded.json()
@@ -188,6 +192,7 @@ async def test_who_manages_the_parent_no_longer_leaves_its_children(
 
 
 async def test_a_founder_owns_the_child_and_is_its_own_member(people: People, owner: Person) -> None:
+    await people.may_have_children(owner.org)
     child = (await owner.client.post("/v1/organization/children", {"name": "Northwind Tea"})).json()
     inside = people.person(await people.sign_in(owner.email, PASSWORD, organization_id=child["id"]))
     assert inside.signed_in["user"]["role"] == "owner"
@@ -199,3 +204,21 @@ async def test_a_founder_owns_the_child_and_is_its_own_member(people: People, ow
         return bool((await people.refresh(inside.refresh_token)).status == 200)
 
     await eventually(still_in, what="whose own it is stays")
+
+
+async def test_children_take_a_plan_that_has_them(people: People, owner: Person) -> None:
+    child = {"name": "Northwind Tea"}
+    refused = await owner.client.post("/v1/organization/children", child)
+    assert (refused.status, refused.json()["type"]) == (403, "/problems/feature-not-included")
+    assert refused.json()["feature"] == "child_organizations"
+    assert "PUT /v1/subscription" in refused.json()["detail"]
+    await people.may_have_children(owner.org, limit=1)
+    founded = await owner.client.post("/v1/organization/children", child)
+    assert founded.status == 201, founded.body
+    await people.may_have_children(owner.org, used=1, limit=1)
+    refused = await owner.client.post("/v1/organization/children", child)
+    assert (refused.status, refused.json()["type"]) == (402, "/problems/limit-reached")
+    assert "GET /v1/usage" in refused.json()["detail"]
+    path = f"{RECEIVED}/{founded.json()['received_grant_id']}"
+    assert (await owner.client.post(f"{path}/sessions")).status == 201, "what is there goes on"
+    assert (await owner.client.delete(path)).status == 204

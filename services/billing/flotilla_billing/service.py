@@ -62,6 +62,7 @@ service = Service(
         usage.count_seats,
         usage.keep_owners,
         usage.count_channels,
+        usage.count_children,
     ),
     jobs=(checkout_job, meter_job, cancel_job, refresh_job, end_job, charge_job, give_back_job, request_job),
     timers=(trial_ends, agreed, dunning_step, renewal),

@@ -13,6 +13,11 @@ from flotilla.events.billing import (
     UsageLimitReached,
 )
 from flotilla.events.integrations import IntegrationConnected
+from flotilla.events.sharing import (
+    OrganizationGrantAccepted,
+    OrganizationGrantCreated,
+    OrganizationGrantRevoked,
+)
 from flotilla.ids import new_id
 from flotilla.testing import Harness, eventually
 from flotilla_billing.domain.plans import plans
@@ -127,6 +132,21 @@ async def test_past_the_limit_overage_is_reckoned(billing: Harness, firm: Firm) 
     await _until_used(billing, firm.org, "ai_requests", 21_001)
     usage = await _usage(billing, firm.org, "ai_requests")
     assert (usage["blocked"], usage["overage"]) == (False, {"amount_minor": 200, "currency": "EUR"})
+
+
+async def test_organizations_that_one_looks_after_are_counted(billing: Harness, firm: Firm) -> None:
+    child, grant_id = new_id(), new_id()
+    given = {"grantor_id": child, "grantee_id": firm.org, "permissions": [], "expires_at": None}
+    grant = {"grant_id": grant_id, "kind": "administration", **given}
+    await billing.publish(OrganizationGrantCreated(state="offered", **grant), org=firm.org, sequence=1)
+    await billing.publish(OrganizationGrantAccepted(state="active", **grant), org=firm.org, sequence=2)
+    read = {**grant, "grant_id": new_id(), "kind": "data", "permissions": ["deals:read"]}
+    await billing.publish(OrganizationGrantCreated(state="active", **read), org=firm.org, sequence=1)
+    await _until_used(billing, firm.org, "child_organizations", 1)
+    assert (await _usage(billing, firm.org, "child_organizations"))["enabled"] is False, "of the trial's plan"
+    ended = OrganizationGrantRevoked(state="revoked", revoked_at=datetime.now(UTC), revoked_by=child, **grant)
+    await billing.publish(ended, org=firm.org, sequence=3)
+    await _until_used(billing, firm.org, "child_organizations", 0)
 
 
 async def test_seats_and_channels_count_while_they_are_there(billing: Harness, firm: Firm) -> None:

@@ -69,12 +69,6 @@ class CrossSiteRequestError(ForbiddenError):
     slug, title = "cross-site-request", "Another site may have sent this"
 
 
-class FeatureNotIncludedError(ForbiddenError):
-    """The organization's plan does not have it; `feature` names it, GET /v1/plans says which plan does."""
-
-    slug, title = "feature-not-included", "Your plan does not include this"
-
-
 class OrganizationSuspendedError(ForbiddenError):
     """The organization is suspended; its data is kept."""
 

@@ -17,7 +17,9 @@ OUTBOX_ROWS = Gauge("flotilla_outbox_rows", "Events written and not yet confirme
 PARKED = Gauge("flotilla_parked_events", "Events parked, by state", ["state"])
 REQUESTS = Histogram("flotilla_request_seconds", "HTTP requests", ["route", "method", "status"])
 UNTOLD = Counter(
-    "flotilla_deeds_untold_total", "Requests whose deed was told only after what they did was committed", ["route"]
+    "flotilla_deeds_untold_total",
+    "Requests whose deed was told only after what they did was committed",
+    ["route"],
 )
 POOL_CONNECTIONS = Gauge("flotilla_postgres_connections", "Connections of the pool", ["state"])
 STATEMENTS = Counter("flotilla_statements_total", "Statements sent to Postgres, BEGIN and COMMIT too")

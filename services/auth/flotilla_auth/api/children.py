@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from fastapi import Response
+from flotilla.features import CHILD_ORGANIZATIONS
 from flotilla.http import Routes, Who, Work
 from pydantic import BaseModel
 
@@ -29,9 +30,9 @@ class ChildView(BaseModel):
     """By which the parent's owners and administrators enter it."""
 
 
-@routes.post("", permission="organization:write", recent=True, status_code=201)
+@routes.post("", permission="organization:write", recent=True, status_code=201, feature=CHILD_ORGANIZATIONS)
 async def found_child(body: NewChild, work: Work, who: Who, response: Response) -> ChildView:
-    """Found an organization that this one looks after; an owner may, and owns it too."""
+    """Found an organization that this one looks after; an owner may, and owns it too. It takes an enterprise plan."""
     check_owner(who)
     made, grant = await children.found(work, who, body.name)
     response.headers["Location"] = f"/v1/organization/received-grants/{grant.id}"

@@ -9,7 +9,7 @@ from flotilla.security.permissions import ALL
 from flotilla.security.sharing import shared
 from pydantic import BaseModel
 
-from flotilla_auth import children, grants
+from flotilla_auth import children, grants, parenthood
 from flotilla_auth.api.grants import GrantView, check_owner, end, shown
 from flotilla_auth.api.requests import FromDevice, NoStore
 from flotilla_auth.api.views import SignedIn
@@ -54,13 +54,17 @@ async def read_received_grant(received_grant_id: UUID, work: Work, who: Who) -> 
 
 @routes.post("/{received_grant_id}/accept", permission="organization:write", recent=True)
 async def accept_grant(received_grant_id: UUID, work: Work, who: Who) -> GrantView:
-    """Look after the other organization from now on, as it has offered; an owner may. 409 where it does not."""
+    """Look after the other organization from now on, as it has offered; an owner may. 409 where it does not.
+
+    It takes an enterprise plan: else 403 `feature-not-included`, or 402 `limit-reached`.
+    """
     check_owner(who)
     known = await _known(work, who.org, received_grant_id)
     async with work.app.db.transaction([known.organization_id, who.org], cause=work.cause) as tx:
         held = await store.lock(tx, known.organization_id, known.id)
         if held is None or held.state != "offered":
             raise ConflictError("It is not offered: it is good already, or has ended.")
+        await parenthood.check(tx, who.org)
         if await store.has_parent(tx, known.organization_id):
             raise ConflictError("Another organization looks after it.")
         now = await store.accept(tx, held)

@@ -1,4 +1,4 @@
-"""What organizations use, as other services tell of it: AI, people, connected channels."""
+"""What organizations use, as other services tell of it: AI, people, connected channels, children."""
 
 from collections.abc import Sequence
 from typing import Final, TypeVar
@@ -14,6 +14,13 @@ from flotilla.events.integrations import (
     IntegrationDisconnected,
     IntegrationFailed,
 )
+from flotilla.events.sharing import (
+    OrganizationGrant,
+    OrganizationGrantAccepted,
+    OrganizationGrantCreated,
+    OrganizationGrantRevoked,
+)
+from flotilla.features import CHILD_ORGANIZATIONS
 from flotilla.store.postgres import Transaction
 
 from flotilla_billing import metering
@@ -86,6 +93,24 @@ async def count_channels(tx: Transaction, batch: Sequence[Received[Account]]) ->
         if event.data.kind == "channel"
     ]
     await metering.hold(tx, channels, {event.org: event for event in batch})
+
+
+@reaction(OrganizationGrantCreated, OrganizationGrantAccepted, OrganizationGrantRevoked, lane="usage")
+async def count_children(tx: Transaction, batch: Sequence[Received[OrganizationGrant]]) -> None:
+    """Count the organizations that one looks after; a grant is told to both sides, and counts for the parent."""
+    children = [
+        Holding(
+            event.org,
+            CHILD_ORGANIZATIONS,
+            event.data.grant_id,
+            event.data.state == "active",
+            event.sequence,
+        )
+        for event in _newest(batch)
+        if event.data.kind == "administration" and event.org == event.data.grantee_id
+    ]
+    if children:
+        await metering.hold(tx, children, {event.org: event for event in batch})
 
 
 def _newest(batch: Sequence[Received[T]]) -> list[Received[T]]:

@@ -7,10 +7,9 @@ from typing import Final
 from uuid import UUID
 
 from flotilla.features import API_REQUESTS
-from flotilla.problems import LimitReachedError
+from flotilla.problems import FeatureNotIncludedError, LimitReachedError
 
 from flotilla_gateway.limits.limiter import LimitClass
-from flotilla_gateway.problems import FeatureNotIncludedError
 from flotilla_gateway.trust.records import Entitled
 
 API: Final = "api"
