@@ -1,6 +1,7 @@
 """Messages ready to be sent: made once, shared by every socket that gets them."""
 
 from functools import cached_property
+from struct import pack
 from typing import Final
 
 import msgspec
@@ -13,13 +14,29 @@ from flotilla_websocket.protocol import Ping, Resumed, Resync
 
 _encoder: Final = msgspec.json.Encoder()
 
+_TEXT: Final = 0x81
+"""The last, and only, frame of a text message."""
+_SIZE_16, _SIZE_64 = 126, 127
+"""Where the size stands in the next two, or eight, bytes."""
+
 
 class Frame:
     """One message."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        """For WebSocket."""
+        """As it is said."""
+
+    @cached_property
+    def wire(self) -> bytes:
+        """For WebSocket: one text frame, unmasked (RFC 6455 section 5.2)."""
+        payload = self.text.encode()
+        size = len(payload)
+        if size < _SIZE_16:
+            return bytes((_TEXT, size)) + payload
+        if size < 1 << 16:
+            return pack(">BBH", _TEXT, _SIZE_16, size) + payload
+        return pack(">BBQ", _TEXT, _SIZE_64, size) + payload
 
     @cached_property
     def chunk(self) -> bytes:

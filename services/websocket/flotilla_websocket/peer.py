@@ -18,12 +18,20 @@ from flotilla_websocket.protocol import RESTART, SESSION_ENDED, Goodbye
 RECONNECT_WITHIN_SECONDS: Final = 5.0
 """Over which clients that are sent away spread their coming back."""
 
-Send = Callable[[Frame], Awaitable[None]]
+AT_ONCE_BYTES: Final = 64 << 10
+"""About so much is given to the network at once."""
+
+Send = Callable[[Sequence[Frame]], Awaitable[None]]
+"""Sends these, and waits while the client takes too little in."""
+Write = Callable[[bytes], bool]
+"""Writes these frames now: whether the connection took them."""
 Close = Callable[[int, str], Awaitable[None]]
 
 
 class Peer:
     """A connection's queue. Others put frames in without ever waiting; `pump` sends them at the client's pace.
+
+    Where nothing waits and the connection takes it, what is offered is written at once: `pump` need not wake for it.
 
     A client that is too slow loses its queue and gets `resync` instead: it holds up nobody, and costs no more
     memory than `limit` references to shared frames.
@@ -48,6 +56,7 @@ class Peer:
         "topics",
         "user_id",
         "viewer",
+        "write",
     )
 
     def __init__(self, who: Principal, limit: int) -> None:
@@ -62,6 +71,8 @@ class Peer:
         """When in a heartbeat it is asked, so that not all are at once."""
         self.asked = 0
         """Messages of the client since the last ping."""
+        self.write: Write | None = None
+        """Set where there is a way into the connection past `pump`'s."""
         self.closing: tuple[int, str] | None = None
         self.gone = False
         self._limit = limit
@@ -95,7 +106,8 @@ class Peer:
             SHED.inc(len(self._queue) + len(wanted))
             self.resync()
             return 0
-        self._put(wanted)
+        if not self._write_now(wanted):
+            self._put(wanted)
         return len(wanted)
 
     def tell(self, *messages: Frame) -> None:
@@ -164,12 +176,26 @@ class Peer:
 
     async def _send_all(self, send: Send) -> None:
         while self._queue and not self.gone:
+            self._sending_since = time.monotonic()
+            await send(self._take())
+        self._sending_since = 0.0
+
+    def _take(self) -> list[Frame]:
+        taken: list[Frame] = []
+        size = 0
+        while self._queue and size < AT_ONCE_BYTES:
             next_ = self._queue.popleft()
             if next_ is RESYNC:
                 self._resyncing = False
-            self._sending_since = time.monotonic()
-            await send(next_)
-        self._sending_since = 0.0
+            taken.append(next_)
+            size += len(next_.text)
+        return taken
+
+    def _write_now(self, frames: Sequence[Frame]) -> bool:
+        if self.write is None or self._queue or self._sending_since or self.gone:
+            return False
+        data = frames[0].wire if len(frames) == 1 else b"".join([each.wire for each in frames])
+        return len(data) <= AT_ONCE_BYTES and self.write(data)
 
     def _put(self, frames: Sequence[Frame]) -> None:
         self._queue.extend(frames)

@@ -9,6 +9,7 @@ from flotilla.service import Service
 
 from flotilla_websocket.api import live as live_api
 from flotilla_websocket.api import notifications as notifications_api
+from flotilla_websocket.edge.shared_frames import SharedFrames
 from flotilla_websocket.edge.sockets import Sockets
 from flotilla_websocket.handlers import live as showing
 from flotilla_websocket.handlers import notifications
@@ -31,6 +32,7 @@ service = Service(
     resources=live,
     routes=(live_api.live, notifications_api.routes, notifications_api.preferences),
     asgi=Sockets,
+    server=lambda _: {"ws": SharedFrames},
     lanes=(
         Lane("live", wait=timedelta(milliseconds=20), busy_wait=timedelta(milliseconds=50)),
         Lane(notifications.LANE),

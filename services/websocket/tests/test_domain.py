@@ -4,15 +4,18 @@ from uuid import UUID
 
 import msgspec
 import pytest
+import websockets.frames
 from flotilla.bus.envelope import decode, encode
 from flotilla.cause import Cause
 from flotilla.events.base import Envelope
 from flotilla.ids import new_id
 from flotilla.security.principal import Principal
 from flotilla_websocket.domain.audience import Viewer, tokens
-from flotilla_websocket.domain.entry import entry_of, from_bytes, time_of, to_bytes
+from flotilla_websocket.domain.entry import Entry, entry_of, from_bytes, time_of, to_bytes
 from flotilla_websocket.domain.records import Record
 from flotilla_websocket.domain.topics import MAX_TOPICS, UnknownTopicError, parse, topics_of
+from flotilla_websocket.frames import EventFrame, Frame, frame
+from flotilla_websocket.peer import AT_ONCE_BYTES, Peer
 from flotilla_websocket.protocol import NotUnderstoodError, Pong, Resume, Subscribe, read
 
 from services.websocket.tests.listening import contact, now
@@ -142,3 +145,41 @@ def test_what_clients_say_is_read_strictly() -> None:
 def test_ids_say_their_time() -> None:
     assert abs((time_of(new_id()) - now()).total_seconds()) < 5
     assert time_of(UUID(int=(1 << 128) - 1)).year == 9999
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 200_000])
+def test_a_frame_is_what_a_library_makes_of_its_text(size: int) -> None:
+    text = ("ж" + "x" * size)[:size]
+    theirs = websockets.frames.Frame(websockets.frames.Opcode.TEXT, text.encode())
+    assert Frame(text).wire == theirs.serialize(mask=False, extensions=[])
+
+
+def test_what_is_offered_is_written_at_once_only_where_nothing_waits_and_it_is_little() -> None:
+    who = Principal(org=ORG, user_id=new_id(), session_id=new_id(), role="owner", expires_at=0)
+    peer, written = Peer(who, 1000), list[bytes]()
+    takes = True
+
+    def write(data: bytes) -> bool:
+        if takes:
+            written.append(data)
+        return takes
+
+    peer.write = write
+    small = [EventFrame(_entry("{}")) for _ in range(3)]
+    large = [EventFrame(_entry("x" * (AT_ONCE_BYTES // 4))) for _ in range(5)]
+    assert peer.offer(small) == 3
+    assert written == [b"".join(each.wire for each in small)]
+    takes = False  # a client that does not read
+    assert peer.offer(small[:1]) == 1
+    takes = True
+    peer.offer(small[1:])  # stays behind what waits
+    assert (len(written), peer._take()) == (1, small)
+    peer.offer(large)
+    assert len(written) == 1
+    assert peer._take() == large[:4]
+    peer.tell(frame(Pong()))
+    assert peer._take()[:1] == large[4:]
+
+
+def _entry(event: str) -> Entry:
+    return Entry(new_id(), ORG, "contact.created.v1", "org", event)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 from flotilla.app import App
@@ -18,6 +19,7 @@ from flotilla.security.principal import HEADER, Principal
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flotilla_websocket.domain.topics import UnknownTopicError, parse
+from flotilla_websocket.edge.shared_frames import WriteFrames, write_frames_of
 from flotilla_websocket.frames import Frame, frame
 from flotilla_websocket.live import Live
 from flotilla_websocket.peer import Peer
@@ -59,7 +61,7 @@ class Sockets:
             return
         chosen = SUBPROTOCOL if scope["subprotocols"] else None
         await send({"type": "websocket.accept", "subprotocol": chosen})
-        await self._serve(who, receive, send)
+        await self._serve(who, receive, send, write_frames_of(scope))
 
     def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> Principal:
         if scope["path"] != PATH:
@@ -76,19 +78,24 @@ class Sockets:
             raise BadRequestError(f"The subprotocol here is `{SUBPROTOCOL}`.")
         return who
 
-    async def _serve(self, who: Principal, receive: Receive, send: Send) -> None:
+    async def _serve(self, who: Principal, receive: Receive, send: Send, write: WriteFrames | None) -> None:
         live: Live = self._app.own
 
-        async def send_frame(next_: Frame) -> None:
-            await send({"type": "websocket.send", "text": next_.text})
+        async def send_frames(frames: Sequence[Frame]) -> None:
+            # Where it cannot be taken now, uvicorn waits with the first until it can.
+            if write is not None and write(b"".join([each.wire for each in frames])):
+                return
+            for each in frames:
+                await send({"type": "websocket.send", "text": each.text})
 
         async def close(code: int, reason: str) -> None:
             await send({"type": "websocket.close", "code": code, "reason": reason})
 
         async with live.connected(who, "websocket") as peer:
+            peer.write = write
             reader = asyncio.create_task(_listen(live, peer, receive))
             try:
-                await peer.pump(send_frame, close)
+                await peer.pump(send_frames, close)
             finally:
                 reader.cancel()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from uuid import UUID
 
 from flotilla.security.principal import Principal
@@ -32,9 +33,10 @@ class EventStream(Response):
         """ASGI."""
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
 
-        async def send_frame(next_: Frame) -> None:
+        async def send_frames(frames: Sequence[Frame]) -> None:
             peer.heard = time.monotonic()
-            await send({"type": "http.response.body", "body": next_.chunk, "more_body": True})
+            body = b"".join([each.chunk for each in frames])
+            await send({"type": "http.response.body", "body": body, "more_body": True})
 
         async def close(_code: int, _reason: str) -> None:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -45,7 +47,7 @@ class EventStream(Response):
             try:
                 if self._last_event_id is not None:
                     await self._live.resume(peer, self._last_event_id)
-                await peer.pump(send_frame, close)
+                await peer.pump(send_frames, close)
             finally:
                 reader.cancel()
 
