@@ -154,6 +154,26 @@ async def test_a_changed_block(sealed: App, superuser: Superuser) -> None:
     assert await found(sealed) == [(Wrong.CHANGED, 11), (Wrong.CHANGED, 16)]
 
 
+async def test_only_what_came_after_a_noted_head_is_read_and_what_was_inserted_is_found_anywhere(
+    sealed: App, superuser: Superuser, events: Events, archive: Archive
+) -> None:
+    head = await verify(sealed.db)
+    org = new_id()
+    await archive(sealed, [events.raw(events.received(), org) for _ in range(3)])
+    assert await seal_next(sealed.db, 5)
+    report = await verify(sealed.db, since=(head.head, head.head_hash))
+    assert (report.events, report.blocks, report.head, report.findings) == (3, 1, 33, [])
+    assert not (await verify(sealed.db, since=(head.head, bytes(32)))).holds, "another chain than was noted"
+    async with superuser(sealed) as admin:
+        await admin.execute("DELETE FROM ledger WHERE position IN (2, 32)")
+    later = await verify(sealed.db, since=(head.head, head.head_hash))
+    assert sorted(finding.wrong for finding in later.findings) == [
+        Wrong.INSERTED,
+        Wrong.INSERTED,
+        Wrong.MISSING,
+    ]
+
+
 async def _said(app: App, *arguments: str) -> tuple[int | None, str]:
     """Exit status and output of `flotilla archive verify`'s program."""
     given = app.settings.model_dump(exclude_none=True)
@@ -179,6 +199,8 @@ async def test_the_command_says_what_is_wrong_by_its_status_too(sealed: App, sup
     assert (status, "30 events in 6 blocks" in said) == (0, True)
     head = said.rsplit(maxsplit=1)[1]
     assert (await _said(sealed, head))[0] == 0
+    status, said = await _said(sealed, "--since", head)
+    assert (status, "0 events in 0 blocks" in said, head in said) == (0, True, True)
     async with superuser(sealed) as admin:
         await admin.execute("DELETE FROM blocks WHERE position_from = 26")
     status, said = await _said(sealed, head)
