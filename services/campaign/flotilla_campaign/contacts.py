@@ -8,7 +8,7 @@ from flotilla.bus.envelope import Received
 from flotilla.events.crm import ConsentChanged, ContactDeleted, ContactMerged
 from flotilla.store.postgres import Transaction
 
-from flotilla_campaign.running import suppress, write, write_all
+from flotilla_campaign.running import suppress, suppress_all, write, write_all
 from flotilla_campaign.store import contacts, enrolments, people
 
 MARKETING: Final = "marketing"
@@ -25,8 +25,8 @@ async def heed_consent(tx: Transaction, batch: Sequence[Received[ConsentChanged]
         event for event in batch if (event.data.purpose, event.data.state) == (MARKETING, "withdrawn")
     ]
     await people.hold(tx, [(event.org, event.data.contact_id) for event in withdrawn])
-    for event in _in_order(withdrawn):
-        await suppress(tx, event.org, event.data.contact_id, "withdrawn", event)
+    first = {(event.org, event.data.contact_id): event for event in reversed(_in_order(withdrawn))}
+    await suppress_all(tx, {key: ("withdrawn", event) for key, event in first.items()})
 
 
 @reaction(ContactMerged, lane="directory")

@@ -31,7 +31,7 @@ from flotilla_campaign import touching
 from flotilla_campaign.domain.enrolments import Enrolment, Phase
 from flotilla_campaign.domain.opt_out import is_opt_out
 from flotilla_campaign.own import LANE
-from flotilla_campaign.running import suppress, write_all
+from flotilla_campaign.running import suppress_all, write_all
 from flotilla_campaign.sending import AUDIENCE
 from flotilla_campaign.store import enrolments, listening, people, sends, sequences
 from flotilla_campaign.store.enrolments import Key
@@ -86,11 +86,9 @@ async def follow_messages(tx: Transaction, batch: Sequence[RawEvent]) -> None:
     now = await enrolments.now(tx)
     for apart in _apart(asked):
         await _take_answers(tx, apart, answers, now)
-    for (org, contact_id), reply in sorted(opted_out.items(), key=lambda item: item[0]):
-        await suppress(tx, org, contact_id, "replied", reply.event)
+    await suppress_all(tx, {key: ("replied", reply.event) for key, reply in opted_out.items()})
     await _take_replies(tx, [reply for reply in replies if reply.live], now)
-    for send, event in bounced:
-        await touching.bounced(tx, send, event)
+    await touching.bounced(tx, bounced)
 
 
 async def _bounces(

@@ -1,6 +1,6 @@
 """Enrolments, carried on: every step begins by a timer, in the transaction that enters it in the ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -90,16 +90,27 @@ def set_due(tx: Transaction, enrolment: Enrolment, cause: Why = None) -> None:
 
 async def suppress(tx: Transaction, org: UUID, contact_id: UUID, reason: str, cause: Why = None) -> None:
     """They want no more, or can't be reached: tell it once, and stop what they are in. The caller holds them."""
-    at = await people.suppress(tx, org, contact_id, reason)
-    bounced = reason == BOUNCED
-    # Who can't be reached has not said that they want no more.
-    if at is not None and not bounced:
-        fact = ContactUnsubscribed(contact_id=contact_id, reason=reason, unsubscribed_at=at)
-        tx.emit(fact, org=org, sequence=1, cause=cause, audience=AUDIENCE)
+    await suppress_all(tx, {(org, contact_id): (reason, cause)})
+
+
+async def suppress_all(tx: Transaction, wanted: Mapping[people.Key, tuple[str, Why]]) -> None:
+    """The same for each of these people: why, and what it comes of."""
+    if not wanted:
+        return
+    told = await people.suppress(tx, {key: reason for key, (reason, _) in wanted.items()})
+    for (org, contact_id), (reason, cause) in sorted(wanted.items(), key=lambda item: item[0]):
+        at = told.get((org, contact_id))
+        # Who can't be reached has not said that they want no more.
+        if at is not None and reason != BOUNCED:
+            fact = ContactUnsubscribed(contact_id=contact_id, reason=reason, unsubscribed_at=at)
+            tx.emit(fact, org=org, sequence=1, cause=cause, audience=AUDIENCE)
     now = await enrolments.now(tx)
-    held = await enrolments.lock(tx, await enrolments.active_of(tx, [(org, contact_id)]))
-    why = BOUNCED if bounced else "unsubscribed"
-    await write_all(tx, [(each.stopped(now, why), cause) for each in held if each.live])
+    stopped = []
+    for each in await enrolments.lock(tx, await enrolments.active_of(tx, list(wanted))):
+        if each.live:
+            reason, cause = wanted[each.organization_id, each.contact_id]
+            stopped.append((each.stopped(now, BOUNCED if reason == BOUNCED else "unsubscribed"), cause))
+    await write_all(tx, stopped)
 
 
 async def _fire(tx: Transaction, job: Job) -> None:

@@ -1,6 +1,6 @@
 """What people do with messages: open them, follow their links, want no more, or never get them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -12,7 +12,7 @@ from flotilla.store.postgres import Transaction
 
 from flotilla_campaign.domain.robots import looks_automated
 from flotilla_campaign.domain.tracking import Token
-from flotilla_campaign.running import suppress
+from flotilla_campaign.running import BOUNCED, Why, suppress, suppress_all
 from flotilla_campaign.sending import AUDIENCE
 from flotilla_campaign.store import enrolments, people, sends
 from flotilla_campaign.store.sends import Send
@@ -53,14 +53,20 @@ async def unsubscribed(tx: Transaction, token: Token) -> bool:
     return True
 
 
-async def bounced(tx: Transaction, send: Send, event: Received[ChannelMessageFailed]) -> None:
-    """The message reached nobody, and none will: nothing more is sent to them. The caller holds them."""
-    sequence = await sends.bounced(tx, send)
-    if sequence is None:
+async def bounced(tx: Transaction, found: Sequence[tuple[Send, Received[ChannelMessageFailed]]]) -> None:
+    """These messages reached nobody, and none will: nothing more is sent to them. The caller holds the people."""
+    if not found:
         return
-    fact = MailBounced(**send.what(), reason=event.data.reason, occurred_at=event.data.occurred_at)
-    tx.emit(fact, org=send.organization_id, sequence=sequence, cause=event, audience=AUDIENCE)
-    await suppress(tx, send.organization_id, send.contact_id, "bounced", event)
+    sequences = await sends.bounced(tx, [(send.organization_id, send.id) for send, _ in found])
+    unreached: dict[people.Key, tuple[str, Why]] = {}
+    for send, event in found:
+        sequence = sequences.get((send.organization_id, send.id))
+        if sequence is None:
+            continue
+        fact = MailBounced(**send.what(), reason=event.data.reason, occurred_at=event.data.occurred_at)
+        tx.emit(fact, org=send.organization_id, sequence=sequence, cause=event, audience=AUDIENCE)
+        unreached.setdefault((send.organization_id, send.contact_id), (BOUNCED, event))
+    await suppress_all(tx, unreached)
 
 
 def objects(headers: Mapping[str, str]) -> bool:

@@ -275,7 +275,7 @@ async def test_nothing_is_sent_after_a_suppression_was_committed(
     async with campaign.app.db.transaction(org) as tx:
         database = await tx.fetchval("SELECT oid FROM pg_database WHERE datname = current_database()")
         await people.hold(tx, [(org, contact_id)])
-        await people.suppress(tx, org, contact_id, "requested")
+        await people.suppress(tx, {(org, contact_id): "requested"})
         await come_due(campaign, org)
 
         async def the_send_waits() -> bool:

@@ -35,7 +35,8 @@ OF_THE_BUS: Final = (
 )
 NOTE: Final = """
 UPDATE asked_erasures
-SET erased = erased || jsonb_build_object($2::text, coalesce((erased ->> $2::text)::bigint, 0) + $3::bigint)
+SET erased = erased || (SELECT jsonb_object_agg(name, coalesce((erased ->> name)::bigint, 0) + number)
+                        FROM unnest($2::text[], $3::bigint[]) AS t (name, number))
 WHERE request_id = $1"""
 # Also what was asked about one of its people meanwhile; not the job that this is.
 OTHER_JOBS: Final = "DELETE FROM jobs WHERE organization_id = $1 AND (kind <> $2 OR key <> $3)"
@@ -99,6 +100,5 @@ async def drop_jobs(store: Transaction | Database, request_id: UUID, org: UUID, 
 
 async def note(store: Transaction | Database, request_id: UUID, counts: Counts) -> None:
     """Add to what the answer will say, so that it is right whatever dies meanwhile."""
-    for name, number in counts.items():
-        if number:
-            await store.execute(NOTE, request_id, name, number)
+    if found := {name: number for name, number in counts.items() if number}:
+        await store.execute(NOTE, request_id, list(found), list(found.values()))

@@ -1,6 +1,6 @@
 """Who has unsubscribed, and organizations' zones."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -14,9 +14,11 @@ HOLD: Final = """
 SELECT pg_advisory_xact_lock(hashtextextended('contact ' || org::text || contact::text, 0))
 FROM unnest($1::uuid[], $2::uuid[]) AS t (org, contact)"""
 SUPPRESS: Final = """
-INSERT INTO suppressions (organization_id, contact_id, reason) VALUES ($1, $2, $3)
+INSERT INTO suppressions (organization_id, contact_id, reason)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[])
 ON CONFLICT (organization_id, contact_id) DO UPDATE SET reason = excluded.reason, unsubscribed_at = now()
-WHERE suppressions.reason = 'bounced' AND excluded.reason <> 'bounced' RETURNING unsubscribed_at"""
+WHERE suppressions.reason = 'bounced' AND excluded.reason <> 'bounced'
+RETURNING organization_id, contact_id, unsubscribed_at"""
 SUPPRESSED: Final = """
 SELECT s.organization_id, s.contact_id FROM unnest($1::uuid[], $2::uuid[]) AS t (org, contact)
 JOIN suppressions s ON s.organization_id = t.org AND s.contact_id = t.contact"""
@@ -37,23 +39,29 @@ WHERE organization_zones.sequence < excluded.sequence"""
 ZONE: Final = "SELECT time_zone FROM organization_zones WHERE organization_id = $1"
 
 
-async def hold(tx: Transaction, contacts: Iterable[tuple[UUID, UUID]]) -> None:
+Key = tuple[UUID, UUID]
+"""(organization, contact)."""
+
+
+async def hold(tx: Transaction, contacts: Iterable[Key]) -> None:
     """Hold these people, of (organization, contact), until the commit; before any of their enrolments."""
     keys = sorted(set(contacts))
     if keys:
         await tx.execute(HOLD, [org for org, _ in keys], [contact_id for _, contact_id in keys])
 
 
-async def suppress(tx: Transaction, org: UUID, contact_id: UUID, reason: str) -> datetime | None:
-    """Write why nothing is sent to them any more: when; none where that was written before.
+async def suppress(tx: Transaction, reasons: Mapping[Key, str]) -> dict[Key, datetime]:
+    """Write why nothing is sent to these people any more: when, of those of whom that was not written before.
 
     Who could only not be reached may still say that they want no more.
     """
-    at: datetime | None = await tx.fetchval(SUPPRESS, org, contact_id, reason)
-    return at
+    keys = sorted(reasons)
+    columns = [org for org, _ in keys], [contact_id for _, contact_id in keys], [reasons[key] for key in keys]
+    rows = await tx.fetch(SUPPRESS, *columns)
+    return {(row["organization_id"], row["contact_id"]): row["unsubscribed_at"] for row in rows}
 
 
-async def suppressed(tx: Transaction, contacts: Iterable[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
+async def suppressed(tx: Transaction, contacts: Iterable[Key]) -> set[Key]:
     """Those of these (organization, contact) to whom nothing may be sent."""
     keys = sorted(set(contacts))
     rows = await tx.fetch(SUPPRESSED, [org for org, _ in keys], [contact_id for _, contact_id in keys])

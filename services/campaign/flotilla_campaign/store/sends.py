@@ -51,8 +51,14 @@ WHERE organization_id = answered.org AND sends.id = answered.id"""
 UNSUBSCRIBED: Final = """
 UPDATE sends SET unsubscribed_at = coalesce(unsubscribed_at, now()) WHERE organization_id = $1 AND id = $2"""
 BOUNCED: Final = """
-UPDATE sends SET bounced_at = now(), sequence = sequence + 1
-WHERE organization_id = $1 AND id = $2 AND bounced_at IS NULL RETURNING sequence"""
+WITH held AS (
+    SELECT s.organization_id, s.id FROM unnest($1::uuid[], $2::uuid[]) AS t (org, message)
+    JOIN sends s ON s.organization_id = t.org AND s.id = t.message
+    ORDER BY s.organization_id, s.id FOR UPDATE OF s
+)
+UPDATE sends s SET bounced_at = now(), sequence = sequence + 1 FROM held
+WHERE s.organization_id = held.organization_id AND s.id = held.id AND s.bounced_at IS NULL
+RETURNING s.organization_id, s.id, s.sequence"""
 TOUCH: Final = """
 INSERT INTO touches (organization_id, message_id, kind, link, automated) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (organization_id, message_id, kind, link, automated)
@@ -131,10 +137,10 @@ async def unsubscribed(tx: Transaction, send: Send) -> None:
     await tx.execute(UNSUBSCRIBED, send.organization_id, send.id)
 
 
-async def bounced(tx: Transaction, send: Send) -> int | None:
-    """It reached nobody: the next sequence; none where that was said before."""
-    sequence: int | None = await tx.fetchval(BOUNCED, send.organization_id, send.id)
-    return sequence
+async def bounced(tx: Transaction, keys: Sequence[Key]) -> dict[Key, int]:
+    """They reached nobody: the next sequence of each of which that was not said before."""
+    rows = await tx.fetch(BOUNCED, [org for org, _ in keys], [id_ for _, id_ in keys])
+    return {(row["organization_id"], row["id"]): row["sequence"] for row in rows}
 
 
 async def touch(tx: Transaction, send: Send, kind: str, link: int, *, automated: bool) -> int | None:
