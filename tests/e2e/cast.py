@@ -98,7 +98,16 @@ async def cast_of(office: Office) -> Cast:
     cast.records = dict(zip(OWNERS, await asyncio.gather(*made), strict=True))
     colleague, path = people["team"], f"/v1/contacts/{cast.records[MATE]['contact_id']}"
     await eventually(lambda: _sees(colleague, path), what="the gateway knows who is in the team")
+    await eventually(lambda: _knows_owners(cast), what="the AI knows who has which conversation")
     return cast
+
+
+async def _knows_owners(cast: Cast) -> bool:
+    member = cast.members["team"]
+    seen = {
+        owner: _sees(member.person, f"/v1/drafts/{ids['draft_id']}") for owner, ids in cast.records.items()
+    }
+    return all([await each == member.reaches("drafts:read", owner) for owner, each in seen.items()])
 
 
 async def _sees(person: Person, path: str) -> bool:
@@ -155,6 +164,7 @@ async def _records(
     merge = await owner.ok("POST", f"/v1/contacts/{contact}/merges", {"contact_id": twins[0]})
     path = f"/v1/conversations/{conversation}"
     message = await first(owner, f"{path}/messages?direction=newer")
+    draft = await first(owner, f"/v1/drafts?conversation_id={conversation}")
     attachment = await owner.ok("POST", f"{path}/attachments", {"name": "a.txt"})
     records = {
         "contact_id": contact,
@@ -163,6 +173,7 @@ async def _records(
         "company_id": company["id"],
         "task_id": task["id"],
         "deal_id": deal["id"],
+        "draft_id": draft["id"],
         "merge_id": merge["id"],
         "twin_id": twins[1],
         "message_id": message["id"],

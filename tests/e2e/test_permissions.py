@@ -23,6 +23,7 @@ RECORDS: Final = {
     "contacts": "contact_id",
     "conversations": "conversation_id",
     "deals": "deal_id",
+    "drafts": "draft_id",
     "leads": "lead_id",
     "notes": "note_id",
     "tasks": "task_id",

@@ -18,6 +18,7 @@ privacy: Final = Privacy(
     ),
     harmless={
         "budgets": "names of features",
+        "conversation_assignees": "ids: which of the organization's people has which conversation",
         "knowledge_sources": "what an organization tells its customers",
         "knowledge_chunks": "what an organization tells its customers",
         "ai_settings": "an organization's own",

@@ -50,6 +50,7 @@ service = Service(
         requested.propose,
         outcomes.follow_drafts,
         outcomes.summarize_resolved,
+        outcomes.keep_assignees,
         budgets.keep_budgets,
     ),
     jobs=(hosted.draft, summarizing.summary),

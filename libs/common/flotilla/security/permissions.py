@@ -130,11 +130,27 @@ OWN: Final = "own"
 SCOPES: Final = (OWN, TEAM, ALL)
 """From the narrowest: a person's own records; those of their teams' people too, and nobody's; all there are."""
 
-OWNED: Final = ("bookings", "companies", "contacts", "conversations", "deals", "leads", "notes", "tasks")
-"""Records that have an owner: a booking's is its host, a task's or a conversation's who has it, a note's its author."""
+OWNED: Final = (
+    "bookings",
+    "companies",
+    "contacts",
+    "conversations",
+    "deals",
+    "drafts",
+    "leads",
+    "notes",
+    "tasks",
+)
+"""Records that have an owner: a booking's is its host, a task's or a conversation's who has it, a draft's who has its
+conversation, a note's its author."""
 
 SCOPED: Final[dict[str, str]] = {
-    **{f"{resource}:{action}": resource for resource in OWNED for action in ("read", "write")},
+    **{
+        permission: resource
+        for resource in OWNED
+        for action in ("read", "write", "decide")
+        if (permission := f"{resource}:{action}") in _WORK
+    },
     "contacts:delete": "contacts",
     "messages:send": "conversations",
 }
@@ -172,8 +188,8 @@ SHOWS: Final[dict[str, tuple[str, ...]]] = {
     "surveys:read": ("conversations",),
     "surveys:send": ("conversations",),
 }
-"""Permission to records of everybody that it lets people see elsewhere than at their own routes: no role has it that
-reads these for less than all."""
+"""Permission to records that it lets people see elsewhere than at their own routes, everybody's or those of as many as
+it is held for: no role has it that reads these for less."""
 
 ORG_WIDE_ROLES: Final = frozenset({"owner", "admin"})
 """See every event of their organization, whatever its audience."""
@@ -199,9 +215,10 @@ def scope_of(role: str, grants: Mapping[str, str] | None, permission: str) -> st
 
 
 def shown_beyond(grants: Mapping[str, str], permission: str) -> str | None:
-    """The permission, held for less than all, whose limits this one would get round; None where there is none."""
+    """The permission whose limits this one, held for more, would get round; None where there is none."""
+    scope = SCOPES.index(grants.get(permission, ALL))
     reads = (f"{resource}:read" for resource in SHOWS.get(permission, ()))
-    return next((read for read in reads if grants.get(read, ALL) != ALL), None)
+    return next((read for read in reads if SCOPES.index(grants.get(read, ALL)) < scope), None)
 
 
 def is_less(before: Mapping[str, str], now: Mapping[str, str]) -> bool:

@@ -45,7 +45,7 @@ def raw(text: bytes) -> str:
         *("5", "!!!!", "a", "%00", "ünïcode"),
         *(raw(b"nonsense"), raw(b"{}"), raw(b'"text"'), raw(b"\xff\xfe"), raw(b"[" * 300)),
         *(Cursor.write(), Cursor.write("Harbour"), Cursor.write("Harbour", "no id"), Cursor.write(1, 2, 3)),
-        "A" * 501,
+        "A" * 2001,
     ],
 )
 async def test_a_cursor_that_no_page_gave_is_refused(client: Client, cursor: str) -> None:

@@ -61,6 +61,9 @@ def test_what_a_role_can_have() -> None:
     assert all(len(scopes_of(permission)) == 3 for permission in SCOPED)
     assert shown_beyond({"conversations:read": "own"}, "drafts:read") == "conversations:read"
     assert shown_beyond({"conversations:read": "all"}, "drafts:read") is None
+    both = {"conversations:read": "own", "drafts:read": "team"}
+    assert shown_beyond(both, "drafts:read") == "conversations:read", "for more than what it shows"
+    assert shown_beyond({**both, "drafts:read": "own"}, "drafts:read") is None
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,10 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime, Several
+from flotilla.security.principal import Principal
+from flotilla.security.reach import check_mine
+from flotilla.store.order import BY_TIME
 from flotilla.store.postgres import Row, Transaction
 from pydantic import BaseModel, Field
 
@@ -26,6 +29,7 @@ from flotilla_ai.domain.drafts import State
 from flotilla_ai.events import AUDIENCE, Origin, draft_event
 from flotilla_ai.metrics import DRAFTS
 from flotilla_ai.store import drafts as store
+from flotilla_ai.store.assignees import assignee_of
 
 drafts = Routes("/v1/drafts", tag="drafts")
 
@@ -86,24 +90,22 @@ class Rejection(Input):
     reason: Plain | None = Field(default=None, max_length=500)
 
 
-@drafts.get("", permission="drafts:read")
+@drafts.get("", permission="drafts:read", reach="rows")
 async def list_drafts(
     tx: Tx,
     who: Who,
     query: PageQuery,
     conversation_id: Annotated[UUID | None, Query()] = None,
-    state: Annotated[
-        Literal["requested", "generated", "approved", "rejected", "failed"] | None, Query()
-    ] = None,
+    state: Several[Literal["requested", "generated", "approved", "rejected", "failed"]] = None,
+    sort: ByTime = "-created_at",
 ) -> Page[DraftOut]:
     """Drafts, the newest first."""
-    after = query.after(UUID)
-    rows = await store.newest(tx, who.org, after[0] if after else None, query.limit, conversation_id, state)
-    read = page(rows, query.limit, key=lambda row: (row["id"],))
-    return Page(items=[DraftOut.of(row) for row in read.items], next_cursor=read.next_cursor)
+    filters, order = {"conversation_id": conversation_id, "state": state}, BY_TIME[sort]
+    rows = await store.listing(tx, who.org, filters, order, query.place(sort, order), query.limit + 1)
+    return query.page([DraftOut.of(row) for row in rows], sort, order)
 
 
-@drafts.get("/{draft_id}", permission="drafts:read")
+@drafts.get("/{draft_id}", permission="drafts:read", reach="rows")
 async def read_draft(draft_id: UUID, tx: Tx, who: Who, response: Response) -> DraftOut:
     """One draft; its ETag guards the decision."""
     row = await store.read(tx, who.org, draft_id)
@@ -113,12 +115,12 @@ async def read_draft(draft_id: UUID, tx: Tx, who: Who, response: Response) -> Dr
     return DraftOut.of(row)
 
 
-@drafts.post("/{draft_id}/approve", permission="drafts:decide")
+@drafts.post("/{draft_id}/approve", permission="drafts:decide", reach="rows")
 async def approve_draft(
     draft_id: UUID, request: Request, response: Response, tx: Tx, who: Who, approval: Approval | None = None
 ) -> DraftOut:
     """Have it sent, as it is or edited. Once: a draft that was decided on answers 409."""
-    before = await _undecided(tx, request, who.org, draft_id)
+    before = await _undecided(tx, request, who, draft_id)
     text = approval.text if approval and approval.text is not None else before["text"]
     row = await _decide(tx, before, State.APPROVED, by=who.actor, sent_text=text)
     event = draft_event(DraftApproved, row, edited=text != before["text"], changed=_change(before, row))
@@ -133,12 +135,12 @@ async def approve_draft(
     return DraftOut.of(row)
 
 
-@drafts.post("/{draft_id}/reject", permission="drafts:decide")
+@drafts.post("/{draft_id}/reject", permission="drafts:decide", reach="rows")
 async def reject_draft(
     draft_id: UUID, request: Request, response: Response, tx: Tx, who: Who, rejection: Rejection | None = None
 ) -> DraftOut:
     """Refuse it, with the reason. Once: a draft that was decided on answers 409."""
-    before = await _undecided(tx, request, who.org, draft_id)
+    before = await _undecided(tx, request, who, draft_id)
     reason = rejection.reason if rejection else None
     row = await _decide(tx, before, State.REJECTED, by=who.actor, reason=reason)
     tx.emit(
@@ -152,11 +154,12 @@ async def reject_draft(
     return DraftOut.of(row)
 
 
-async def _undecided(tx: Transaction, request: Request, org: UUID, draft_id: UUID) -> Row:
-    """The draft, held, where a person may still decide on it."""
-    row = await store.lock(tx, org, draft_id)
+async def _undecided(tx: Transaction, request: Request, who: Principal, draft_id: UUID) -> Row:
+    """The draft, held, where this person may still decide on it."""
+    row = await store.lock(tx, who.org, draft_id)
     if row is None:
         raise NotFoundError(NO_DRAFT)
+    check_mine(who, "drafts:decide", await assignee_of(tx, who.org, row["conversation_id"]))
     check_if_match(request, row["sequence"])
     if row["state"] != State.GENERATED:
         why = f", because: {row['reason']}" if row["reason"] else ""

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import Final
 
-from flotilla.bus.declare import reaction
+from flotilla.bus.declare import projection, reaction
 from flotilla.bus.envelope import Received
 from flotilla.events.ai import DraftSent
-from flotilla.events.messaging import ConversationResolved, MessageSent
+from flotilla.events.messaging import ConversationAssigned, ConversationResolved, MessageSent
 from flotilla.store.postgres import Transaction
 
 from flotilla_ai import summarizing
 from flotilla_ai.events import AUDIENCE, draft_event
-from flotilla_ai.store import analyses, drafts
+from flotilla_ai.store import analyses, assignees, drafts
 
 LANE: Final = "outcomes"
 
@@ -41,3 +41,13 @@ async def summarize_resolved(tx: Transaction, batch: Sequence[Received[Conversat
         row = latest.get((event.org, event.data.conversation_id))
         if row is not None:
             summarizing.ask(tx, event.org, event.data.conversation_id, row["position"], event.cause)
+
+
+@projection(ConversationAssigned, lane=LANE, tables=("conversation_assignees",))
+async def keep_assignees(tx: Transaction, batch: Sequence[Received[ConversationAssigned]]) -> None:
+    """Know who has a conversation: theirs are its drafts, those that there are as well."""
+    ordered = sorted(batch, key=lambda event: event.sequence)
+    latest = {(event.org, event.data.conversation_id): event for event in ordered}
+    await assignees.keep(
+        tx, [(*key, event.sequence, event.data.assignee_id) for key, event in latest.items()]
+    )

@@ -1,13 +1,17 @@
 """Drafts. Every change names the states it may start from and counts the sequence up."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.security.reach import only_owner
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_ai.domain.drafts import UNDECIDED, Failure, State, before
+from flotilla_ai.store import assignees
 
 INSERT: Final = """
 INSERT INTO drafts (organization_id, id, message_id, conversation_id, position, account_id, identity_id, contact_id,
@@ -59,16 +63,7 @@ RETURNING d.*"""
 
 READ: Final = "SELECT * FROM drafts WHERE organization_id = $1 AND id = $2"
 
-_LIST: Final = """
-SELECT * FROM drafts WHERE organization_id = $1 AND ($2::uuid IS NULL OR id < $2) {filters}
-ORDER BY id DESC LIMIT $3"""
-LIST: Final = {
-    (False, False): _LIST.format(filters=""),
-    (True, False): _LIST.format(filters="AND conversation_id = $4"),
-    (False, True): _LIST.format(filters="AND state = $4"),
-    (True, True): _LIST.format(filters="AND conversation_id = $4 AND state = $5"),
-}
-"""By (of a conversation, in a state): each has an index that it can follow."""
+LIST: Final = "SELECT * FROM drafts"
 
 
 async def insert(tx: Transaction, rows: Sequence[dict[str, Any]]) -> list[Row]:
@@ -147,15 +142,16 @@ async def read(tx: Transaction, org: UUID, draft_id: UUID) -> Row | None:
     return await tx.fetchrow(READ, org, draft_id)
 
 
-async def newest(
+async def listing(
     tx: Transaction,
     org: UUID,
-    after: UUID | None,
+    filters: Mapping[str, Any],
+    order: Order,
+    after: Sequence[object] | None,
     limit: int,
-    conversation_id: UUID | None,
-    state: str | None,
 ) -> list[Row]:
-    """The newest first; one more than `limit`, where there are more."""
-    filters = [value for value in (conversation_id, state) if value is not None]
-    sql = LIST[conversation_id is not None, state is not None]
-    return await tx.fetch(sql, org, after, limit + 1, *filters)
+    """Those that fit, in this order, after the one with the key `after`. `filters`: column → value."""
+    where = Where(org).equal(filters)
+    if (mine := only_owner("drafts")) is not None:
+        where.also(assignees.MINE, org, mine)
+    return await order.read(tx, LIST, where, after, limit)

@@ -7,7 +7,7 @@ from uuid import UUID
 from flotilla_websocket.domain.entry import Entry, said
 
 RESOURCES: Final = {
-    "ai": "conversations",
+    "ai": "drafts",
     "booking": "bookings",
     "company": "companies",
     "contact": "contacts",
