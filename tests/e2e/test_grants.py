@@ -17,6 +17,7 @@ WITHIN = 1.0
 
 async def test_a_guest_reads_what_is_granted_and_is_out_within_a_second(new_office: NewOffice) -> None:
     ours, theirs = [(await new_office(name)).owner for name in ("Harbour", "Kite")]
+    await ours.ok("POST", "/v1/companies", {"name": "Iryna & Sons"})
     made = await ours.ok("POST", "/v1/contacts", {"name": "Iryna"})
     await theirs.ok("POST", "/v1/contacts", {"name": "Olena"})
     grant = await _grant(ours, theirs, "contacts:read", "analytics:read")
@@ -45,6 +46,14 @@ async def test_a_guest_reads_what_is_granted_and_is_out_within_a_second(new_offi
         return "/v1/contacts" in paths and f"/v1/contacts/{made['id']}" in paths
 
     await eventually(audited, seconds=20, what="each read stands in the grantor's audit")
+    finding = await _guest(theirs, await _grant(ours, theirs, "contacts:read", "search:read"))
+
+    async def found() -> bool:
+        items = (await finding.ok("GET", "/v1/search?q=Iryna"))["items"]
+        assert {each["kind"] for each in items} <= {"contact"}, "companies were not granted"
+        return bool(items)
+
+    await eventually(found, seconds=30, what="what was granted is found")
     await ours.ok("DELETE", f"{GIVEN}/{grant['id']}")
     await _out(guest)
     assert (await theirs.call("GET", "/v1/contacts")).status == 200, "at home nothing has changed"

@@ -107,7 +107,7 @@ async def test_a_token_ends_with_its_grant(owner: Person, other: Person) -> None
         {"permissions": []},
         {"permissions": ["contacts:write"]},
         {"permissions": ["archive:read"]},
-        {"permissions": ["search:read"]},
+        {"permissions": ["events:subscribe"]},
         {"kind": "administration", "permissions": READS},
         {"expires_at": "2020-01-01T00:00:00Z"},
         {"organization_slug": "nobody-has-this"},
@@ -116,6 +116,16 @@ async def test_a_token_ends_with_its_grant(owner: Person, other: Person) -> None
 async def test_what_cannot_be_granted(owner: Person, other: Person, body: Json) -> None:
     wanted = {"organization_slug": await _slug(other), "permissions": READS} | body
     assert (await owner.client.post(GIVEN, wanted)).status == 422
+
+
+async def test_programs_are_told_how_they_read_of_another_organization(
+    people: People, owner: Person, other: Person
+) -> None:
+    grant = await _grant(owner, other)
+    program = people.auth.client(other.org, "owner", other.id, scopes=("organization:read", "contacts:read"))
+    refused = await program.post(f"{RECEIVED}/{grant['id']}/token")
+    assert (refused.status, refused.json()["type"]) == (403, "/problems/programs-are-no-guests")
+    assert "API key" in refused.json()["detail"]
 
 
 async def test_only_owners_grant_and_only_who_received_uses(

@@ -20,12 +20,13 @@ GRANTABLE: Final = frozenset(
         "organization:read",
         "pipelines:read",
         "qualifications:read",
+        "search:read",
         "surveys:read",
         "tasks:read",
     }
 )
-"""Each opens one kind of thing. `search:read` would open several at once, `events:subscribe` all; colleagues, keys,
-the audit and settings are nobody else's."""
+"""Each opens one kind of thing; `search:read` none by itself: it finds what else is granted (contacts, companies,
+messages). `events:subscribe` would open all; colleagues, keys, the audit and settings are nobody else's."""
 READING: Final = frozenset({"GET", "HEAD"})
 """Methods that a guest may use."""
 

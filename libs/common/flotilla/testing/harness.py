@@ -113,8 +113,10 @@ class Harness:
         authenticated_seconds_ago: int = 0,
         factors: int = 1,
         colleagues: tuple[UUID, ...] = (),
+        scopes: tuple[str, ...] | None = None,
     ) -> Client:
-        """A person of an organization, signed in with a role; with `grants`, with one of its own."""
+        """A person of an organization, signed in with a role; with `grants`, with one of its own; a program's key
+        with `scopes`."""
         who = Principal(
             org=org,
             user_id=user_id or new_id(),
@@ -125,6 +127,7 @@ class Harness:
             factors=factors,
             grants=grants,
             colleagues=colleagues,
+            scopes=scopes,
         )
         return Client(self.base_url, self.session, org, who.user_id, {HEADER: self._signer.sign(who)})
 

@@ -20,6 +20,18 @@ from flotilla_auth.store.grants import Grant
 
 NOT_THERE: Final = "Your organization has received no such grant."
 
+NO_PROGRAMS: Final = (
+    "People read by a grant, under their own name. For a program, ask the other organization for an API key or an "
+    "OAuth client of theirs, with the same permissions as scopes."
+)
+
+
+class ProgramsAreNoGuestsError(ForbiddenError):
+    """A program acts for the organization that made its key, and for no other; `detail` says what to do."""
+
+    slug, title = "programs-are-no-guests", "Programs read by a key of the organization whose things they are"
+
+
 routes = Routes("/v1/organization/received-grants", tag="organization")
 
 
@@ -86,11 +98,13 @@ async def issue_guest_token(received_grant_id: UUID, work: Work, who: Who) -> Gu
     """An access token that reads what is granted, and that the caller may read at home; for a quarter of an hour.
 
     Every read with it stands in the other organization's audit. It is refused once the grant or the caller's session
-    has ended. 409 where the grant is not good, or for programs.
+    has ended. 409 where the grant is not good; 403, `programs-are-no-guests`, for programs.
     """
+    if who.scopes is not None:
+        raise ProgramsAreNoGuestsError(NO_PROGRAMS)
     known = await _known(work, who.org, received_grant_id)
-    if known.kind != grants.DATA or not known.good or who.scopes is not None:
-        raise ConflictError("It lets nobody read: it is of another kind, has ended, or you are a program.")
+    if known.kind != grants.DATA or not known.good:
+        raise ConflictError("It lets nobody read: it is of another kind, or has ended.")
     may = shared(known.permissions, [each for each in known.permissions if who.scope(each) == ALL])
     if not may:
         raise ForbiddenError("You may read none of what it grants in your own organization either.")
