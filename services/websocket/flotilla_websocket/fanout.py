@@ -1,15 +1,13 @@
 """From the replica that took an event from the bus to all of them, by Redis pub/sub.
 
-One publish an organization and batch; a replica listens for the organizations it has connections of. Events about
-sessions go to all. Redis may lose any of it, or be away: the feed has everything (catch_up.py).
+Each batch goes to all of them as it is: to take out what one has connections for costs far less than a message for
+each organization in it. Redis may lose any of it, or be away: the feed has everything (catch_up.py).
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final
-from uuid import UUID
+from typing import Final
 
 import msgspec
 import structlog
@@ -18,12 +16,13 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from flotilla_websocket.domain.entry import Entry, from_bytes, to_bytes
-from flotilla_websocket.hub import RIGHTS
 from flotilla_websocket.metrics import UNTOLD
 
 log = structlog.get_logger()
 
 BATCHES_WAITING: Final = 1000
+AT_ONCE: Final = 200
+"""Events in a message."""
 RETRY_SECONDS: Final = 0.5
 LISTEN_SECONDS: Final = 1.0
 SENDER_BYTES: Final = 16
@@ -34,12 +33,10 @@ class Fanout:
 
     def __init__(self, redis: Redis, instance: str, heard: Callable[[Sequence[Entry]], None]) -> None:
         self._redis = redis
-        self._prefix = f"flotilla:{instance}:live:"
+        self._channel = f"flotilla:{instance}:live"
         self._heard = heard
         self._me = new_id().bytes
         self._batches: asyncio.Queue[Sequence[Entry]] = asyncio.Queue(BATCHES_WAITING)
-        self._orgs: set[UUID] = set()
-        self._pubsub: Any = None
         self.connected = False
         """Whether the others are heard at the moment."""
         self.turned = asyncio.Event()
@@ -51,16 +48,6 @@ class Fanout:
             self._batches.put_nowait(entries)
         except asyncio.QueueFull:
             UNTOLD.inc()
-
-    async def watch(self, org: UUID) -> None:
-        """Hear of an organization from now on."""
-        self._orgs.add(org)
-        await self._while_connected("subscribe", org)
-
-    async def unwatch(self, org: UUID) -> None:
-        """No longer."""
-        self._orgs.discard(org)
-        await self._while_connected("unsubscribe", org)
 
     async def publish(self) -> None:
         """Publish what is told, until cancelled."""
@@ -89,20 +76,12 @@ class Fanout:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _publish(self, entries: Sequence[Entry]) -> None:
-        by_channel: dict[str, list[Entry]] = defaultdict(list)
-        for entry in entries:
-            by_channel[self._everybody if entry.type in RIGHTS else self._channel(entry.org)].append(entry)
-        pipeline = self._redis.pipeline(transaction=False)
-        for channel, some in by_channel.items():
-            pipeline.publish(channel, self._me + to_bytes(some))
-        await pipeline.execute()
+        for first in range(0, len(entries), AT_ONCE):
+            await self._redis.publish(self._channel, self._me + to_bytes(entries[first : first + AT_ONCE]))
 
     async def _listen(self) -> None:
         async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-            await pubsub.subscribe(self._everybody, *map(self._channel, self._orgs))
-            self._pubsub = pubsub
-            # Those that came while this was under way.
-            await pubsub.subscribe(self._everybody, *map(self._channel, self._orgs))
+            await pubsub.subscribe(self._channel)
             self._turn(connected=True)
             while True:
                 message = await pubsub.get_message(timeout=LISTEN_SECONDS)
@@ -117,21 +96,7 @@ class Fanout:
         except msgspec.DecodeError as error:
             log.warning("live.misheard", error=type(error).__name__)
 
-    async def _while_connected(self, command: str, org: UUID) -> None:
-        if self._pubsub is not None:
-            with suppress(RedisError, OSError):
-                await getattr(self._pubsub, command)(self._channel(org))
-
     def _turn(self, *, connected: bool) -> None:
-        if not connected:
-            self._pubsub = None
         if connected != self.connected:
             self.connected = connected
             self.turned.set()
-
-    @property
-    def _everybody(self) -> str:
-        return f"{self._prefix}rights"
-
-    def _channel(self, org: UUID) -> str:
-        return f"{self._prefix}{org}"

@@ -62,20 +62,17 @@ class Hub:
         """Every connection."""
         return [peer for peers in self._peers.values() for peer in peers]
 
-    def join(self, peer: Peer) -> bool:
-        """From now on it gets what it may see: whether it is the first of its organization."""
-        first = peer.org not in self._peers
+    def join(self, peer: Peer) -> None:
+        """From now on it gets what it may see."""
         self._peers[peer.org].add(peer)
         self._judge(peer)
-        return first
 
-    def leave(self, peer: Peer) -> bool:
-        """It gets nothing any more: whether it was the last of its organization."""
+    def leave(self, peer: Peer) -> None:
+        """It gets nothing any more."""
         peers = self._peers[peer.org]
         peers.discard(peer)
         if not peers:
             del self._peers[peer.org]
-        return not peers
 
     def unseen(self, ids: Iterable[UUID]) -> list[UUID]:
         """Which of these were not pushed here."""

@@ -66,15 +66,13 @@ class Live:
         peer.tell(frame(hello))
         CONNECTIONS.labels(transport).inc()
         try:
-            if self.hub.join(peer):
-                await self.fanout.watch(peer.org)
+            self.hub.join(peer)
             if self.app.stopping.is_set():
                 peer.close(RESTART, "service restart")
             yield peer
         finally:
             CONNECTIONS.labels(transport).dec()
-            if self.hub.leave(peer):
-                await self.fanout.unwatch(peer.org)
+            self.hub.leave(peer)
 
     async def resume(self, peer: Peer, last_event_id: UUID) -> None:
         """Send what the peer missed since that event; where that cannot be said, have it read again."""

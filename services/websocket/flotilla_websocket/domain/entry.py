@@ -1,5 +1,6 @@
 """An event as people see it: without what only the fleet needs, and where it stands in the feed."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -96,7 +97,7 @@ def time_of(event_id: UUID) -> datetime:
         return datetime.max.replace(tzinfo=UTC)
 
 
-def to_bytes(entries: list[Entry]) -> bytes:
+def to_bytes(entries: Sequence[Entry]) -> bytes:
     """For the way to the other replicas."""
     return _packer.encode(entries)
 
