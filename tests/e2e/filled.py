@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flotilla.testing import eventually
-from flotilla.testing.people import Office, Person
+from flotilla.testing.people import OWN_CUSTOMERS, Office, Person
 
 from tests.e2e.arranged import EUROS, NOWHERE, arrange
 from tests.e2e.opinions import ask_and_judge
@@ -159,6 +159,7 @@ async def _noticed(owner: Person, ids: dict[str, str]) -> dict[str, str]:
 async def _campaigns(owner: Person, ids: dict[str, str]) -> dict[str, str]:
     """A sequence, somebody on their way through it, and a campaign that waits."""
     steps = [{"type": "wait", "amount": 2, "unit": "days"}, {"type": "send", "text": "Still there?"}]
+    await owner.ok("PUT", "/v1/consent-rule", OWN_CUSTOMERS)
     sequence = await owner.ok("POST", "/v1/sequences", {"name": "Later", "steps": steps})
     path = f"/v1/sequences/{sequence['id']}"
     await owner.ok("POST", f"{path}/versions")

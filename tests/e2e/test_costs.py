@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import aiohttp
 import pytest
 from flotilla.testing.bills import Bill
-from flotilla.testing.people import Office, Person
+from flotilla.testing.people import OWN_CUSTOMERS, Office, Person
 from flotilla.testing.simulators.telegram import TelegramSimulator
 from flotilla.testing.stepped import Step, SteppedFleet
 
@@ -77,6 +77,7 @@ async def wanting(company: Company) -> Company:
 
 async def _wants_messages(owner: Person) -> None:
     steps = [{"type": "wait", "amount": 2, "unit": "days"}, {"type": "send", "text": "Still there?"}]
+    await owner.ok("PUT", "/v1/consent-rule", OWN_CUSTOMERS)
     sequence = await owner.ok("POST", "/v1/sequences", {"name": "Later", "steps": steps})
     await owner.ok("POST", f"/v1/sequences/{sequence['id']}/versions")
     task = {"type": "create_task", "title": "Call {{ data.sender.name | the customer }}"}

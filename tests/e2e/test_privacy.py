@@ -10,7 +10,7 @@ import msgspec
 from flotilla.fleet import Fleet
 from flotilla.service import FLEET
 from flotilla.testing import eventually
-from flotilla.testing.people import Office, Person
+from flotilla.testing.people import OWN_CUSTOMERS, Office, Person
 
 from tests.e2e.arranged import EUROS
 from tests.e2e.conftest import NewOffice
@@ -107,6 +107,7 @@ async def _known_everywhere(office: Office) -> Json:
         "POST", f"/v1/conversations/{conversation}/messages", {"text": f"{SAID}!"}, headers=_once("c")
     )
     steps = [{"type": "wait", "amount": 2, "unit": "days"}, {"type": "send", "text": "Hello {{name}}"}]
+    await owner.ok("PUT", "/v1/consent-rule", OWN_CUSTOMERS)
     sequence = await owner.ok("POST", "/v1/sequences", {"name": "Later", "steps": steps})
     path = f"/v1/sequences/{sequence['id']}"
     await owner.ok("POST", f"{path}/versions")

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from flotilla.testing import eventually
-from flotilla.testing.people import Live, Office, Person
+from flotilla.testing.people import OWN_CUSTOMERS, Live, Office, Person
 from flotilla.testing.simulators.vies import ViesSimulator, refusal
 
 from tests.e2e.conftest import Flotilla, NewOffice
@@ -70,6 +70,7 @@ async def follows_up(owner: Person, stage: Json, program: Program) -> Json:
         {"type": "wait", "amount": 2, "unit": "days"},
         {"type": "send", "text": "Still there?"},
     ]
+    await owner.ok("PUT", "/v1/consent-rule", OWN_CUSTOMERS)
     sequence = await owner.ok("POST", "/v1/sequences", {"name": "Offer", "steps": steps})
     await owner.ok("POST", f"/v1/sequences/{sequence['id']}/versions")
     enrol = {"sequence_id": sequence["id"], "conversation_id": "{{ data.conversation_id }}"}

@@ -44,7 +44,8 @@ async def enrol(tx: Transaction, candidates: Sequence[Candidate]) -> dict[UUID, 
     await people.hold(tx, ((each.org, each.contact_id) for each in candidates))
     suppressed = await people.suppressed(tx, ((each.org, each.contact_id) for each in candidates))
     now = await enrolments.now(tx)
-    refused = await consents.refusals(tx, ((each.org, each.contact_id) for each in candidates), now)
+    zones = {(each.org, each.contact_id): each.more.get("time_zone") for each in candidates}
+    allowed = await consents.verdicts(tx, zones, now)
     outcome: dict[UUID, Enrolment | str] = {}
     new: list[Enrolment] = []
     for each in candidates:
@@ -55,7 +56,7 @@ async def enrol(tx: Transaction, candidates: Sequence[Candidate]) -> dict[UUID, 
             outcome[each.id] = "unpublished"
         elif (each.org, each.contact_id) in suppressed:
             outcome[each.id] = "unsubscribed"
-        elif (why := refused.get((each.org, each.contact_id))) is not None:
+        elif (why := allowed[each.org, each.contact_id].refused) is not None:
             outcome[each.id] = why
         else:
             new.append(

@@ -29,7 +29,7 @@ privacy: Final = Privacy(
         "sequence_versions": "what an organization writes to many",
         "campaigns": "what an organization calls its campaigns",
         "experiments": "numbers",
-        "consent_rules": "names of regions",
+        "consent_rules": "names of regions, and why an organization goes by them",
         "effects": "kinds and states",
         "touches": "that something was opened",
     },

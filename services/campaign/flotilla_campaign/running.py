@@ -138,9 +138,10 @@ async def _begin(tx: Transaction, enrolment: Enrolment, now: datetime, cause: Ca
     if await people.is_suppressed(tx, org, enrolment.contact_id):
         await write(tx, enrolment.stopped(now, "unsubscribed"))
         return
-    refused = await consents.refusals(tx, [(org, enrolment.contact_id)], now)
-    if (why := refused.get((org, enrolment.contact_id))) is not None:
-        await write(tx, enrolment.stopped(now, why))
+    person = (org, enrolment.contact_id)
+    allowed = (await consents.verdicts(tx, {person: enrolment.time_zone}, now))[person]
+    if allowed.refused is not None:
+        await write(tx, enrolment.stopped(now, allowed.refused))
         return
     campaign_id = enrolment.campaign_id
     if campaign_id is not None and await campaigns.is_paused(tx, org, campaign_id):
@@ -157,7 +158,7 @@ async def _begin(tx: Transaction, enrolment: Enrolment, now: datetime, cause: Ca
     stands, taken = begin_step(enrolment, plan, around)
     if stands.phase is Phase.ANSWER:
         stands = replace(stands, due_at=now + timedelta(seconds=settings(tx.app).answer_seconds))
-    await take(tx, enrolment, taken, now, replace(cause, actor=ACTOR))
+    await take(tx, enrolment, taken, now, replace(cause, actor=ACTOR), allowed.channels)
     await write(tx, stands)
 
 

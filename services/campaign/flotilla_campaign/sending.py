@@ -9,6 +9,7 @@ from flotilla.events.campaign import SequenceStepDue
 from flotilla.events.messaging import MessageRequested, Tracking
 from flotilla.store.postgres import Transaction
 
+from flotilla_campaign.domain.consent import CHANNELS
 from flotilla_campaign.domain.enrolments import Enrolment, Taken
 from flotilla_campaign.domain.tracking import Kind, Links, Token, with_links
 from flotilla_campaign.own import bound
@@ -20,15 +21,28 @@ PROMOTION = "promotion"
 
 
 async def take(
-    tx: Transaction, enrolment: Enrolment, taken: Sequence[Taken], now: datetime, cause: Cause
+    tx: Transaction,
+    enrolment: Enrolment,
+    taken: Sequence[Taken],
+    now: datetime,
+    cause: Cause,
+    channels: frozenset[str] = CHANNELS,
 ) -> None:
-    """Enter steps in the ledger; a message is asked for where its step was not there yet."""
+    """Enter steps in the ledger; a message is asked for where its step was not there yet, by these channels."""
     for step in taken:
         if await enrolments.enter(tx, enrolment, step) and step.request_id is not None:
-            await _ask(tx, enrolment, step, now, replace(cause, request_id=step.request_id))
+            why = replace(cause, request_id=step.request_id)
+            await _ask(tx, enrolment, step, now, why, channels)
 
 
-async def _ask(tx: Transaction, enrolment: Enrolment, step: Taken, now: datetime, cause: Cause) -> None:
+async def _ask(
+    tx: Transaction,
+    enrolment: Enrolment,
+    step: Taken,
+    now: datetime,
+    cause: Cause,
+    channels: frozenset[str],
+) -> None:
     org, request_id = enrolment.organization_id, step.request_id
     assert request_id is not None
     links = bound(tx.app).links
@@ -62,6 +76,7 @@ async def _ask(tx: Transaction, enrolment: Enrolment, step: Taken, now: datetime
             open_url=links.address(Token(Kind.OPEN, org, request_id)) if step.track else None,
             unsubscribe_url=links.unsubscribe(org, request_id),
         ),
+        channels=None if channels == CHANNELS else sorted(channels),
     )
     tx.emit(wish, org=org, sequence=1, cause=cause, audience=AUDIENCE)
 

@@ -67,9 +67,14 @@ def sent(wish: Received[MessageRequested], conversation_id: UUID | None = None) 
     )
 
 
-async def published(harness: Harness, org: UUID, **fields: Any) -> str:
-    """A sequence with a first version: its id."""
+KNOWN: dict[str, Any] = {"region": "eu", "known": True, "reason": "Customers of our own, who may object"}
+
+
+async def published(harness: Harness, org: UUID, *, known: bool = True, **fields: Any) -> str:
+    """A sequence with a first version: its id. The organization's people count as customers of its own."""
     client = harness.client(org)
+    if known:
+        assert (await client.put("/v1/consent-rule", KNOWN)).status == 200
     body = {"name": "Welcome", "steps": [HELLO, WAIT, AGAIN]} | fields
     answer = await client.post("/v1/sequences", body)
     assert answer.status == 201, answer.json()

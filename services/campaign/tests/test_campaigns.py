@@ -19,6 +19,7 @@ from flotilla.testing import Harness, eventually
 from services.campaign.tests.conftest import (
     AGAIN,
     HELLO,
+    KNOWN,
     WAIT,
     come_due,
     published,
@@ -34,6 +35,7 @@ async def drafted(campaign: Harness, org: UUID, **fields: Any) -> str:
     body = {"name": "Summer", "goal": "20 meetings", "people_per_minute": 1000} | fields
     if "sequence_id" not in body:
         body.setdefault("message", SALE)
+    assert (await campaign.client(org).put("/v1/consent-rule", KNOWN)).status == 200
     made = await campaign.client(org).post("/v1/campaigns", body)
     assert made.status == 201, made.json()
     return str(made.json()["id"])

@@ -5,44 +5,93 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from flotilla.events.campaign import SequenceStopped
+from flotilla.events.campaign import ConsentRuleChanged, SequenceStopped
 from flotilla.events.crm import ConsentChanged
+from flotilla.events.messaging import MessageRequested
 from flotilla.ids import new_id
 from flotilla.testing import Harness, eventually
-from flotilla_campaign.domain.consent import RULES, Said, explained, refusal, rule_of
+from flotilla_campaign.domain.consent import CHANNELS, RULES, Said, explained, rule_of, verdict
+from flotilla_campaign.domain.whereabouts import region_of
 
 from services.campaign.tests.conftest import HELLO, published
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def _once(basis: str, days: int, state: str = "granted") -> Said:
-    return Said("any", state, basis, NOW - timedelta(days=days))
+def _once(basis: str, days: int, state: str = "granted", channel: str = "any") -> Said:
+    return Said(channel, state, basis, NOW - timedelta(days=days))
+
+
+ALL, NOBODY = CHANNELS, "no_consent"
+EMAIL = frozenset({"email"})
+BUT_TEXTS = CHANNELS - {"sms", "phone", "whatsapp"}
 
 
 @pytest.mark.parametrize(
-    ("region", "said", "strict", "why"),
+    ("region", "said", "settings", "found"),
     [
-        ("eu", [], False, None),
-        ("eu", [], True, "no_consent"),
-        ("eu", [_once("consent", 4000)], True, None),
-        ("eu", [_once("legal_obligation", 1)], False, "no_consent"),
-        ("eu", [_once("consent", 1), _once("consent", 1, "withdrawn")], False, "withdrawn"),
-        ("ca", [_once("consent", 4000)], True, None),
-        ("ca", [_once("contract", 700)], True, None),
-        ("ca", [_once("contract", 740)], False, "consent_expired"),
-        ("ca", [_once("legitimate_interest", 180)], True, None),
-        ("ca", [_once("legitimate_interest", 190)], True, "consent_expired"),
-        ("ca", [_once("contract", 740), _once("consent", 800)], True, None),
-        ("us", [], False, None),
-        ("us", [], True, "no_consent"),
-        ("us", [_once("legal_obligation", 1)], True, None),
-        ("us", [_once("consent", 1, "withdrawn")], False, "withdrawn"),
-        ("xx", [_once("legal_obligation", 1)], False, "no_consent"),
+        ("eu", [], {}, NOBODY),
+        ("uk", [], {}, NOBODY),
+        ("ca", [], {}, NOBODY),
+        ("xx", [], {}, NOBODY),
+        ("us", [], {}, EMAIL),
+        ("us", [], {"strict": True}, NOBODY),
+        ("us", [], {"known": True}, EMAIL),
+        ("eu", [], {"known": True}, ALL),
+        ("uk", [], {"known": True}, ALL),
+        ("ca", [], {"known": True}, NOBODY),
+        ("eu", [], {"known": True, "strict": True}, NOBODY),
+        ("eu", [_once("consent", 4000)], {}, ALL),
+        ("eu", [_once("consent", 1, channel="email")], {}, EMAIL),
+        ("eu", [_once("legal_obligation", 1)], {"known": True}, NOBODY),
+        ("eu", [_once("consent", 1), _once("consent", 1, "withdrawn")], {"known": True}, "withdrawn"),
+        ("ca", [_once("consent", 4000)], {"strict": True}, ALL),
+        ("ca", [_once("contract", 700)], {}, ALL),
+        ("ca", [_once("contract", 740)], {}, "consent_expired"),
+        ("ca", [_once("legitimate_interest", 180)], {}, ALL),
+        ("ca", [_once("legitimate_interest", 190)], {}, "consent_expired"),
+        ("ca", [_once("contract", 740), _once("consent", 800)], {}, ALL),
+        ("us", [_once("contract", 1)], {}, BUT_TEXTS),
+        ("us", [_once("contract", 1, channel="sms")], {}, EMAIL),
+        ("us", [_once("contract", 1, channel="sms")], {"strict": True}, NOBODY),
+        ("us", [_once("consent", 1, channel="sms")], {}, EMAIL | {"sms"}),
+        ("us", [_once("consent", 1)], {"strict": True}, ALL),
+        ("us", [_once("consent", 1, "withdrawn")], {}, "withdrawn"),
     ],
 )
-def test_who_may_be_written_to(region: str, said: list[Said], strict: bool, why: str | None) -> None:
-    assert refusal(region, said, NOW, strict=strict) == why
+def test_who_may_be_written_to(
+    region: str, said: list[Said], settings: dict[str, bool], found: str | frozenset[str]
+) -> None:
+    told = verdict(region, said, NOW, **settings)
+    assert (told.refused or told.channels) == found
+
+
+def test_where_they_live_elsewhere_both_rules_hold() -> None:
+    by_mail = verdict("us", [], NOW)
+    assert by_mail.and_also(verdict("eu", [], NOW)).refused == "no_consent"
+    agreed = [_once("consent", 1, channel="sms")]
+    assert by_mail.and_also(verdict("eu", agreed, NOW)).refused == "no_consent", "no channel of both"
+    assert verdict("us", agreed, NOW).and_also(verdict("eu", agreed, NOW)).channels == {"sms"}
+
+
+@pytest.mark.parametrize(
+    ("zone", "region"),
+    [
+        ("Europe/Berlin", "eu"),
+        ("Atlantic/Canary", "eu"),
+        ("Asia/Nicosia", "eu"),
+        ("Europe/London", "uk"),
+        ("America/Toronto", "ca"),
+        ("America/New_York", "us"),
+        ("US/Eastern", "us"),
+        ("America/Indiana/Knox", "us"),
+        ("America/Sao_Paulo", None),
+        ("UTC", None),
+        (None, None),
+    ],
+)
+def test_a_time_zone_says_whose_law(zone: str | None, region: str | None) -> None:
+    assert region_of(zone) == region
 
 
 def test_every_rule_says_where_it_comes_from_and_a_refusal_says_which() -> None:
@@ -53,6 +102,7 @@ def test_every_rule_says_where_it_comes_from_and_a_refusal_says_which() -> None:
 
 
 RULE = "/v1/consent-rule"
+WHY = "Customers of our shop, each told how to object"
 
 
 async def _said(
@@ -87,14 +137,60 @@ async def _enrols(campaign: Harness, org: UUID, sequence: str, contact_id: UUID)
     return answer.status, str(answer.json().get("detail"))
 
 
-async def test_strict_means_that_nobody_is_written_to_without_consent(campaign: Harness, org: UUID) -> None:
-    client, sequence = campaign.client(org), await published(campaign, org)
-    before = await client.get(RULE)
-    assert (before.json()["region"], before.json()["strict"]) == (campaign.app.settings.region, False)
-    assert before.json()["sources"]
-    assert (await _enrols(campaign, org, sequence, new_id()))[0] == 201
+async def _enrols_in(campaign: Harness, org: UUID, sequence: str, zone: str) -> int:
+    body = {"contact_id": str(new_id()), "conversation_id": str(new_id()), "time_zone": zone}
+    return (await campaign.client(org).post(f"/v1/sequences/{sequence}/enrolments", body)).status
 
-    assert (await client.put(RULE, {"region": "ca", "strict": True})).status == 200
+
+async def test_without_any_setting_consent_is_asked_for(campaign: Harness, org: UUID) -> None:
+    client, sequence = campaign.client(org), await published(campaign, org, known=False)
+    before = await client.get(RULE)
+    assert (before.json()["region"], before.json()["known"]) == (campaign.app.settings.region, False)
+    assert before.json()["unasked"] == []
+    assert before.json()["sources"]
+    status, why = await _enrols(campaign, org, sequence, new_id())
+    assert status == 409
+    assert "ePrivacy" in why
+    agreed = new_id()
+    await _said(campaign, org, agreed)
+    assert (await _enrols(campaign, org, sequence, agreed))[0] == 201
+    wish = await campaign.spy.expect(MessageRequested, lambda event: event.org == org)
+    assert wish.data.channels == ["email"], "they agreed to that one"
+
+
+async def test_a_reason_loosens_it_where_the_law_knows_ones_own_customers(
+    campaign: Harness, org: UUID
+) -> None:
+    client, sequence = campaign.client(org), await published(campaign, org, known=False)
+    loose = {"region": "uk", "known": True}
+    assert (await client.put(RULE, loose)).status == 422, "no reason"
+    assert (await client.put(RULE, {**loose, "reason": WHY, "strict": True})).status == 422
+    assert (await client.put(RULE, {**loose, "reason": WHY, "region": "ca"})).status == 422
+    assert (await client.put(RULE, {**loose, "reason": WHY})).json()["reason"] == WHY
+    told = await campaign.spy.expect(ConsentRuleChanged, lambda event: event.org == org)
+    assert (told.data.known, told.data.reason) == (True, WHY)
+    assert told.data.changed["known"] == [False, True]
+    assert (told.envelope.actor or "").startswith("user:")
+    assert (await _enrols(campaign, org, sequence, new_id()))[0] == 201
+    wish = await campaign.spy.expect(MessageRequested, lambda event: event.org == org)
+    assert wish.data.channels is None
+
+
+async def test_americans_are_written_mails_until_they_object_and_who_lives_elsewhere_is_asked(
+    campaign: Harness, org: UUID
+) -> None:
+    client, sequence = campaign.client(org), await published(campaign, org, known=False)
+    assert (await client.put(RULE, {"region": "us"})).json()["unasked"] == ["email"]
+    assert await _enrols_in(campaign, org, sequence, "Europe/Berlin") == 409
+    assert await _enrols_in(campaign, org, sequence, "America/Toronto") == 409
+    assert await _enrols_in(campaign, org, sequence, "America/Chicago") == 201
+    wish = await campaign.spy.expect(MessageRequested, lambda event: event.org == org)
+    assert wish.data.channels == ["email"]
+
+
+async def test_by_canadas_law_what_was_implied_runs_out(campaign: Harness, org: UUID) -> None:
+    client, sequence = campaign.client(org), await published(campaign, org, known=False)
+    assert (await client.put(RULE, {"region": "ca"})).status == 200
     status, why = await _enrols(campaign, org, sequence, new_id())
     assert status == 409
     assert "CASL" in why

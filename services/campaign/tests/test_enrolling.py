@@ -111,7 +111,7 @@ async def test_who_enters_a_segment_is_enrolled_and_leaves_with_it(
     campaign: Harness, org: UUID, stands: Stands
 ) -> None:
     segment_id, contact_id, membership_id = new_id(), new_id(), new_id()
-    made = {"segment_id": str(segment_id), "steps": [WAIT, HELLO]}
+    made: dict[str, Any] = {"segment_id": str(segment_id), "steps": [WAIT, HELLO]}
     leaves = await published(campaign, org, leaves_with_segment=True, **made)
     stays = await published(campaign, org, name="Stays", **made)
     await published(campaign, org, name="Other", steps=[WAIT], segment_id=str(new_id()))

@@ -118,6 +118,25 @@ async def test_who_has_unsubscribed_is_sent_no_promotion_but_is_answered(
     assert (await people.post(f"/v1/conversations/{conversation_id}/messages", body)).status in (201, 202)
 
 
+async def test_a_wish_goes_by_the_channels_it_names_and_an_answer_by_any(
+    messaging: Harness, org: UUID, people: Client, received: Received
+) -> None:
+    conversation_id = await received()
+    by_mail = msgspec.structs.replace(wish(conversation_id), purpose="promotion", channels=["email"])
+    await messaging.publish(by_mail, org=org)
+    refused = await messaging.spy.expect(
+        MessageRefused, lambda event: event.data.request_id == by_mail.request_id
+    )
+    assert refused.data.reason == "no_consent"
+    for channels in (["email", "telegram"], None):
+        allowed = msgspec.structs.replace(wish(conversation_id), purpose="promotion", channels=channels)
+        await messaging.publish(allowed, org=org)
+        wanted = allowed.request_id
+        await messaging.spy.expect(MessageSendRequested, lambda event: event.data.message_id == wanted)  # noqa: B023
+    body = {"text": "You asked, and here is the answer."}
+    assert (await people.post(f"/v1/conversations/{conversation_id}/messages", body)).status in (201, 202)
+
+
 async def _identified(messaging: Harness, org: UUID, contact_id: UUID, identity_id: UUID) -> None:
     fact = ContactIdentified(
         identity_id=identity_id, contact_id=contact_id, channel="telegram", address=None, name=None

@@ -207,3 +207,18 @@ class ExperimentDecided(Event, frozen=True, kw_only=True):
     """Of the closest comparison of the best with another, before it is shared out over looks and comparisons."""
     arms: list[ExperimentArm]
     decided_at: Moment
+
+
+@_event("consent.rule.changed.v1", subject="organization_id")
+class ConsentRuleChanged(Event, frozen=True, kw_only=True):
+    """An organization writes to people unasked by another rule from now on."""
+
+    organization_id: UUID
+    region: str
+    """By whose law: `eu`, `uk`, `ca` or `us`."""
+    strict: bool
+    """Only with something on record, also where the law lets one write unasked."""
+    known: bool
+    """Whoever has a conversation with it counts as a customer of its own, where the law knows those."""
+    reason: str | None
+    """Why they do, and nobody's name."""

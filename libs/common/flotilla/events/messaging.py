@@ -231,6 +231,8 @@ class MessageRequested(Event, frozen=True, kw_only=True):
     """`service` for what the person needs to be told, `promotion` for what nobody wrote to them by hand: that is
     refused where they have unsubscribed."""
     tracking: Tracking | None = None
+    channels: list[str] | None = None
+    """By these alone: a wish to write by another is refused, `no_consent`. Null: by any."""
 
 
 @_event("message.refused.v1", subject="request_id")
@@ -240,7 +242,7 @@ class MessageRefused(Event, frozen=True, kw_only=True):
     request_id: UUID
     conversation_id: UUID | None
     reason: str
-    """`unknown_conversation`, `unsubscribed`, `empty` or `too_long` for its channel."""
+    """`unknown_conversation`, `unsubscribed`, `no_consent` for its channel, `empty`, or `too_long` for its channel."""
 
 
 class Hours(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,8 @@ from flotilla.testing import eventually
 from flotilla.testing.harness import Answer
 from flotilla.testing.simulators.telegram import TelegramSimulator
 
+OWN_CUSTOMERS = {"region": "eu", "known": True, "reason": "Customers of our own, who may object"}
+"""By which rule an organization may write to whom it knows; else it would need their consent."""
 PASSWORD = "correct horse battery staple 7"  # noqa: S105 - of nobody
 ARTICLE = (
     "Our delivery to Germany and Austria takes three to five working days. "

@@ -22,12 +22,12 @@ SELECT c.organization_id, c.contact_id, c.channel, c.state, c.basis, c.said_at
 FROM unnest($1::uuid[], $2::uuid[]) AS t (org, contact)
 JOIN marketing_consents c ON c.organization_id = t.org AND c.contact_id = t.contact"""
 RULES_OF: Final = """
-SELECT organization_id, region, strict, sequence FROM consent_rules WHERE organization_id = ANY($1)"""
+SELECT organization_id, region, strict, known, reason, sequence FROM consent_rules WHERE organization_id = ANY($1)"""
 SET_RULE: Final = """
-INSERT INTO consent_rules AS kept (organization_id, id, region, strict) VALUES ($1, $1, $2, $3)
-ON CONFLICT (organization_id, id) DO UPDATE
-SET region = excluded.region, strict = excluded.strict, sequence = kept.sequence + 1
-RETURNING organization_id, region, strict, sequence"""
+INSERT INTO consent_rules AS kept (organization_id, id, region, strict, known, reason) VALUES ($1, $1, $2, $3, $4, $5)
+ON CONFLICT (organization_id, id) DO UPDATE SET region = excluded.region, strict = excluded.strict,
+    known = excluded.known, reason = excluded.reason, sequence = kept.sequence + 1
+RETURNING organization_id, region, strict, known, reason, sequence"""
 
 Key = tuple[UUID, UUID]
 """An organization and a contact."""
@@ -38,7 +38,12 @@ class OwnRule:
     """By which law an organization writes."""
 
     region: str
-    strict: bool
+    strict: bool = False
+    """Only with something on record, also where the law lets one write unasked."""
+    known: bool = False
+    """Whoever has a conversation with it counts as a customer of its own."""
+    reason: str | None = None
+    """Why they do."""
     sequence: int = 0
 
 
@@ -62,12 +67,12 @@ async def rules(tx: Transaction, orgs: Iterable[UUID]) -> dict[UUID, OwnRule]:
     return {row["organization_id"]: _rule(row) for row in await tx.fetch(RULES_OF, sorted(set(orgs)))}
 
 
-async def set_rule(tx: Transaction, org: UUID, region: str, *, strict: bool) -> OwnRule:
+async def set_rule(tx: Transaction, org: UUID, wanted: OwnRule) -> OwnRule:
     """Decide it."""
-    row = await tx.fetchrow(SET_RULE, org, region, strict)
+    row = await tx.fetchrow(SET_RULE, org, wanted.region, wanted.strict, wanted.known, wanted.reason)
     assert row is not None
     return _rule(row)
 
 
 def _rule(row: Row) -> OwnRule:
-    return OwnRule(row["region"], row["strict"], row["sequence"])
+    return OwnRule(row["region"], row["strict"], row["known"], row["reason"], row["sequence"])

@@ -41,7 +41,7 @@ async def queue_wishes(tx: Transaction, batch: Sequence[Requested], _: None) -> 
     opted_out = await _opted_out(tx, meant)
     fitting: list[Queued] = []
     for event, conversation in meant:
-        reason = _refusal(conversation, event.data.text, opted_out=event.id in opted_out)
+        reason = _refusal(conversation, event.data, opted_out=event.id in opted_out)
         if reason is None and conversation is not None:
             fitting.append(_queued(event, conversation))
             continue
@@ -92,12 +92,15 @@ async def _opted_out(tx: Transaction, meant: Sequence[tuple[Requested, Conversat
     return {row["request"] for row in await tx.fetch(people.OPTED_OUT, *columns)}
 
 
-def _refusal(conversation: Conversation | None, text: str | None, *, opted_out: bool) -> str | None:
+def _refusal(conversation: Conversation | None, wish: MessageRequested, *, opted_out: bool) -> str | None:
     """Why there is nothing to queue; none where there is."""
     if conversation is None:
         return "unknown_conversation"
     if opted_out:
         return "unsubscribed"
+    if wish.channels is not None and conversation.channel not in wish.channels:
+        return "no_consent"
+    text = wish.text
     if not text or not text.strip():
         return "empty"
     length = text_length(conversation.channel, text)
