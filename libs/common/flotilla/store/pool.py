@@ -1,14 +1,17 @@
 """A service's connections to Postgres: few, alike, and without state between transactions."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final
 
 import asyncpg
 import msgspec
 
 from flotilla.security.reach import Reach
 from flotilla.telemetry import metrics
+
+WAIT_SECONDS: Final = 10.0
 
 
 class StoreAwayError(ConnectionError):
@@ -25,18 +28,42 @@ async def open_pool(dsn: str, connections: int) -> asyncpg.Pool:
         timeout=10,
         init=_prepare,
         reset=_leave_as_is,
+        connection_class=_Counted,
     )
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec("jsonb", encoder=_dump, decoder=msgspec.json.decode, schema="pg_catalog")
-    connection.add_query_logger(_counted)
 
 
-def _counted(logged: asyncpg.connection.LoggedQuery) -> None:
-    metrics.STATEMENTS.inc()
-    if logged.query.startswith("BEGIN"):
-        metrics.TRANSACTIONS.inc()
+class _Counted(asyncpg.Connection):
+    """Counts what it sends. asyncpg's own way, a query logger, costs a record and a turn of the loop a statement."""
+
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
+        if not args:  # else it goes the other way
+            metrics.STATEMENTS.inc()
+            if query.startswith("BEGIN"):
+                metrics.TRANSACTIONS.inc()
+        tag: str = await super().execute(query, *args, timeout=timeout)
+        return tag
+
+    async def _execute(self, *args: Any, **options: Any) -> Any:
+        metrics.STATEMENTS.inc()
+        return await super()._execute(*args, **options)
+
+
+@asynccontextmanager
+async def lent(pool: asyncpg.Pool) -> "AsyncIterator[asyncpg.pool.PoolConnectionProxy]":
+    """A connection, waited for at most `WAIT_SECONDS`; TimeoutError after that.
+
+    The pool's own `timeout` makes a task of each wait, of those too that have nothing to wait for.
+    """
+    async with asyncio.timeout(WAIT_SECONDS):
+        connection = await pool.acquire()
+    try:
+        yield connection
+    finally:
+        await pool.release(connection)
 
 
 async def _leave_as_is(_: asyncpg.Connection) -> None:

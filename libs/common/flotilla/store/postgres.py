@@ -26,7 +26,7 @@ from flotilla.outside import mark_transaction, unmark_transaction
 from flotilla.security.reach import Reach, current_reach
 from flotilla.store.flush import ARRIVED, DELETE_JOBS, INSERT_OUTBOX, UPSERT_JOBS
 from flotilla.store.listening import Listener
-from flotilla.store.pool import losses_named, open_pool, refusals_named, roll_back
+from flotilla.store.pool import lent, losses_named, open_pool, refusals_named, roll_back
 from flotilla.store.telling import hear_alone, telltale
 
 if TYPE_CHECKING:
@@ -276,7 +276,7 @@ class Database:
         """
         tenants = [orgs] if isinstance(orgs, UUID) else sorted(set(orgs))
         reach = current_reach.get()
-        async with self.pool.acquire(timeout=10) as connection:
+        async with lent(self.pool) as connection:
             tx = Transaction(connection, self.app, cause or current_cause.get())
             token = mark_transaction()
             try:
@@ -331,7 +331,7 @@ class Database:
     @asynccontextmanager
     async def _connection(self, sql: str) -> "AsyncIterator[asyncpg.pool.PoolConnectionProxy]":
         hear_alone(sql)
-        async with self.pool.acquire(timeout=10) as connection:
+        async with lent(self.pool) as connection:
             with losses_named(connection):
                 yield connection
 
