@@ -35,7 +35,7 @@ def flows(commit: int) -> list[Flow]:
         from bench.peers.faststream_alone import FastStream
 
         found.append(FastStream())
-    return [*found, Naive(), Whole(1), Whole(1, at_once=8), Whole(commit), HotPath()]
+    return [*found, Naive(), Whole(1), Whole(1, at_once=8), Whole(1, at_once=64), Whole(commit), HotPath()]
 
 
 async def main(number: int, commit: int, only: str) -> None:
