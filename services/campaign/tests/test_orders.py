@@ -1,0 +1,22 @@
+"""Lists of campaigns and sequences in every order that they offer."""
+
+from typing import Any
+from uuid import UUID
+
+from flotilla.testing import Client, Harness
+from flotilla.testing.orders import NAMES, check_orders
+
+
+async def _made(client: Client, path: str, body: Any) -> str:
+    answer = await client.post(path, body)
+    assert answer.status in (201, 202), answer.body
+    return str(answer.json().get("id"))
+
+
+async def test_every_order_of_every_list(campaign: Harness, org: UUID) -> None:
+    client = campaign.client(org)
+    for name in NAMES:
+        steps = [{"type": "send", "text": "Still there?"}]
+        await _made(client, "/v1/sequences", {"name": name, "steps": steps})
+        await _made(client, "/v1/campaigns", {"name": name, "message": {"text": "Our sale!"}})
+    assert await check_orders("campaign", client, {}) == ["list_campaigns", "list_sequences"]
