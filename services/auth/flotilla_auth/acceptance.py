@@ -10,7 +10,7 @@ from flotilla.http.work import RequestWork
 from flotilla.store.postgres import Transaction
 from pydantic import SecretStr
 
-from flotilla_auth import entrance, events
+from flotilla_auth import clients, entrance, events
 from flotilla_auth.api.fields import check_password
 from flotilla_auth.api.requests import in_the_name_of
 from flotilla_auth.api.views import SecondStep, SignedIn
@@ -90,6 +90,8 @@ async def _settle(tx: Transaction, invitation: Invitation, user: User) -> None:
     accepted = await invitations.settle(tx, invitation.organization_id, invitation.id, "accepted")
     assert accepted is not None, "held and pending"
     events.user(tx, UserCreated, user)
+    if invitation.contact_id is not None:
+        await clients.link(tx, user.organization_id, user.id, invitation.contact_id)
     credential = await credentials.read(tx, user.id)
     if credential is not None and credential["email_verified_at"] is None:
         sending.to_person(tx, sending.VERIFY, user.organization_id, user.id)

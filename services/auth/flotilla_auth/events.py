@@ -157,6 +157,7 @@ def invitation(tx: Transaction, type_: type[events.Invitation], now: Invitation,
         invited_by=now.invited_by,
         expires_at=now.expires_at,
         state=now.state,
+        contact_id=now.contact_id,
         **more,
     )
     tx.emit(event, org=now.organization_id, sequence=now.sequence)

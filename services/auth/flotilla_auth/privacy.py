@@ -81,6 +81,7 @@ privacy: Final = Privacy(
         "privacy_requests": _KEPT,
         "privacy_answers": _KEPT,
         "child_allowances": "of plans",
+        "clients": "ids, and none of a contact that is gone",
         "organization_grants": "what an organization lets another do",
         "retention": "periods, and the reason of a legal hold",
     },

@@ -5,7 +5,7 @@ from flotilla.events import auth, billing, messaging, pipeline, security, sharin
 from flotilla.events import privacy as privacy_events
 from flotilla.service import Service
 
-from flotilla_auth import grants, handlers, parenthood, privacy_saga, retention
+from flotilla_auth import clients, grants, handlers, parenthood, privacy_saga, retention
 from flotilla_auth.api import ROUTES
 from flotilla_auth.feature_flags import flag_setting
 from flotilla_auth.mail.sending import mail_job
@@ -33,6 +33,9 @@ service = Service(
         privacy_saga.collect_answers,
         grants.end_derived,
         parenthood.keep_child_allowances,
+        clients.follow_merges,
+        clients.follow_unmerges,
+        clients.follow_deletions,
     ),
     timers=(
         onboarding.timer,
@@ -76,6 +79,8 @@ service = Service(
         auth.InvitationCreated,
         auth.InvitationAccepted,
         auth.InvitationRevoked,
+        auth.ClientLinked,
+        auth.ClientUnlinked,
         auth.SigningKeyRotated,
         auth.ApiKeyCreated,
         auth.ApiKeyRevoked,

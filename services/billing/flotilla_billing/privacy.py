@@ -56,5 +56,6 @@ privacy: Final = Privacy(
         "organizations": "of organizations",
         "invoice_settings": "an organization's own",
         "companies": "names of companies",
+        "client_contacts": "ids, and none of a contact that is gone",
     },
 )

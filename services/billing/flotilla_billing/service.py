@@ -8,11 +8,11 @@ from flotilla.events.websocket import NotificationRequested
 from flotilla.service import Service
 
 from flotilla_billing.allowing import agreed
-from flotilla_billing.api import invoices, payments, settings, stripe_requests, subscription, wallet
+from flotilla_billing.api import invoices, payments, portal, settings, stripe_requests, subscription, wallet
 from flotilla_billing.api import stripe as paying
 from flotilla_billing.dunning import dunning_step, renewal
+from flotilla_billing.handlers import clients, onboarding, organizations, purchases, usage
 from flotilla_billing.handlers import invoices as wishes
-from flotilla_billing.handlers import onboarding, organizations, purchases, usage
 from flotilla_billing.privacy import privacy
 from flotilla_billing.settings import BillingSettings
 from flotilla_billing.stripe.charges import charge_job, give_back_job
@@ -31,6 +31,7 @@ service = Service(
     routes=(
         invoices.routes,
         payments.routes,
+        portal.routes,
         settings.routes,
         subscription.plan_routes,
         subscription.routes,
@@ -55,6 +56,7 @@ service = Service(
         purchases.pay_requested,
         purchases.refund_requested,
         organizations.keep_organizations,
+        clients.keep_clients,
         onboarding.begin_trials,
         onboarding.take_back_trials,
         organizations.keep_companies,

@@ -150,6 +150,8 @@ class Invitation(Event, frozen=True, kw_only=True):
     expires_at: Moment
     state: str
     """`pending`, `accepted` or `revoked`."""
+    contact_id: UUID | None = None
+    """Of a client: the contact that they will be linked to."""
 
 
 @_event("invitation.created.v1", subject="invitation_id", person=("invitation_id",))
@@ -185,6 +187,24 @@ class SigningKeyRotated(Event, frozen=True, kw_only=True):
 
     key_set_id: UUID
     keys: list[PublicKey]
+
+
+class Client(Event, frozen=True, kw_only=True):
+    """Which contacts somebody of the role `client` is."""
+
+    user_id: UUID
+    contact_ids: list[UUID]
+    """The one they were invited as, then those that were merged with it."""
+
+
+@_event("client.linked.v1", subject="user_id")
+class ClientLinked(Client, frozen=True, kw_only=True):
+    """They are these contacts from now on: they may see what is theirs."""
+
+
+@_event("client.unlinked.v1", subject="user_id")
+class ClientUnlinked(Client, frozen=True, kw_only=True):
+    """They are no contact any more: the link was ended, or the contact is gone."""
 
 
 class WorkingHours(msgspec.Struct, frozen=True, kw_only=True):

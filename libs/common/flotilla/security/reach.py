@@ -15,6 +15,8 @@ from flotilla.problems import ForbiddenError
 from flotilla.security.permissions import ALL, OWN, OWNED, SCOPED
 from flotilla.security.principal import Principal
 
+CLIENT: Final = "client"
+"""The role of people outside."""
 NOBODY: Final = "nobody"
 """Stands for the owner of what has none."""
 WORDS: Final = {OWN: "of your own", "team": "of your own, of your teams' people, and of nobody yet"}
@@ -29,12 +31,18 @@ class Reach:
     writes: Mapping[str, str]
     permission: str
     scope: str
+    client: UUID | None = None
+    """Who asks, where they are a client: what the database shows of the tables that are opened to clients is of the
+    contacts that they are (`scope_clients`, bus/migrations/0013_clients.sql)."""
 
     @property
     def settings(self) -> Mapping[str, str]:
         """Of the transaction, by name: ids and the word for nobody, with commas between."""
         sees = {f"flotilla.sees_{resource}": owners for resource, owners in self.sees.items()}
-        return sees | {f"flotilla.writes_{resource}": owners for resource, owners in self.writes.items()}
+        own = {"flotilla.client": str(self.client)} if self.client else {}
+        return (
+            sees | own | {f"flotilla.writes_{resource}": owners for resource, owners in self.writes.items()}
+        )
 
     def problem(self) -> ForbiddenError:
         """Why somebody's record is not changed, or not given away."""
@@ -56,9 +64,10 @@ def reach_of(who: Principal, permission: str) -> Reach | None:
         for resource in (OWNED if who.grants is not None else ())
         if (narrow := who.scope(f"{resource}:read")) is not None and narrow != ALL
     }
-    if not sees and writes is None:
+    client = who.user_id if who.role == CLIENT and who.grants is None else None
+    if not sees and writes is None and client is None:
         return None
-    return Reach(sees, {writes: _owners(who, scope)} if writes else {}, permission, scope)
+    return Reach(sees, {writes: _owners(who, scope)} if writes else {}, permission, scope, client)
 
 
 def only_owner(resource: str) -> UUID | None:

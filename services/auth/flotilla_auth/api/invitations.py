@@ -8,7 +8,9 @@ from fastapi import Response
 from flotilla.events.auth import InvitationCreated, InvitationRevoked
 from flotilla.http import ConflictError, NotFoundError, Page, PageQuery, Routes, Tx, Who, Work, set_etag
 from flotilla.http.sorting import ByTime
+from flotilla.security.reach import CLIENT
 from flotilla.store.order import BY_TIME
+from pydantic import Field, model_validator
 
 from flotilla_auth import events
 from flotilla_auth.acceptance import Newcomer, accept
@@ -35,6 +37,7 @@ class InvitationView(View):
     state: str
     expires_at: datetime
     created_at: datetime
+    contact_id: UUID | None
 
     @classmethod
     def of(cls, invitation: Invitation) -> Self:
@@ -55,6 +58,15 @@ class Invite(Body):
 
     email: Email
     role: Role = "team_member"
+    contact_id: UUID | None = Field(
+        default=None, description="Of a `client`: the contact they are. They see what is this contact's."
+    )
+
+    @model_validator(mode="after")
+    def _contact_of_a_client(self) -> Self:
+        if self.contact_id is not None and self.role != CLIENT:
+            raise ValueError("links nobody but a `client` to a contact")
+        return self
 
 
 class Accept(Body):
@@ -87,6 +99,7 @@ async def invite(body: Invite, work: Work, who: Who, response: Response) -> NewI
             invited_by=who.user_id,
             lifetime=INVITATION_LIFETIME,
             token_hash=digest(token),
+            contact_id=body.contact_id,
         )
         if made is None:
             raise ConflictError("An invitation for this address is pending: revoke it to make another.")

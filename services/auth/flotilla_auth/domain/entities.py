@@ -101,6 +101,8 @@ class Invitation:
     expires_at: datetime
     created_at: datetime
     sequence: int
+    contact_id: UUID | None
+    """Of a client: the contact that they will be linked to."""
 
     def state_at(self, now: datetime) -> str:
         """`pending`, `accepted`, `revoked`, or `expired`, which nobody has to write down."""

@@ -12,15 +12,17 @@ from flotilla.store.where import Where
 
 from flotilla_auth.domain.entities import Invitation
 
-_COLUMNS: Final = "organization_id, id, email, role, invited_by, state, expires_at, created_at, sequence"
+_COLUMNS: Final = (
+    "organization_id, id, email, role, invited_by, state, expires_at, created_at, sequence, contact_id"
+)
 
 MAKE_ROOM: Final = """
 UPDATE invitations SET state = 'revoked', sequence = sequence + 1
 WHERE organization_id = $1 AND email = $2 AND state = 'pending' AND expires_at <= now()"""
 
 INSERT: Final = f"""
-INSERT INTO invitations (organization_id, id, email, role, invited_by, state, expires_at)
-VALUES ($1, $2, $3, $4, $5, 'pending', now() + $6::interval)
+INSERT INTO invitations (organization_id, id, email, role, invited_by, state, expires_at, contact_id)
+VALUES ($1, $2, $3, $4, $5, 'pending', now() + $6::interval, $7)
 ON CONFLICT (organization_id, email) WHERE state = 'pending' DO NOTHING RETURNING {_COLUMNS}"""
 
 INSERT_HASH: Final = """
@@ -56,10 +58,13 @@ async def insert(
     invited_by: UUID,
     lifetime: timedelta,
     token_hash: bytes,
+    contact_id: UUID | None = None,
 ) -> Invitation | None:
     """A new one; None where one for this address is pending."""
     await tx.execute(MAKE_ROOM, organization_id, email)
-    row = await tx.fetchrow(INSERT, organization_id, invitation_id, email, role, invited_by, lifetime)
+    row = await tx.fetchrow(
+        INSERT, organization_id, invitation_id, email, role, invited_by, lifetime, contact_id
+    )
     if row is not None:
         await tx.execute(INSERT_HASH, token_hash, organization_id, invitation_id)
     return _read(row)
