@@ -47,14 +47,14 @@ async def tell(
     """Tell of a request that was answered, where it owes it still."""
     if telling.deed is None or telling.told or response.status_code >= 400:
         return
-    if telling.changed_alone:
-        route = _route(request)
-        metrics.UNTOLD.labels(route).inc()
-        log.error("deed.late", route=route)
     if work.transaction is not None:
         if not work.transaction.emitted:
             _emit(work.transaction, work, _deed(work, request, response, audited))
         return
+    if telling.changed_alone:
+        route = _route(request)
+        metrics.UNTOLD.labels(route).inc()
+        log.error("deed.late", route=route)
     # It has changed nothing, in no transaction, and is an act nevertheless: a token was signed, say.
     async with work.app.db.transaction(work.who.org, cause=work.cause) as tx:
         _emit(tx, work, _deed(work, request, response, audited))
