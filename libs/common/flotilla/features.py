@@ -8,6 +8,9 @@ API_REQUESTS: Final = "api_requests"
 CHILD_ORGANIZATIONS: Final = "child_organizations"
 """Other organizations that it founds, or looks after."""
 
+HISTORY_DAYS: Final = "history_days"
+"""For how many days what customers said is kept at most."""
+
 FEATURES: Final = frozenset(
     {
         "ai_requests",
@@ -17,6 +20,7 @@ FEATURES: Final = frozenset(
         "campaigns",
         "channels",
         CHILD_ORGANIZATIONS,
+        HISTORY_DAYS,
         "kyb",
         "partner_events",
         "rule_runs",

@@ -1,11 +1,12 @@
 """How long kinds of data are kept: told to all services, of every organization, so that each can sweep."""
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from flotilla.app import App
 from flotilla.bus.declare import Worker
+from flotilla.bus.envelope import Received
 from flotilla.cause import Cause
 from flotilla.events.privacy import RetentionChanged
 from flotilla.store.postgres import Transaction
@@ -14,20 +15,23 @@ from flotilla_auth.events import changes
 from flotilla_auth.store import retention as store
 from flotilla_auth.store.retention import Retention
 
-FIELDS: Final = ("periods", "held", "reason")
+FIELDS: Final = ("periods", "held", "reason", "bound_days", "bound_from")
 SOME: Final = 200
+Why = Received[Any] | Cause | None
 
 
-def tell(tx: Transaction, now: Retention, before: Retention | None = None) -> None:
+def tell(tx: Transaction, now: Retention, before: Retention | None = None, cause: Why = None) -> None:
     """Say it to every service."""
     event = RetentionChanged(
         organization_id=now.organization_id,
         periods=now.periods,
         held=now.held,
         reason=now.reason,
+        bound_days=now.bound_days,
+        bound_from=now.bound_from,
         changed=changes(before, now, FIELDS) if before else {},
     )
-    tx.emit(event, org=now.organization_id, sequence=now.sequence)
+    tx.emit(event, org=now.organization_id, sequence=now.sequence, cause=cause)
 
 
 async def announce(app: App) -> None:

@@ -5,7 +5,7 @@ from flotilla.events import auth, billing, messaging, pipeline, security, sharin
 from flotilla.events import privacy as privacy_events
 from flotilla.service import Service
 
-from flotilla_auth import clients, grants, handlers, parenthood, privacy_saga, retention
+from flotilla_auth import bounds, clients, grants, handlers, parenthood, privacy_saga, retention
 from flotilla_auth.api import ROUTES
 from flotilla_auth.feature_flags import flag_setting
 from flotilla_auth.mail.sending import mail_job
@@ -36,6 +36,7 @@ service = Service(
         clients.follow_merges,
         clients.follow_unmerges,
         clients.follow_deletions,
+        bounds.heed_plans,
     ),
     timers=(
         onboarding.timer,
@@ -45,6 +46,7 @@ service = Service(
         privacy_saga.overdue,
         flag_setting,
         grants.leave_child,
+        bounds.reminder,
     ),
     jobs=(mail_job, archive),
     privacy=privacy,

@@ -57,10 +57,17 @@ class Past:
                 await sink.write(FILE)
         return id_
 
-    async def keeps(self, sequence: int, days: int | None, *held: str) -> None:
-        """Auth says so, and messaging has heard."""
+    async def keeps(
+        self, sequence: int, days: int | None, *held: str, bound: tuple[int, timedelta] | None = None
+    ) -> None:
+        """Auth says so, and messaging has heard; `bound`: by the plan, from so long from now on."""
         said = RetentionChanged(
-            organization_id=self.org, periods={"messages": days}, held=list(held), reason=None
+            organization_id=self.org,
+            periods={"messages": days},
+            held=list(held),
+            reason=None,
+            bound_days=bound[0] if bound else None,
+            bound_from=datetime.now(UTC) + bound[1] if bound else None,
         )
         await self.messaging.publish(said, org=self.org, sequence=sequence)
 
@@ -158,3 +165,23 @@ async def test_where_nothing_was_decided_messages_stay(past: Past) -> None:
     await past.keeps(1, None)
     await sweeping.sweep(past.messaging.app)
     assert old in await past.left()
+
+
+@pytest.mark.parametrize(("wished", "bound"), [(None, 30), (365, 30), (30, 365)])
+async def test_the_smaller_of_wish_and_plan_counts_once_the_plan_s_bound_holds(
+    past: Past, wished: int | None, bound: int
+) -> None:
+    app, day = past.messaging.app, timedelta(days=1)
+    old = await past.wrote(60)
+    young = await past.wrote(3)
+    await past.keeps(1, None, bound=(bound, day))
+    await sweeping.sweep(app)
+    assert old in await past.left(), "nothing goes before its day"
+    await past.keeps(2, wished, "messages", bound=(bound, -day))
+    await sweeping.sweep(app)
+    assert old in await past.left(), "a legal hold stands before any plan"
+    await past.keeps(3, wished, bound=(bound, -day))
+    await sweeping.sweep(app)
+    left = await past.left()
+    assert old not in left
+    assert young in left

@@ -131,7 +131,8 @@ class FeatureFlagChanged(Event, frozen=True, kw_only=True):
 
 @_event("retention.changed.v1", subject="organization_id")
 class RetentionChanged(Event, frozen=True, kw_only=True):
-    """An organization keeps kinds of data for other periods from now on, or a legal hold was set or ended."""
+    """An organization keeps kinds of data for other periods from now on, a legal hold was set or ended, or its plan
+    bounds what it keeps otherwise."""
 
     organization_id: UUID
     periods: dict[str, int | None]
@@ -140,6 +141,10 @@ class RetentionChanged(Event, frozen=True, kw_only=True):
     """Kinds of which nothing goes by its age, or `all`."""
     reason: str | None
     """Of the hold: a file number, and nobody's name."""
+    bound_days: int | None = None
+    """What the plan has it keep at most, of kinds that plans bound; the smaller counts. Null: no bound."""
+    bound_from: Moment | None = None
+    """From when on; nothing goes by the bound before. Owners were told when this was."""
 
 
 @_event("retention.swept.v1", subject="sweep_id", shared=True)

@@ -23,6 +23,8 @@ class Kind:
     """None: an organization may keep it for as long as it is there."""
     why: str
     """Where the limits come from."""
+    by_plan: bool = False
+    """Whether a plan may bound it: what an organization has of its customers, and no law says how long."""
 
     @property
     def fixed(self) -> bool:
@@ -41,13 +43,15 @@ _TECHNICAL: Final = "Needed to find out what went wrong, and for no longer."
 
 KINDS: Final[Mapping[str, Kind]] = {
     "messages": Kind(
-        "What was written, by customers and to them, and what the AI noted", None, 1, None, _OWN
+        "What was written, by customers and to them, and what the AI noted", None, 1, None, _OWN, by_plan=True
     ),
-    "attachments": Kind("Files of conversations", None, 1, None, _OWN),
-    "calls": Kind("Transcripts, summaries and recordings of calls", 365, 1, 3650, _OWN),
-    "notes": Kind("What colleagues noted about customers", None, 30, None, _OWN),
-    "outreach": Kind("Whom a sequence wrote to, with which fields and links", 730, 30, 3650, _OWN),
-    "surveys": Kind("What customers wrote in surveys; the score stays", 730, 30, 3650, _OWN),
+    "attachments": Kind("Files of conversations", None, 1, None, _OWN, by_plan=True),
+    "calls": Kind("Transcripts, summaries and recordings of calls", 365, 1, 3650, _OWN, by_plan=True),
+    "notes": Kind("What colleagues noted about customers", None, 30, None, _OWN, by_plan=True),
+    "outreach": Kind(
+        "Whom a sequence wrote to, with which fields and links", 730, 30, 3650, _OWN, by_plan=True
+    ),
+    "surveys": Kind("What customers wrote in surveys; the score stays", 730, 30, 3650, _OWN, by_plan=True),
     "invoices": Kind(
         "Whom an invoice was for; numbers, days and amounts stay",
         None,
@@ -71,9 +75,16 @@ KINDS: Final[Mapping[str, Kind]] = {
 }
 
 
-def period_of(kind: str, periods: Mapping[str, int | None]) -> int | None:
-    """The days that an organization with these wishes keeps a kind; None: for as long as it is there."""
-    return periods.get(kind, KINDS[kind].default)
+def period_of(kind: str, periods: Mapping[str, int | None], bound: int | None = None) -> int | None:
+    """The days that an organization with these wishes keeps a kind; None: for as long as it is there.
+
+    `bound`: what its plan has it keep at most, None for no bound; never less than the kind's least.
+    """
+    days = periods.get(kind, KINDS[kind].default)
+    if bound is None or not KINDS[kind].by_plan:
+        return days
+    most = max(bound, KINDS[kind].least)
+    return most if days is None else min(days, most)
 
 
 def is_held(kind: str, held: frozenset[str]) -> bool:

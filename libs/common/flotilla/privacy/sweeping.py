@@ -37,7 +37,9 @@ START: Final = UUID(int=0)
 DUE: Final = """
 SELECT organization_id FROM retained WHERE swept_at IS NULL OR swept_at < now() - interval '1 day'
 ORDER BY swept_at NULLS FIRST, organization_id LIMIT $1"""
-SETTINGS: Final = "SELECT periods, held, now() AS now FROM retained WHERE organization_id = $1"
+SETTINGS: Final = """
+SELECT periods, held, now() AS now, CASE WHEN bound_from <= now() THEN bound_days END AS bound
+FROM retained WHERE organization_id = $1"""
 HOLD_SETTINGS: Final = f"{SETTINGS} FOR SHARE"
 NOTE: Final = """
 UPDATE retained
@@ -103,7 +105,7 @@ async def _before(
     row = await store.fetchrow(HOLD_SETTINGS if hold else SETTINGS, org)
     if row is None or is_held(kind, frozenset(row["held"])):
         return None
-    days = period_of(kind, row["periods"])
+    days = period_of(kind, row["periods"], row["bound"])
     moment: datetime | None = None if days is None else row["now"] - timedelta(days=days)
     return moment
 

@@ -8,7 +8,7 @@ from flotilla.http import ForbiddenError, Routes, Tx, Who, check_if_match, set_e
 from flotilla.http.bodies import Patch
 from flotilla.privacy.kinds import EVERYTHING, KINDS, Kind, is_held, period_of
 from flotilla.problems import UnprocessableError
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from flotilla_auth import retention
 from flotilla_auth.store import retention as store
@@ -57,6 +57,8 @@ class KindView(BaseModel):
     least_days: int
     most_days: int | None
     """Null: there is no limit."""
+    plan_days: int | None
+    """What the plan has you keep at most, from `plan_from` on: the smaller counts. Null: it does not bound this."""
     why: str
     """Where the limits come from."""
     held: bool
@@ -69,6 +71,8 @@ class RetentionView(BaseModel):
     kinds: list[KindView]
     held: list[str]
     reason: str | None
+    plan_from: AwareDatetime | None
+    """From when on the plan's bound holds; nothing goes by it before."""
 
 
 @routes.get("", permission="privacy:read")
@@ -134,9 +138,10 @@ def _view(now: Retention, response: Response) -> RetentionView:
             default_days=kind.default,
             least_days=kind.least,
             most_days=kind.most,
+            plan_days=None if now.bound_days is None or not kind.by_plan else max(now.bound_days, kind.least),
             why=kind.why,
             held=is_held(name, held),
         )
         for name, kind in KINDS.items()
     ]
-    return RetentionView(kinds=kinds, held=now.held, reason=now.reason)
+    return RetentionView(kinds=kinds, held=now.held, reason=now.reason, plan_from=now.bound_from)
