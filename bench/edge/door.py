@@ -16,7 +16,8 @@ import uvicorn
 import uvloop
 from flotilla.events.auth import PublicKey
 from flotilla.instance import Instance
-from flotilla_gateway.door import Asgi, Door
+from flotilla_gateway.door import Door
+from flotilla_gateway.forward.passage import Asgi
 from flotilla_gateway.gateway import opened
 from flotilla_gateway.settings import GatewaySettings
 from flotilla_gateway.trust.keys import KeySet

@@ -29,10 +29,12 @@ from flotilla_gateway.edge.limits import EdgeLimits
 from flotilla_gateway.edge.protocol import EdgeProtocol
 from flotilla_gateway.edge.refusals import Refusals
 from flotilla_gateway.edge.tunnel import Tunnels
+from flotilla_gateway.express import Express
 from flotilla_gateway.forward.upstream import Upstream, UpstreamLimits
 from flotilla_gateway.limits.limiter import LimitClass, Limiter
 from flotilla_gateway.limits.pipe import RedisPipe
 from flotilla_gateway.pages.document import Document
+from flotilla_gateway.policy import Policy
 from flotilla_gateway.routing import RoutingTable
 from flotilla_gateway.settings import GatewaySettings
 from flotilla_gateway.trust.api_keys import ApiKeys
@@ -91,6 +93,7 @@ class Gateway:
             tunnels=self.tunnels,
             everyone=self.connections,
             refusals=self.refusals,
+            express=Express(self, Policy(self)) if self.settings.express else None,
         )
         return {"http": protocol, "ws": "none", "proxy_headers": False}
 

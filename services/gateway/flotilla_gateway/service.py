@@ -10,7 +10,8 @@ from flotilla.service import Service
 from flotilla_gateway import handlers, store
 from flotilla_gateway.abuse.telling import tell_blocks
 from flotilla_gateway.api import pages
-from flotilla_gateway.door import Asgi, Door
+from flotilla_gateway.door import Door
+from flotilla_gateway.forward.passage import Asgi
 from flotilla_gateway.gateway import Gateway, resources
 from flotilla_gateway.key_use import note_used_keys
 from flotilla_gateway.privacy import privacy

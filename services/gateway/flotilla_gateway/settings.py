@@ -24,6 +24,9 @@ class GatewaySettings(Settings):
     tls_client_certificates: bool = False
     """People and programs sign in by other means."""
 
+    express: bool = True
+    """Whether plain requests are forwarded by callbacks, at half the cost; off: all go the long way, as ASGI has it."""
+
     body_bytes: int = Field(default=1024 * 1024, ge=1024)
     head_bytes: int = Field(default=32 * 1024, ge=1024)
     head_seconds: float = Field(default=10.0, gt=0)

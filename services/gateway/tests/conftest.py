@@ -18,9 +18,15 @@ StartWorld = Callable[..., AbstractAsyncContextManager[World]]
 
 
 @pytest.fixture
-def start_world(tmp_path: Path) -> StartWorld:
+def way() -> dict[str, Any]:
+    """Settings of all gateways of a module: where both ways of a request are looked at, it has a fixture of its own."""
+    return {}
+
+
+@pytest.fixture
+def start_world(tmp_path: Path, way: dict[str, Any]) -> StartWorld:
     """`async with start_world(body_bytes=2048) as world:` with settings as keywords."""
-    return lambda **settings: _started(tmp_path, settings)
+    return lambda **settings: _started(tmp_path, {**way, **settings})
 
 
 def _started(folder: Path, settings: dict[str, Any]) -> AbstractAsyncContextManager[World]:
@@ -28,9 +34,9 @@ def _started(folder: Path, settings: dict[str, Any]) -> AbstractAsyncContextMana
 
 
 @pytest.fixture
-async def edge(tmp_path: Path) -> AsyncIterator[World]:
+async def edge(tmp_path: Path, way: dict[str, Any]) -> AsyncIterator[World]:
     """A gateway with its default settings."""
-    async with world(tmp_path) as running:
+    async with world(tmp_path, **way) as running:
         yield running
 
 

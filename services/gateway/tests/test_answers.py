@@ -18,7 +18,7 @@ from services.gateway.tests.raw import Answer, connected, request
 from services.gateway.tests.streams import one_of
 from services.gateway.tests.strict import MalformedError, Message
 from services.gateway.tests.test_smuggling import PROFILE
-from services.gateway.tests.world import World, world
+from services.gateway.tests.world import World, counted, world
 
 SECONDS = 0.3
 """How long a service may take: one that says half an answer and waits is given up then."""
@@ -60,16 +60,21 @@ class Liar:
             writer.close()
 
 
-@pytest.fixture(scope="module")
-async def lied_to(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[World, Liar]]:
+@pytest.fixture(scope="module", params=[True, False], ids=["short way", "long way"])
+async def lied_to(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[World, Liar]]:
     """A gateway before it."""
+    express: bool = request.param
     folder: Path = tmp_path_factory.mktemp("answers")
     liar = Liar()
     service = await asyncio.start_server(liar.serve, "127.0.0.1", 0)
     port = service.sockets[0].getsockname()[1]
     times = {"upstream_answer_seconds": SECONDS, "upstream_silence_seconds": SECONDS}
-    async with world(folder, upstreams=f"things=http://127.0.0.1:{port}", **times) as edge:
-        yield edge, liar
+    async with world(folder, upstreams=f"things=http://127.0.0.1:{port}", express=express, **times) as edge:
+        with counted() as ways:
+            yield edge, liar
+        assert any(ways) == express, "what goes the short way is looked at too"
     service.close()
 
 

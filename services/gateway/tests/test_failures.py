@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from typing import Any
 
 import pytest
 from flotilla.testing import eventually
@@ -10,6 +11,12 @@ from services.gateway.tests.conftest import StartWorld
 from services.gateway.tests.raw import ask, connected, request
 from services.gateway.tests.scripted import Request, answering, ok, scripted
 from services.gateway.tests.world import World
+
+
+@pytest.fixture(params=[True, False], ids=["short way", "long way"])
+def way(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Whatever happens is told alike on both."""
+    return {"express": request.param}
 
 
 async def test_a_service_that_dies_before_it_answers(edge: World) -> None:
@@ -137,6 +144,7 @@ async def test_a_service_that_is_down_is_left_alone_and_others_go_on(start_world
     async with start_world() as edge:
         things = edge.gateway.upstreams["things"]
         things.addresses = deque([("127.0.0.1", port)])
+        things.close()
         token = edge.token()
         for _ in range(5):
             answer = await ask(edge.port, "GET", "/v1/things", token=token)

@@ -1,4 +1,8 @@
-"""Whether a request may go on: a credential in good standing, and a budget that is not used up."""
+"""Whether a request may go on: a credential in good standing, and a budget that is not used up.
+
+In three steps, so that who awaits Redis and who is called back go the same way: who asks (`recognise`), what Redis says
+to the question, and what follows of it (`let_in`).
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,7 +11,7 @@ from flotilla.problems import TooManyRequestsError, UnauthorizedError, Unavailab
 
 from flotilla_gateway import metrics
 from flotilla_gateway.edge.clients import Caller
-from flotilla_gateway.limits.limiter import Decision, LimitClass, Limiter, Verdict
+from flotilla_gateway.limits.limiter import Decision, LimitClass, Limiter, Question, Verdict
 from flotilla_gateway.problems import AddressBlockedError
 from flotilla_gateway.trust.entitlements import Entitlements
 from flotilla_gateway.trust.session import Session
@@ -27,25 +31,39 @@ class Admission:
     limiter: Limiter
     entitlements: Entitlements
 
-    async def admit(
-        self, credential: bytes | None, limit: str, caller: Caller, feature: str | None = None
-    ) -> tuple[Session, Decision]:
-        """Who asks, and what is left of their budget; 401, 402, 403, 429 or 503 problems."""
+    async def admit(self, credential: bytes | None, limit: str, caller: Caller) -> Session:
+        """Who asks; 401, 403, 429 or 503 problems."""
         try:
-            if credential is None:
-                raise UnauthorizedError("Send `Authorization: Bearer <access token or API key>`.")
-            session = self.sessions.of(credential)
+            session, question = self.recognise(credential, limit, caller)
         except UnauthorizedError:
-            await count(self.limiter, self.limiter.classes[REJECTED], caller.bucket, block=caller.block)
+            await self.reject(caller)
             raise
+        self.let_in(session, question, await self.limiter.answer(question))
+        return session
+
+    def recognise(self, credential: bytes | None, limit: str, caller: Caller) -> tuple[Session, Question]:
+        """Who asks, and what to ask Redis about them; 401 and 403 problems. After a 401, `reject`."""
+        if credential is None:
+            raise UnauthorizedError("Send `Authorization: Bearer <access token or API key>`.")
+        session = self.sessions.of(credential)
         budget, name = self._budget(session, limit, caller)
-        decision = await count(self.limiter, budget, name, session.session, caller.block)
+        return session, Question(budget, name, session.session, caller.block)
+
+    async def reject(self, caller: Caller) -> None:
+        """Count a rejected credential; 403, 429 or 503 problems in place of the 401."""
+        question = Question(self.limiter.classes[REJECTED], caller.bucket, block=caller.block)
+        approve(question, await self.limiter.answer(question))
+
+    def let_in(
+        self, session: Session, question: Question, decision: Decision, feature: str | None = None
+    ) -> None:
+        """What Redis said is put to use; 401, 402, 403, 429 or 503 problems."""
+        approve(question, decision)
         if decision.verdict is Verdict.REVOKED:
             what = "program was revoked" if session.is_program else "session has ended. Sign in again"
             raise UnauthorizedError(f"This {what}.")
         if feature is not None:
             self.entitlements.check(session.org_id, feature)
-        return session, decision
 
     def _budget(self, session: Session, limit: str, caller: Caller) -> tuple[LimitClass, str]:
         if limit != OF_CALLERS:
@@ -57,12 +75,11 @@ class Admission:
         return self.limiter.classes[limit], session.bucket
 
 
-async def count(
-    limiter: Limiter, budget: LimitClass, name: str, session: str | None = None, block: str | None = None
-) -> Decision:
-    """Count a request; a 429 problem where the budget is used up, 403 where the address is blocked, 503 where nobody
-    can say and it matters."""
-    decision = await limiter.decide_within(budget, name, session, block)
+def approve(question: Question, decision: Decision) -> None:
+    """A 429 problem where the budget is used up, 403 where the address is blocked, 503 where nobody can say and it
+    matters."""
+    if decision.verdict is Verdict.ALLOWED:
+        return
     match decision.verdict:
         case Verdict.BLOCKED:
             metrics.BLOCKED.inc()
@@ -78,6 +95,5 @@ async def count(
             )
         case Verdict.UNDECIDED:
             metrics.UNDECIDED.inc()
-            if budget.closed_when_undecided:
+            if question.budget.closed_when_undecided:
                 raise UnavailableError("Signing in is not possible right now.", headers={"retry-after": "5"})
-    return decision

@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any, Final
 import httptools
 from flotilla.problems import BadRequestError, Problem, UnavailableError
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from flotilla_gateway.edge.limits import EdgeLimits, Late, Patience, head_too_large
 from flotilla_gateway.edge.refusals import Refusals
-from flotilla_gateway.edge.target import read_target
+from flotilla_gateway.edge.target import announces_body, read_target
 from flotilla_gateway.edge.turn import Turn
 from flotilla_gateway.edge.wire import Handshake
-from flotilla_gateway.forward.headers import Header, header
+from flotilla_gateway.forward.headers import Header
+from flotilla_gateway.forward.passage import Asgi
 from flotilla_gateway.problems import RequestTimeoutError
 
 if TYPE_CHECKING:
     from flotilla_gateway.edge.tunnel import Tunnels
+    from flotilla_gateway.express import Express
 
 
 CLIENT: Final = "flotilla.client"
@@ -52,12 +54,14 @@ class EdgeProtocol(HttpToolsProtocol):
         tunnels: "Tunnels",
         everyone: "set[EdgeProtocol]",
         refusals: Refusals,
+        express: "Express | None",
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._limits = limits
         self._tunnels = tunnels
         self._everyone = everyone
         self._refusals = refusals
+        self._express = express
         self._refused = False
         self._in_head = True
         self._head_bytes = 0
@@ -65,6 +69,8 @@ class EdgeProtocol(HttpToolsProtocol):
         self._discarded = 0
         self._linger_until = 0.0
         self._running: Turn | None = None
+        self._unstarted: Turn | None = None
+        """In hand, until its body is here or nothing more comes for now."""
         self._when_gone: Callable[[], None] | None = None
         self._when_draining: Callable[[], None] | None = None
 
@@ -99,25 +105,9 @@ class EdgeProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def respond(self, status: int, headers: Iterable[Header], body: bytes) -> None:
-        """Write a whole response at once, which spares a system call against uvicorn's two messages.
-
-        `headers` say the length; of a 204, 304 or an answer to HEAD, `body` is empty.
-        """
-        cycle = self._running
-        if cycle is None or cycle.disconnected:
-            return
-        content = [STATUS_LINE[status]]
-        for name, value in (*self.server_state.default_headers, *headers):
-            content += (name, b": ", value, b"\r\n")
-        if not cycle.keep_alive:
-            content.append(b"connection: close\r\n")
-            cycle.end_connection()
-        content += (b"\r\n", body)
-        self.transport.write(b"".join(content))
-        cycle.waiting_for_100_continue = False
-        cycle.response_started = cycle.response_complete = True
-        cycle.message_event.set()
-        cycle.on_response()
+        """Write a whole response at once: `Turn.respond`."""
+        if self._running is not None:
+            self._running.respond(status, headers, body)
 
     # What uvicorn calls
 
@@ -164,6 +154,8 @@ class EdgeProtocol(HttpToolsProtocol):
                 )
         if self._in_head and self._head_bytes > self._limits.head_bytes:
             self.refuse(head_too_large(self._limits))
+        if self._unstarted is not None:
+            self._start()
 
     def on_message_begin(self) -> None:
         self.url = b""
@@ -174,6 +166,8 @@ class EdgeProtocol(HttpToolsProtocol):
         self._patience.head_begins(self.loop.time())
 
     def on_headers_complete(self) -> None:
+        if self._refused:
+            return
         self._patience.head_ends(self.loop.time())
         counted, self._head_bytes = self._head_bytes, 0
         if len(self.headers) > self._limits.fields or (
@@ -182,7 +176,7 @@ class EdgeProtocol(HttpToolsProtocol):
             self.refuse(head_too_large(self._limits))
             return
         if upgrades := self.parser.should_upgrade():
-            if self._announces_body():
+            if announces_body(self.headers):
                 self.refuse(BadRequestError("A request with a body cannot also ask for an upgrade."))
                 return
             if self._should_upgrade():
@@ -224,7 +218,7 @@ class EdgeProtocol(HttpToolsProtocol):
             on_response=self.on_response_complete,
         )
         if earlier is None or earlier.response_complete:
-            self._start_asgi_task(turn, self.app)
+            self._running = self._unstarted = turn
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((turn, self.app))
@@ -250,6 +244,15 @@ class EdgeProtocol(HttpToolsProtocol):
         switches = self.parser.should_upgrade() and self._should_upgrade()
         if not self._refused and self.cycle is not None and not switches:
             self.cycle.end_of_body()
+            if self._unstarted is not None:
+                self._start()
+
+    def _start(self) -> None:
+        """Begin to answer: the short way, where that can be."""
+        turn, self._unstarted = self._unstarted, None
+        assert turn is not None
+        if self._express is None or turn.disconnected or not self._express.take(self, turn):
+            self.run(turn, self.app)
 
     def on_response_complete(self) -> None:
         self._when_gone = self._when_draining = None
@@ -260,7 +263,7 @@ class EdgeProtocol(HttpToolsProtocol):
             self._linger()
         elif self.pipeline:  # Nothing more is read until those that came already are answered.
             turn, app = self.pipeline.pop()
-            self._start_asgi_task(turn, app)
+            self.run(turn, app)
         else:
             self.flow.resume_reading()
             self._patience.idles(self.loop.time())
@@ -329,9 +332,10 @@ class EdgeProtocol(HttpToolsProtocol):
         self.transport.write_eof()
         self.flow.resume_reading()
 
-    def _start_asgi_task(self, cycle: Turn, app: Any) -> None:  # type: ignore[override]
-        self._running = cycle
-        task = self.loop.create_task(cycle.run_asgi(app))
+    def run(self, turn: Turn, app: Asgi) -> None:
+        """Answer the long way."""
+        self._running = turn
+        task = self.loop.create_task(turn.run_asgi(app))  # type: ignore[arg-type]
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
@@ -343,7 +347,3 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-
-    def _announces_body(self) -> bool:
-        length = header(self.headers, b"content-length")
-        return header(self.headers, b"transfer-encoding") is not None or (length or b"0") != b"0"

@@ -6,7 +6,7 @@ from typing import Final
 
 import httptools
 
-from flotilla_gateway.forward.headers import Header
+from flotilla_gateway.forward.headers import Header, header
 
 _HOST: Final = re.compile(
     rb"[A-Za-z0-9._~!$&'()*+;=%-]*(?::[0-9]*)?|\[[0-9A-Fa-f:.]+\](?::[0-9]*)?"
@@ -35,3 +35,9 @@ def read_target(target: bytes, headers: Iterable[Header], version: str) -> tuple
     if not hosts or hosts[0].lower() != authority.lower():
         raise ValueError("two hosts")
     return url.path or b"/", url.query or b""
+
+
+def announces_body(headers: Iterable[Header]) -> bool:
+    """Whether something follows the head."""
+    length = header(headers, b"content-length")
+    return header(headers, b"transfer-encoding") is not None or (length or b"0") != b"0"

@@ -140,7 +140,7 @@ class Tunnels:
         )
         fields = dict(handshake.headers) if token is None else {}
         cookie = self._browsers.credential(fields) if token is None else None
-        session, _ = await self._admission.admit(token or cookie, OF_CALLERS, caller)
+        session = await self._admission.admit(token or cookie, OF_CALLERS, caller)
         if cookie is not None:
             self._browsers.check_socket(fields, caller.scheme, session)
         return session

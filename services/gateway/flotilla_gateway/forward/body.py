@@ -35,6 +35,13 @@ def without(passage: Passage) -> Body | None:
     return EMPTY if length is not None or passage.method in WITH_BODY else NOTHING
 
 
+def whole_body(passage: Passage, body: bytes) -> Body:
+    """That of a request which is here as a whole, however it was framed."""
+    if not body and b"transfer-encoding" not in passage.fields:
+        return without(passage) or EMPTY
+    return Body(body, more=False, framing=[(b"content-length", b"%d" % len(body))])
+
+
 async def first_part(passage: Passage) -> Body:
     """The body, or its beginning where it does not come at once. Until then the caller got no 100 (Continue)."""
     length = passage.fields.get(b"content-length")
@@ -47,7 +54,7 @@ async def first_part(passage: Passage) -> Body:
     if len(first) > passage.body_limit:
         raise BodyTooLargeError
     if not message["more_body"]:
-        return Body(first, more=False, framing=[(b"content-length", b"%d" % len(first))])
+        return whole_body(passage, first)
     if length is not None:
         return Body(first, more=True, framing=[(b"content-length", length)], size=len(first))
     framing = [(b"transfer-encoding", b"chunked")]

@@ -20,9 +20,14 @@ class Breaker:
         self._open_until = 0.0
         self._probing = False
 
+    @property
+    def is_closed(self) -> bool:
+        """All goes well, and nobody needs to ask `wait`."""
+        return self._failures < THRESHOLD
+
     def wait(self) -> float:
         """Seconds until a request may be tried; 0: now. The first one let through afterwards is the probe."""
-        if self._failures < THRESHOLD:
+        if self.is_closed:
             return 0.0
         left = self._open_until - self._now()
         if left > 0:

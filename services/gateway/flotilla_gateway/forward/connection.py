@@ -17,6 +17,8 @@ NEVER: Final = float("inf")
 SWITCHING: Final = 101
 
 Header = tuple[bytes, bytes]
+Listener = Callable[[ExchangeError | None], None]
+"""Hears why the exchange ended early. It must not raise."""
 
 
 class Connection(asyncio.Protocol):
@@ -45,6 +47,7 @@ class Connection(asyncio.Protocol):
         "idle_since",
         "leftover",
         "length_said",
+        "listener",
         "reusable",
         "status",
         "transport",
@@ -61,6 +64,8 @@ class Connection(asyncio.Protocol):
         self._bodiless = False
         self.reusable = False
         """Whether another exchange may follow on it."""
+        self.listener: Listener | None = None
+        """Who is told that more of the answer came, or its end; None: an exchange that awaits it."""
         self.exchanges = 0
         self.idle_since = 0.0
         self.deadline = NEVER
@@ -144,6 +149,7 @@ class Connection(asyncio.Protocol):
     def end(self) -> None:
         """The exchange is over; nothing further is expected on this connection for now."""
         self._active = False
+        self.listener = None
         self.deadline = NEVER
 
     # asyncio.Protocol
@@ -248,7 +254,9 @@ class Connection(asyncio.Protocol):
         return waiter
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
+        if self.listener is not None:
+            self.listener(None)
+        elif self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def _fail(self, reason: ExchangeError) -> None:
@@ -259,7 +267,9 @@ class Connection(asyncio.Protocol):
             self._wake()
             return
         self._error = reason
-        if self._waiter is not None and not self._waiter.done():
+        if self.listener is not None:
+            self.listener(reason)
+        elif self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(reason)
         self._release_writers()
 

@@ -21,6 +21,8 @@ from flotilla_gateway.forward.upstream import Upstream
 
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 """RFC 9110 section 9.2.2: safe to send again where nobody knows whether it arrived."""
+FAULTS: Final = (ConnectError, ClosedEarlyError, BadAnswerError, TimedOutError)
+"""The service's own."""
 FIRST_STATUS: Final = 200
 LAST_STATUS: Final = 599
 
@@ -41,13 +43,20 @@ async def forward(upstream: Upstream, passage: Passage, added: Added) -> Outcome
     except CallerGoneError:
         return Outcome(CALLER_GONE, 0)
     except ExchangeError as error:
-        if isinstance(error, ConnectError | ClosedEarlyError | BadAnswerError | TimedOutError):
+        if isinstance(error, FAULTS):
             decided = True
             upstream.breaker.failed()
         raise explain(upstream.name, error, passage.body_limit) from error
     finally:
         if not decided:
             upstream.breaker.undecided()
+    return await deliver(upstream, connection, pumping, passage, added)
+
+
+async def deliver(
+    upstream: Upstream, connection: Connection, pumping: Pumping | None, passage: Passage, added: Added
+) -> Outcome:
+    """Pass back the response whose head has come."""
     try:
         if is_whole(connection, passage):
             return whole(connection, passage, added)
@@ -62,22 +71,19 @@ async def forward(upstream: Upstream, passage: Passage, added: Added) -> Outcome
 
 async def _ask(upstream: Upstream, passage: Passage, body: Body) -> tuple[Connection, Pumping | None]:
     """Send the request and wait for the head of the answer; again, once, where that is safe."""
-    request = request_head(
-        passage.method.encode(),
-        passage.target,
-        upstream.authority,
-        passage.received,
-        passage.added + body.framing,
-        nominated=connection_options(passage.received) if b"connection" in passage.fields else NONE,
-        with_credentials=passage.with_credentials,
+    request = head_of(upstream, passage, body)
+    if passage.again:
+        connection = await upstream.acquire(fresh=True)
+    else:
+        connection = upstream.ready() or await upstream.acquire()
+    may_repeat = (
+        connection.exchanges > 0 and passage.method in IDEMPOTENT and not body.more and not passage.again
     )
-    connection = upstream.ready() or await upstream.acquire()
-    may_repeat = connection.exchanges > 0 and passage.method in IDEMPOTENT and not body.more
     pumping = None
     try:
         pumping = _send(connection, request, passage, body)
         await connection.head()
-        _believe(connection)
+        believe(connection)
         return connection, pumping
     except BaseException as error:
         _let_go(upstream, connection, passage, pumping)
@@ -87,7 +93,7 @@ async def _ask(upstream: Upstream, passage: Passage, body: Body) -> tuple[Connec
     try:
         _send(connection, request, passage, body)
         await connection.head()
-        _believe(connection)
+        believe(connection)
     except BaseException:
         _let_go(upstream, connection, passage, None)
         raise
@@ -103,7 +109,21 @@ def _send(connection: Connection, request: bytes, passage: Passage, body: Body) 
     return asyncio.create_task(pump(connection, body, passage)) if body.more else None
 
 
-def _believe(connection: Connection) -> None:
+def head_of(upstream: Upstream, passage: Passage, body: Body) -> bytes:
+    """What the service is sent before the body."""
+    return request_head(
+        passage.method.encode(),
+        passage.target,
+        upstream.authority,
+        passage.received,
+        passage.added + body.framing,
+        nominated=connection_options(passage.received) if b"connection" in passage.fields else NONE,
+        with_credentials=passage.with_credentials,
+    )
+
+
+def believe(connection: Connection) -> None:
+    """BadAnswerError for a status that there is not."""
     if not FIRST_STATUS <= connection.status <= LAST_STATUS:
         raise BadAnswerError(f"status {connection.status}")
 

@@ -8,6 +8,7 @@ from flotilla_gateway.forward.headers import Header
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Asgi = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 CALLER_GONE: Final = 499
 """Logged, never sent: the caller left before it was answered."""
@@ -46,6 +47,8 @@ class Passage:
     head_only: bool
     """The caller wants no body (HEAD)."""
     http10: bool
+    again: bool = False
+    """It was sent before, on a kept connection that the service had left: now on a new one, and not a third time."""
 
 
 @dataclass(slots=True)

@@ -63,6 +63,11 @@ class Upstream:
         """Exchanges in hand."""
         return len(self._busy)
 
+    @property
+    def is_ready(self) -> bool:
+        """A connection idles, and nothing speaks against using it."""
+        return bool(self._idle) and self.breaker.is_closed
+
     def ready(self) -> Connection | None:
         """A connection that idles, to be used until `release`."""
         return self._use(connection) if (connection := self._reuse()) else None

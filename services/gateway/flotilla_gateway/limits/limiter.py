@@ -1,16 +1,16 @@
 """Rate-limit classes and decisions."""
 
+import asyncio
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Final
-
-import hiredis
+from functools import partial
+from typing import Final, NamedTuple
 
 from flotilla_gateway.forward.headers import Header
-from flotilla_gateway.limits.pipe import RedisDownError, RedisPipe, Word
+from flotilla_gateway.limits.pipe import RedisPipe, Word, settle
 from flotilla_gateway.limits.script import Script
 
 _SCRIPT: Final = Script("flotilla_gateway.limits", "gcra.lua")
@@ -69,6 +69,18 @@ class Decision:
     """Of the budget."""
 
 
+class Question(NamedTuple):
+    """May this request go on?"""
+
+    budget: LimitClass
+    name: str
+    """Whose budget it is."""
+    session: str | None = None
+    """Which may have been revoked."""
+    block: str | None = None
+    """Where the block of the caller's address would be."""
+
+
 _UNDECIDED: Final = Decision(Verdict.UNDECIDED)
 _REVOKED: Final = Decision(Verdict.REVOKED)
 
@@ -82,38 +94,47 @@ class Limiter:
 
     async def decide(self, limit: str, name: str, session: str | None = None) -> Decision:
         """Count one request of `name` in the class `limit`, unless the session was revoked."""
-        return await self.decide_within(self.classes[limit], name, session)
+        return await self.answer(Question(self.classes[limit], name, session))
 
-    async def decide_within(
-        self, budget: LimitClass, name: str, session: str | None = None, block: str | None = None
-    ) -> Decision:
-        """The same with a budget of its own; `block`: where the block of the caller's address would be."""
-        requests, period, policy = budget.words
-        limit = budget.name
-        keys: tuple[str, ...] = (bucket_key(limit, name),)
+    async def answer(self, question: Question) -> Decision:
+        """What Redis says to it."""
+        answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self.ask(question, partial(settle, answer))
+        decision = await answer
+        assert isinstance(decision, Decision)
+        return decision
+
+    def ask(self, question: Question, then: Callable[[Decision], None]) -> None:
+        """The same; `then` hears it, at once where Redis is down. It must not raise."""
+        budget, name, session, block = question
+        requests, period, _ = budget.words
+        keys: tuple[str, ...] = (bucket_key(budget.name, name),)
         if session is not None:
             keys = (*keys, revocation_key(session))
         if block is not None:
             keys = (*keys, block)
         arguments: tuple[Word, ...] = (len(keys), *keys, requests, period)
-        try:
-            answer = await _SCRIPT.run(self._pipe, *arguments)
-        except (RedisDownError, hiredis.ReplyError):
-            return _UNDECIDED
-        assert isinstance(answer, list)
-        verdict, remaining, reset, wait = answer
-        if verdict < 0:
-            if session is not None and verdict == -1:
-                return _REVOKED
-            return Decision(Verdict.BLOCKED, retry_after=max(1, math.ceil(wait / _MICROSECONDS)))
-        seconds = math.ceil(reset / _MICROSECONDS)
-        headers = (
-            (b"ratelimit", b'"%b";r=%d;t=%d' % (limit.encode(), remaining, seconds)),
-            (b"ratelimit-policy", policy),
-        )
-        if verdict:
-            return Decision(Verdict.ALLOWED, headers, remaining=remaining)
-        return Decision(Verdict.LIMITED, headers, max(1, math.ceil(wait / _MICROSECONDS)))
+        _SCRIPT.tell(self._pipe, lambda answer: then(_decision(question, answer)), *arguments)
+
+
+def _decision(question: Question, answer: object) -> Decision:
+    """What the script's answer means."""
+    if not isinstance(answer, list):
+        return _UNDECIDED
+    verdict, remaining, reset, wait = answer
+    if verdict < 0:
+        if question.session is not None and verdict == -1:
+            return _REVOKED
+        return Decision(Verdict.BLOCKED, retry_after=max(1, math.ceil(wait / _MICROSECONDS)))
+    seconds = math.ceil(reset / _MICROSECONDS)
+    budget = question.budget
+    headers = (
+        (b"ratelimit", b'"%b";r=%d;t=%d' % (budget.name.encode(), remaining, seconds)),
+        (b"ratelimit-policy", budget.words[2]),
+    )
+    if verdict:
+        return Decision(Verdict.ALLOWED, headers, remaining=remaining)
+    return Decision(Verdict.LIMITED, headers, max(1, math.ceil(wait / _MICROSECONDS)))
 
 
 def bucket_key(limit: str, name: str) -> str:

@@ -8,6 +8,8 @@ import asyncio
 import contextlib
 import ssl
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Final, cast
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
@@ -20,6 +22,8 @@ HIGH_WATER: Final = 1024 * 1024
 
 
 Word = bytes | str | int
+Then = Callable[[object], None]
+"""Called with an answer, or with the error in its place."""
 
 
 class RedisDownError(Exception):
@@ -32,13 +36,16 @@ class _Wire(asyncio.Protocol):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._reader = hiredis.Reader()
-        self._pending: deque[tuple[float, asyncio.Future[object]]] = deque()
+        self._pending: deque[tuple[float, Then]] = deque()
         self.lost = loop.create_future()
 
-    def ask(self, command: bytes) -> "asyncio.Future[object]":
-        answer: asyncio.Future[object] = self._loop.create_future()
-        self._pending.append((self._loop.time(), answer))
+    def tell(self, then: Then, command: bytes) -> None:
+        self._pending.append((self._loop.time(), then))
         self.transport.write(command)
+
+    def ask(self, *command: Word) -> "asyncio.Future[object]":
+        answer: asyncio.Future[object] = self._loop.create_future()
+        self.tell(partial(settle, answer), _pack(*command))
         return answer
 
     @property
@@ -56,21 +63,15 @@ class _Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
         while (value := self._reader.gets()) is not False:
-            _, answer = self._pending.popleft()
-            if answer.done():
-                continue
-            if isinstance(value, hiredis.ReplyError):
-                answer.set_exception(value)
-            else:
-                answer.set_result(value)
+            _, then = self._pending.popleft()
+            then(value)
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.lost.done():
             self.lost.set_result(None)
-        for _, answer in self._pending:
-            if not answer.done():
-                answer.set_exception(RedisDownError("the connection was lost"))
-        self._pending.clear()
+        pending, self._pending = self._pending, deque()
+        for _, then in pending:
+            then(RedisDownError("the connection was lost"))
 
 
 class RedisPipe:
@@ -101,13 +102,21 @@ class RedisPipe:
         if self._wire is not None:
             self._wire.transport.abort()
 
-    async def ask(self, *command: Word) -> object:
-        """The answer; RedisDownError, or hiredis.ReplyError where Redis says the command is wrong."""
+    def tell(self, then: Then, *command: Word) -> None:
+        """Ask; `then` hears the answer, RedisDownError (at once where there is no connection), or hiredis.ReplyError
+        where Redis says the command is wrong. It must not raise."""
         forbid_in_transaction("redis")
         wire = self._wire
         if wire is None or not wire.usable:
-            raise RedisDownError("not connected")
-        return await wire.ask(_pack(*command))
+            then(RedisDownError("not connected"))
+        else:
+            wire.tell(then, _pack(*command))
+
+    async def ask(self, *command: Word) -> object:
+        """The same, awaited."""
+        answer: asyncio.Future[object] = self._loop.create_future()
+        self.tell(partial(settle, answer), *command)
+        return await answer
 
     async def _connect(self) -> _Wire:
         address = self._address
@@ -118,8 +127,8 @@ class RedisPipe:
             try:
                 if address.password:
                     user = unquote(address.username or "default")
-                    await wire.ask(_pack("AUTH", user, unquote(address.password)))
-                await wire.ask(_pack("SELECT", address.path.strip("/") or "0"))
+                    await wire.ask("AUTH", user, unquote(address.password))
+                await wire.ask("SELECT", address.path.strip("/") or "0")
             except BaseException:
                 wire.transport.abort()
                 raise
@@ -141,6 +150,16 @@ class RedisPipe:
             await asyncio.sleep(self._time_limit / 2)
             if self._wire is not None and self._wire.waited() > self._time_limit:
                 self._wire.transport.abort()
+
+
+def settle(future: "asyncio.Future[object]", answer: object) -> None:
+    """Somebody who awaits has it."""
+    if future.done():
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
 
 
 def _tls(address: SplitResult) -> ssl.SSLContext | None:

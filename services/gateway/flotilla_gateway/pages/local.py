@@ -1,6 +1,6 @@
 """Requests that this process answers itself: its pages, and its own part of the API."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
@@ -9,12 +9,10 @@ from flotilla.security.principal import HEADER
 
 from flotilla_gateway.edge import security
 from flotilla_gateway.forward.headers import OURS, RESERVED_PREFIX, Header
-from flotilla_gateway.forward.passage import Outcome, Receive, Send
+from flotilla_gateway.forward.passage import Asgi, Outcome, Receive, Send
 
 if TYPE_CHECKING:
     from flotilla_gateway.visit import Visit
-
-Asgi = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 FOR_OPERATORS: Final = frozenset({b"/metrics", b"/readyz"})
 """They say how this place is built: for callers inside only."""

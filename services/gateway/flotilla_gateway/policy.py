@@ -1,0 +1,243 @@
+"""What holds for every request at the door, whichever way it takes: route, who asks, what is added, what is logged.
+
+Nothing here awaits. The door (`door`) awaits between these steps;
+the short way (`express`) is called back between them.
+"""
+
+import re
+import time
+from collections.abc import Awaitable, Mapping, MutableMapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from flotilla.problems import NotFoundError, Problem, UnavailableError, render
+from flotilla.telemetry.traces import new_traceparent
+
+from flotilla_gateway.abuse.watch import HOOK
+from flotilla_gateway.browser.cookies import without_ours
+from flotilla_gateway.browser.sessions import COOKIE
+from flotilla_gateway.edge import security
+from flotilla_gateway.edge.admission import approve
+from flotilla_gateway.edge.protocol import CLIENT, EdgeProtocol
+from flotilla_gateway.edge.tunnel import LIVE_PATH
+from flotilla_gateway.forward.answer import Added
+from flotilla_gateway.forward.connection import Connection
+from flotilla_gateway.forward.headers import VIA, Header, header, usable_request_id
+from flotilla_gateway.forward.passage import Outcome, Passage, Receive, Send
+from flotilla_gateway.forward.upstream import Upstream
+from flotilla_gateway.limits.limiter import Decision, Question
+from flotilla_gateway.problems import AddressBlockedError, UpgradeRequiredError
+from flotilla_gateway.routing import Operation
+from flotilla_gateway.trust.credentials import from_fields, from_query
+from flotilla_gateway.trust.session import Session
+from flotilla_gateway.visit import Visit
+
+if TYPE_CHECKING:
+    from flotilla_gateway.gateway import Gateway
+
+log = structlog.get_logger()
+
+Scope = MutableMapping[str, Any]
+
+API: Final = b"/v1/"
+_TRACEPARENT: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
+"""W3C Trace Context, section 3.2."""
+FIRST_BAD: Final = 400
+STREAMS: Final = "/v1/live/"
+"""Opened by EventSource, which can only put a token into the query."""
+
+
+class Policy:
+    """Of one gateway."""
+
+    def __init__(self, gateway: "Gateway") -> None:
+        self._gateway = gateway
+
+    # Before Redis is asked
+
+    def arrive(self, scope: Scope) -> Visit:
+        """A request came."""
+        headers: list[Header] = scope["headers"]
+        fields = dict(headers)
+        peer = scope["client"]
+        caller = self._gateway.callers.of(peer[0] if peer else "", scope["scheme"], headers)
+        request_id = usable_request_id(fields.get(b"x-request-id"))
+        return Visit(scope, headers, fields, caller, request_id, time.perf_counter())
+
+    def route(self, visit: Visit) -> Mapping[str, Operation]:
+        """The operations of its path, and which it asks for, if any (`visit.operation`); 404 and 426 problems."""
+        operations = self._gateway.table.find(visit.path)
+        if not operations and visit.path == LIVE_PATH:
+            raise UpgradeRequiredError("Open a WebSocket here.", headers={"upgrade": "websocket"})
+        if operations is None:
+            raise NotFoundError("No such path; /docs lists those there are.")
+        method: str = visit.scope["method"]
+        visit.operation = operations.get(method) or (operations.get("GET") if method == "HEAD" else None)
+        return operations
+
+    def question(self, visit: Visit, operation: Operation) -> tuple[Session | None, Question]:
+        """Who asks, and what to ask Redis; 401 and 403 problems.
+
+        Webhooks count by account and are never blocked or screened; others open to all by their address.
+        """
+        gateway, caller = self._gateway, visit.caller
+        if operation.public:
+            budget = gateway.limiter.classes[operation.limit]
+            if operation.limit == HOOK:
+                return None, Question(budget, visit.path.decode())
+            return None, Question(budget, caller.bucket, block=caller.block)
+        fields = visit.fields
+        token = from_fields(fields.get(b"authorization"), fields.get(b"x-api-key"))
+        if token is None and operation.template.startswith(STREAMS):
+            token, visit.query = from_query(visit.query)
+        if token is None and COOKIE in fields:
+            token = gateway.browsers.credential(fields)
+            visit.by_cookie = token is not None
+        return gateway.admission.recognise(token, operation.limit, caller)
+
+    # What it said
+
+    def admit(
+        self,
+        visit: Visit,
+        operation: Operation,
+        session: Session | None,
+        question: Question,
+        decision: Decision,
+    ) -> None:
+        """It may go on; else 401, 402, 403, 429 or 503 problems."""
+        if session is None:
+            approve(question, decision)
+        else:
+            self._gateway.admission.let_in(session, question, decision, operation.feature)
+            visit.session = session
+            if visit.by_cookie:
+                self._gateway.browsers.check(visit)
+        visit.limit_headers = decision.headers
+
+    def traceparent(self, visit: Visit) -> str | None:
+        """The head of its trace."""
+        settings = self._gateway.settings
+        given = visit.fields.get(b"traceparent") if settings.honour_traceparent else None
+        if given is not None and _TRACEPARENT(given):
+            return given.decode("ascii")
+        return new_traceparent(settings.trace_ratio) if settings.trace_ratio > 0 else None
+
+    def upstream(self, operation: Operation) -> Upstream:
+        """Who answers it; a 503 problem where nobody does here."""
+        upstream = self._gateway.upstreams.get(operation.service)
+        if upstream is None:
+            raise UnavailableError(f"`{operation.service}` does not run here.", headers={"retry-after": "30"})
+        return upstream
+
+    def passage(self, visit: Visit, operation: Operation, receive: Receive, send: Send) -> Passage:
+        """The request as the service is asked."""
+        scope = visit.scope
+        return Passage(
+            client=scope[CLIENT],
+            receive=receive,
+            send=send,
+            method=operation.method,
+            target=visit.path + b"?" + visit.query if visit.query else visit.path,
+            received=_without_session(visit)
+            if operation.public and COOKIE in visit.fields
+            else visit.headers,
+            fields=visit.fields,
+            added=_request_headers(visit),
+            with_credentials=operation.public,
+            body_limit=self._gateway.settings.body_bytes,
+            head_only=scope["method"] == "HEAD",
+            http10=scope["http_version"] == "1.0",
+        )
+
+    # Answers
+
+    def added(self, visit: Visit) -> Added:
+        """What the gateway says beside a service's answer."""
+        return partial(self._response_headers, visit)
+
+    def _response_headers(self, visit: Visit, answer: Connection) -> list[Header]:
+        added = [(b"x-request-id", visit.request_id), *visit.limit_headers, *self._guards(visit)]
+        if header(answer.headers, b"cache-control") is None:
+            added.append(security.NO_STORE)
+        return added
+
+    def _guards(self, visit: Visit) -> Sequence[Header]:
+        guards = security.guards(https=visit.caller.scheme == "https")
+        if not self._gateway.cors.in_use:
+            return guards
+        org = visit.session.org_id if visit.session is not None else None
+        anonymous = visit.operation is None or visit.operation.public
+        origin = visit.fields.get(b"origin")
+        return (*guards, *self._gateway.cors.response_headers(origin, org, anonymous=anonymous))
+
+    # The end
+
+    async def conduct(self, visit: Visit, serving: Awaitable[Outcome]) -> None:
+        """See it through, whatever comes of it."""
+        try:
+            outcome = await serving
+        except Problem as problem:
+            outcome = self.refuse(visit, problem)
+        except Exception as error:
+            outcome = self.fail(visit, error)
+        self.note(visit, outcome)
+
+    def refuse(self, visit: Visit, problem: Problem) -> Outcome:
+        """The problem is the answer."""
+        status, fields, body = render(problem, visit.request_id.decode())
+        visit.blocked = isinstance(problem, AddressBlockedError)
+        if status == 401:
+            fields.setdefault("www-authenticate", 'Bearer realm="flotilla"')
+        headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in fields.items()]
+        named = {name for name, _ in headers}
+        headers += [
+            (b"content-length", b"%d" % len(body)),
+            (b"x-request-id", visit.request_id),
+            security.NO_STORE,
+            *(field for field in visit.limit_headers if field[0] not in named),
+            *self._guards(visit),
+        ]
+        client: EdgeProtocol = visit.scope[CLIENT]
+        client.respond(status, headers, b"" if visit.scope["method"] == "HEAD" else body)
+        return Outcome(status, len(body))
+
+    def fail(self, visit: Visit, error: Exception) -> Outcome:
+        """A mistake of ours: logged with its stack, told without."""
+        log.error("request.failed", request_id=visit.request_id.decode(), exc_info=error)
+        client: EdgeProtocol = visit.scope[CLIENT]
+        if client.answering:
+            client.abort()
+            return Outcome(Problem.status, 0)
+        return self.refuse(visit, Problem("Try again; if it persists, tell the operator."))
+
+    def note(self, visit: Visit, outcome: Outcome) -> None:
+        """Log it, count it, and hold it against the caller where it ended badly."""
+        visit.note(self._gateway.access_log, outcome)
+        if outcome.status >= FIRST_BAD and not visit.blocked:
+            self._gateway.watch.saw(visit.caller, outcome.status, visit.operation)
+
+
+def _without_session(visit: Visit) -> list[Header]:
+    """A route for everybody gets cookies as they come, but none of ours."""
+    rest = without_ours(visit.fields[COOKIE])
+    headers = [field for field in visit.headers if field[0] != COOKIE]
+    return [*headers, (COOKIE, rest)] if rest else headers
+
+
+def _request_headers(visit: Visit) -> list[Header]:
+    caller = visit.caller
+    added = [
+        (b"x-request-id", visit.request_id),
+        (b"x-forwarded-for", caller.address.encode()),
+        (b"x-forwarded-proto", caller.scheme.encode()),
+        (b"via", VIA),
+    ]
+    if (host := visit.fields.get(b"host")) is not None:
+        added.append((b"x-forwarded-host", host))
+    if visit.session is not None:
+        added.append((b"flotilla-principal", visit.session.principal))
+    if visit.traceparent is not None:
+        added.append((b"traceparent", visit.traceparent.encode()))
+    return added
