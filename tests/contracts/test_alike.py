@@ -140,11 +140,29 @@ def test_orders_are_chosen_alike(operations: list[Each]) -> None:
     sorted_ = {
         each.name: each.parameters["sort"]["schema"] for each in operations if "sort" in each.parameters
     }
-    assert {"list_companies", "list_deals"} <= sorted_.keys()
+    assert {"list_companies", "list_deals", "list_contacts", "list_invoices", "list_users"} <= sorted_.keys()
+    assert len(sorted_) > 25
+    wrong = {}
     for name, schema in sorted_.items():
-        assert schema["default"] == "-created_at", name
-        others = {each.removeprefix("-") for each in schema["enum"] if each != "-created_at"}
-        assert {sign + each for each in others for sign in ("", "-")} < set(schema["enum"]), name
+        ascending = {each for each in schema["enum"] if not each.startswith("-")}
+        if set(schema["enum"]) != ascending | {f"-{each}" for each in ascending}:
+            wrong[name] = "an order without its opposite"
+        if schema.get("default") not in schema["enum"]:
+            wrong[name] = "no default"
+    for each in operations:
+        if each.name in sorted_ and not {"cursor", "limit"} <= each.parameters.keys():
+            wrong[each.name] = "no page"
+    assert wrong == {}
+
+
+def test_a_filter_by_several_values_is_one_everywhere(operations: list[Each]) -> None:
+    wrong = []
+    for each in operations:
+        for name, parameter in each.parameters.items():
+            lists = [one for one in _values(parameter["schema"], "type") if one == "array"]
+            if parameter["in"] == "query" and lists and not any(_values(parameter["schema"], "maxItems")):
+                wrong.append((each.name, name))
+    assert wrong == []
 
 
 def test_writes_can_be_repeated_and_are_guarded(operations: list[Each]) -> None:
