@@ -29,11 +29,14 @@ INSERT INTO blocks (position_from, position_to, previous_hash, content, hash) VA
 READ_AFTER: Final = """
 SELECT position, organization_id, event_id FROM ledger WHERE position > $1 ORDER BY position LIMIT $2"""
 
-# Each organization by its own index: a few among very many are read without going through everybody's.
+# Each organization by its own index: a few among very many are read without going through everybody's. As rows: with an
+# equality the planner takes the order of positions alone, and looks through all of them for one that has few.
 READ_OWN_AFTER: Final = """
 SELECT own.position, own.organization_id, own.event_id
 FROM unnest($3::uuid[]) AS org (id) CROSS JOIN LATERAL (
-    SELECT * FROM ledger WHERE ledger.organization_id = org.id AND ledger.position > $1 ORDER BY position LIMIT $2
+    SELECT * FROM ledger
+    WHERE (organization_id, position) > (org.id, $1) AND (organization_id, position) <= (org.id, 9223372036854775807)
+    ORDER BY organization_id, position LIMIT $2
 ) AS own
 ORDER BY own.position LIMIT $2"""
 
