@@ -17,7 +17,7 @@ from flotilla.testing.ports import free_port
 from tests.chaos import subject
 
 NAMES: Final = ("one", "two")
-READY_SECONDS: Final = 40
+READY_SECONDS: Final = 180
 
 
 class Replica:
@@ -39,6 +39,11 @@ class Replica:
         """Of the process that runs now."""
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def runs(self) -> bool:
+        """Whether there is a process, ready or not."""
+        return self._process is not None and self._process.returncode is None
 
     async def start(self, *fault: str) -> None:
         """A new process, that dies at the fault named, if any; returns when it is ready or has died."""
@@ -116,5 +121,5 @@ async def two_replicas(
         yield Replicas(replicas, person)
     finally:
         for replica in replicas:
-            if replica.ready:
+            if replica.runs:
                 await replica.end()
