@@ -56,7 +56,8 @@ SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) 
        format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) AS made
 FROM pg_constraint WHERE conrelid = ANY (ARRAY['archive', 'ledger']::regclass[]) AND contype IN ('p', 'u')"""
 INDEXES: Final = """
-SELECT format('DROP INDEX %s', i.indexrelid::regclass) AS gone, pg_get_indexdef(i.indexrelid) AS made
+SELECT format('DROP INDEX %s', i.indexrelid::regclass) AS gone,
+       replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON ') AS made
 FROM pg_index AS i
 WHERE i.indrelid = ANY (ARRAY['archive', 'ledger']::regclass[])
   AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid)"""
