@@ -19,7 +19,7 @@ FLUSH_SECONDS: Final = 0.1
 FLUSH_LINES: Final = 500
 
 
-class AccessLine(msgspec.Struct):
+class AccessLine(msgspec.Struct, gc=False):
     """A request that has ended."""
 
     ts: str
@@ -78,8 +78,13 @@ class AccessLog:
 
 def timestamp() -> str:
     """Now, as log lines have it."""
-    second, rest = divmod(time.time_ns(), 1_000_000_000)
-    return f"{_until_second(second)}.{rest // 1_000_000:03d}Z"
+    return _until_millisecond(time.time_ns() // 1_000_000)
+
+
+@lru_cache(maxsize=2)
+def _until_millisecond(now: int) -> str:
+    second, rest = divmod(now, 1000)
+    return f"{_until_second(second)}.{rest:03d}Z"
 
 
 @lru_cache(maxsize=2)

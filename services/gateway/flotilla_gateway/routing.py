@@ -67,7 +67,18 @@ class RoutingTable:
 
     def find(self, raw_path: bytes) -> Mapping[str, Operation] | None:
         """Operations of this path by method; none for an unknown path."""
-        return _walk(self._root, raw_path[1:].split(b"/"), 0)
+        segments = raw_path[1:].split(b"/")
+        node = self._root
+        for at, segment in enumerate(segments):
+            child = node.children.get(segment)
+            if child is None:
+                child = node.children.get(PARAMETER)
+                if child is None or not segment:
+                    return None
+            elif PARAMETER in node.children:
+                return _walk(node, segments, at)
+            node = child
+        return node.operations or None
 
 
 def _walk(node: _Node, segments: list[bytes], at: int) -> dict[str, Operation] | None:

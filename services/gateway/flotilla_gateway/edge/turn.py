@@ -48,6 +48,13 @@ class Turn(RequestResponseCycle):
     """A request in hand. `send` and the end of the ASGI application are uvicorn's."""
 
     scope: MutableMapping[str, Any]  # type: ignore[assignment]
+    logger = access_logger = _LOG
+    access_log = disconnected = response_started = response_complete = False
+    is_last = False
+    """Told so; the connection closes behind it, once the caller has heard it all."""
+    more_body = True
+    chunked_encoding = None
+    expected_content_length = _waiting = 0
     message_event: Signal  # type: ignore[assignment]
 
     def __init__(
@@ -64,22 +71,12 @@ class Turn(RequestResponseCycle):
         self.scope = scope
         self.transport = transport
         self.flow = flow
-        self.logger = self.access_logger = _LOG
-        self.access_log = False
         self.default_headers = default_headers
         self.message_event = Signal()
         self.on_response = on_response
-        self.disconnected = False
         self.keep_alive = keep_alive
-        self.is_last = False
-        """Told so; the connection closes behind it, once the caller has heard it all."""
         self.waiting_for_100_continue = expects_continue
         self._parts: list[bytes] = []
-        self._waiting = 0
-        self.more_body = True
-        self.response_started = self.response_complete = False
-        self.chunked_encoding = None
-        self.expected_content_length = 0
 
     def add(self, part: bytes) -> int:
         """A part of the body came; the bytes that wait to be taken."""
@@ -99,7 +96,8 @@ class Turn(RequestResponseCycle):
         """All of the request's body; None where more of it comes, or the caller waits to be asked for it."""
         if self.more_body:
             return None
-        return b"".join(self._parts)
+        parts = self._parts
+        return b"".join(parts) if parts else b""
 
     def respond(self, status: int, headers: Iterable[Header], body: bytes) -> None:
         """Write a whole response at once, which spares a system call against uvicorn's two messages.
@@ -109,8 +107,8 @@ class Turn(RequestResponseCycle):
         if self.disconnected:
             return
         content = [STATUS_LINE[status]]
-        for name, value in (*self.default_headers, *headers):
-            content += (name, b": ", value, b"\r\n")
+        content += [b"%b: %b\r\n" % field for field in self.default_headers]
+        content += [b"%b: %b\r\n" % field for field in headers]
         if not self.keep_alive:
             content.append(b"connection: close\r\n")
             self.end_connection()

@@ -71,8 +71,7 @@ def request_head(
             continue  # Some frameworks read it as the hyphen that stands in a name of ours.
         if name not in ours and name[:8] != RESERVED_PREFIX and name not in nominated:
             lines += (name, b": ", value, b"\r\n")
-    for name, value in added:
-        lines += (name, b": ", value, b"\r\n")
+    lines += [b"%b: %b\r\n" % field for field in added]
     lines.append(b"\r\n")
     return b"".join(lines)
 

@@ -106,6 +106,9 @@ class Limiter:
 
     def ask(self, question: Question, then: Callable[[Decision], None]) -> None:
         """The same; `then` hears it, at once where Redis is down. It must not raise."""
+        if not self._pipe.is_up:
+            then(_UNDECIDED)
+            return
         budget, name, session, block = question
         requests, period, _ = budget.words
         keys: tuple[str, ...] = (bucket_key(budget.name, name),)

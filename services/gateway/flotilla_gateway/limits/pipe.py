@@ -102,6 +102,11 @@ class RedisPipe:
         if self._wire is not None:
             self._wire.transport.abort()
 
+    @property
+    def is_up(self) -> bool:
+        """There is a connection that takes commands."""
+        return self._wire is not None and self._wire.usable
+
     def tell(self, then: Then, *command: Word) -> None:
         """Ask; `then` hears the answer, RedisDownError (at once where there is no connection), or hiredis.ReplyError
         where Redis says the command is wrong. It must not raise."""
