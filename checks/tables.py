@@ -157,8 +157,12 @@ def _are_the_policies(table: Table, expected: str) -> bool:
 
 
 def _narrows(policy: Mapping[str, Any]) -> bool:
-    """One of scope_rows: it can only take rows away from what the runtime role reads."""
-    return not policy["permissive"] and policy["command"] == "r" and str(policy["name"]).startswith("reach")
+    """One of scope_rows or scope_clients: it can only take rows away from what the runtime role reads."""
+    return (
+        not policy["permissive"]
+        and policy["command"] == "r"
+        and str(policy["name"]).startswith(("reach", "client"))
+    )
 
 
 def _exempt(table: Table) -> Iterator[str]:

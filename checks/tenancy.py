@@ -48,6 +48,7 @@ def tenant_tables(service: ServiceTree) -> set[str]:
 
 def silent(source: Source, tables: set[str]) -> Iterator[Finding]:
     """Statements that look into one of these and do not say whose rows of it they mean."""
+    begun = _begun(source.tree)
     parts = {
         id(part) for node in ast.walk(source.tree) if isinstance(node, ast.JoinedStr) for part in node.values
     }
@@ -55,11 +56,38 @@ def silent(source: Source, tables: set[str]) -> Iterator[Finding]:
         text = None if id(node) in parts else _text(node)
         if text is None or not STATEMENT.match(text) or BY_PARTS.search(text):
             continue
+        if id(node) in begun and "WHERE" not in text:
+            continue
         for table, alias in READ.findall(re.sub(r"--[^\n]*", "", text)):
             if table in tables and not _says(text, table, alias):
                 yield source.find(
                     node, f"whose {table} it means is left to the policy; say its organization_id"
                 )
+
+
+def _begun(tree: ast.AST) -> set[int]:
+    """The beginnings of statements that `flotilla.store.order` ends, with a condition that names the organization."""
+    names = {
+        call.args[1].id
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and _reads_in_order(call.func) and isinstance(call.args[1], ast.Name)
+    }
+    return {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name) and target.id in names
+    }
+
+
+def _reads_in_order(function: ast.expr) -> bool:
+    return (
+        isinstance(function, ast.Attribute)
+        and function.attr == "read"
+        and isinstance(function.value, ast.Name)
+        and function.value.id == "order"
+    )
 
 
 def _says(text: str, table: str, alias: str) -> bool:

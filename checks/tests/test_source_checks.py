@@ -157,17 +157,21 @@ def test_a_statement_that_leaves_it_to_the_policy_whose_rows_it_means(tree: Tree
         'MANY = "SELECT c.name FROM unnest($1::uuid[]) AS t (org) JOIN companies c ON c.organization_id = t.org"\n'
         'LIST = f"SELECT name FROM companies WHERE {where} ORDER BY name"\n'
         'OTHER = "SELECT name FROM countries WHERE code = $1"\n'
+        'BEGUN = "SELECT name FROM companies"\n'
+        "async def listing(tx, org, order, after):\n"
+        "    return await order.read(tx, BEGUN, Where(org), after, 10)\n"
     )
     tree.package("store.py", said)
     assert findings(tenancy.check) == []
     tree.package(
         "silent.py",
         'ALL = "SELECT name FROM companies WHERE id = $1"\n'
+        'EVERY = "SELECT name FROM companies"\n'
         'JOINED = "UPDATE companies c SET name = t.name FROM unnest($1::uuid[]) AS t (org) WHERE c.id = t.id"\n',
     )
     assert findings(tenancy.check) == [
         f"flotilla_kyb/silent.py:{line}: whose companies it means is left to the policy; say its organization_id"
-        for line in (1, 2)
+        for line in (1, 2, 3)
     ]
 
 
