@@ -136,8 +136,13 @@ async def test_past_the_limit_overage_is_reckoned(billing: Harness, firm: Firm) 
 
 async def test_organizations_that_one_looks_after_are_counted(billing: Harness, firm: Firm) -> None:
     child, grant_id = new_id(), new_id()
-    given = {"grantor_id": child, "grantee_id": firm.org, "permissions": [], "expires_at": None}
-    grant = {"grant_id": grant_id, "kind": "administration", **given}
+    given: dict[str, Any] = {
+        "grantor_id": child,
+        "grantee_id": firm.org,
+        "permissions": [],
+        "expires_at": None,
+    }
+    grant: dict[str, Any] = {"grant_id": grant_id, "kind": "administration", **given}
     await billing.publish(OrganizationGrantCreated(state="offered", **grant), org=firm.org, sequence=1)
     await billing.publish(OrganizationGrantAccepted(state="active", **grant), org=firm.org, sequence=2)
     read = {**grant, "grant_id": new_id(), "kind": "data", "permissions": ["deals:read"]}

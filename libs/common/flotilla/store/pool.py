@@ -36,7 +36,7 @@ async def _prepare(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec("jsonb", encoder=_dump, decoder=msgspec.json.decode, schema="pg_catalog")
 
 
-class _Counted(asyncpg.Connection):
+class _Counted(asyncpg.Connection):  # type: ignore[misc]  # asyncpg says no types
     """Counts what it sends. asyncpg's own way, a query logger, costs a record and a turn of the loop a statement."""
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:

@@ -8,7 +8,6 @@ from typing import Final, Protocol, cast
 
 from starlette.types import Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame as Incoming
 from websockets.http11 import Request
 
 EXTENSION: Final = "flotilla.frames"
@@ -23,7 +22,7 @@ class WriteFrames(Protocol):
 class SharedFrames(WebSocketsSansIOProtocol):
     """Names its `write_frames` as an extension of the scope."""
 
-    def handle_connect(self, event: Request | Incoming) -> None:
+    def handle_connect(self, event: Request) -> None:
         """The handshake; the application runs after it."""
         super().handle_connect(event)
         if scope := getattr(self, "scope", None):
