@@ -73,6 +73,7 @@ class Cast:
 async def cast_of(office: Office) -> Cast:
     """An organization's people, in a team and out of it, each with one of each record."""
     owner = office.owner
+    await _has_every_feature(owner)
     roles = {
         name: (await owner.ok("POST", "/v1/roles", {"name": name, "permissions": permissions}))["id"]
         for name, permissions in OWN_ROLES.items()
@@ -100,6 +101,21 @@ async def cast_of(office: Office) -> Cast:
     await eventually(lambda: _sees(colleague, path), what="the gateway knows who is in the team")
     await eventually(lambda: _knows_owners(cast), what="the AI knows who has which conversation")
     return cast
+
+
+async def _has_every_feature(owner: Person) -> None:
+    """The plan that has all: what somebody is refused after this, their role refuses."""
+
+    async def answers(status: int) -> bool:
+        # A body that cannot be read: no child comes of it.
+        headers = {"Content-Type": "application/json"}
+        answer = await owner.call("POST", "/v1/organization/children", body=b"{", headers=headers)
+        return answer.status == status
+
+    # The gateway lets in whom it knows nothing of: it has to know the first plan before the next one's effect shows.
+    await eventually(lambda: answers(403), seconds=30, what="the gateway knows the trial")
+    await owner.ok("PUT", "/v1/subscription", {"plan": "enterprise"})
+    await eventually(lambda: answers(400), seconds=30, what="the gateway knows the enterprise plan")
 
 
 async def _knows_owners(cast: Cast) -> bool:
