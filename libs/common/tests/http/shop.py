@@ -198,8 +198,9 @@ async def swap(shop_id: UUID, other_id: UUID, work: Work, who: Who, own: bool = 
 
 async def _swap(tx: Transaction, shop_id: UUID, other_id: UUID) -> None:
     await _find(tx, shop_id, "FOR UPDATE")
-    if shop_id not in met:
-        met.append(shop_id)
+    first = shop_id not in met
+    met.append(shop_id)
+    if first:
         await meeting.wait()
     await _find(tx, other_id, "FOR UPDATE")
     await tx.execute("UPDATE companies SET sequence = sequence + 1 WHERE id = $1", shop_id)
