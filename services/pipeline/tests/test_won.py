@@ -235,6 +235,7 @@ async def test_facts_that_come_twice_and_of_others_change_nothing(
     task = await heard(pipeline, org, TaskRequested)
     await asyncio.gather(*(answer(pipeline, task, created(task.data)) for _ in range(3)))
     await saga_becomes(pipeline, org, won, "done")
+    await heard(pipeline, org, DealClosed)
     assert len(pipeline.spy.of(TaskRequested, org)) == len(pipeline.spy.of(DealClosed, org)) == 1
     assert not await pipeline.app.db.fetch("SELECT FROM parked_events WHERE organization_id = $1", org)
 
