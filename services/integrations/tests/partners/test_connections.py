@@ -69,7 +69,7 @@ async def test_a_lane_is_bound_after_the_connection_was_lost(way: Way) -> None:
             return False
         return True
 
-    await eventually(bound, seconds=5)
+    await eventually(bound)
     await lane.unbind(["note.created.v1", "task.created.v1"])
     await lane.close()
 
@@ -88,5 +88,5 @@ async def test_a_queue_is_filled_after_the_connection_was_lost(
     async def filled() -> bool:
         return await broker.publish(subscription_id, [message, message]) == [None, None]
 
-    await eventually(filled, seconds=5)
+    await eventually(filled)
     await broker.close()

@@ -77,7 +77,7 @@ async def test_the_lane_takes_what_somebody_wants_and_no_more(
     partners: Harness, org: UUID, admin: Client, endpoint: Endpoint, subscribe: Subscribe
 ) -> None:
     db = partners.app.db
-    wanted = "note.created.v1"
+    wanted = "task.created.v1"  # which no other test wants: subscriptions of others stay
     subscribed = await subscribe(endpoint, [wanted])
     assert wanted in await _bound(db)
     old = "UPDATE partner_bound_types SET wanted_at = now() - interval '1 hour'"
