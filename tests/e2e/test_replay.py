@@ -31,7 +31,7 @@ async def test_flotilla_replay_heals_a_service(
         await admin.close()
     shown = await flotilla("replay", "list", "crm")
     assert "finished" in shown.output
-    refused = await flotilla("replay", "auth")
+    refused = await flotilla("replay", "kyb")
     assert refused.exit_code == 1
     assert "no projection that can be built anew" in refused.output
     nothing = await flotilla("replay", "cancel", "crm")

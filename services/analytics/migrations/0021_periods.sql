@@ -18,7 +18,7 @@ SELECT protect_tenant_table('person_periods');
 
 -- Whoever destroys a person's key, the code of before too, destroys all periods: their keys are made of it. The rows
 -- are worth nothing from then on, and go.
-CREATE FUNCTION forget_periods() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION forget_periods() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     DELETE FROM person_periods p USING changed
     WHERE changed.destroyed_at IS NOT NULL
