@@ -1,4 +1,4 @@
-"""The short way of a plain request: called back where the long way (`door`, by ASGI) awaits, at half its cost.
+"""The short way of a plain request: called back where the long way (`door`, by ASGI) awaits, which costs more.
 
 Plain is a request to a service whose body is here as a whole, while a connection to that service idles. The rules are
 the door's (`policy`), and so are the parts; whatever is not plain, or ceases to be, goes the long way, from where it

@@ -25,7 +25,7 @@ class GatewaySettings(Settings):
     """People and programs sign in by other means."""
 
     express: bool = True
-    """Whether plain requests are forwarded by callbacks, at half the cost; off: all go the long way, as ASGI has it."""
+    """Whether plain requests are forwarded by callbacks, which cost less; off: all go the long way, as ASGI has it."""
 
     body_bytes: int = Field(default=1024 * 1024, ge=1024)
     head_bytes: int = Field(default=32 * 1024, ge=1024)
