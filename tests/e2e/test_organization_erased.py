@@ -26,8 +26,8 @@ JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'organization_id' AND 
 WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname !~ '^(pg_|information_schema)' ORDER BY 1, 2"""
 OF_THE_BUS = {"asked_erasures", "asked_exports", "forgotten"}
 """That it was asked for, and by which ids nothing comes back."""
-PASSING = {"feed", "recent_events", "replay_organizations"}
-"""Go by themselves: after hours or days, and with the end of a replay, which keeps whose events passed by."""
+PASSING = {"feed", "recent_events", "replay_organizations", "unreported_usage", "unsealed"}
+"""Go by themselves: after hours or days; with the end of a replay; when the AI's use has been told, a block sealed."""
 
 Json = dict[str, Any]
 

@@ -56,14 +56,15 @@ class _Counted(asyncpg.Connection):  # type: ignore[misc]  # asyncpg says no typ
 async def lent(pool: asyncpg.Pool) -> "AsyncIterator[asyncpg.pool.PoolConnectionProxy]":
     """A connection, waited for at most `WAIT_SECONDS`; TimeoutError after that.
 
-    The pool's own `timeout` makes a task of each wait, of those too that have nothing to wait for.
+    The pool's own `timeout` makes a task of each wait, of those too that have nothing to wait for. Giving it back has
+    a limit too: of a statement that was broken off the server's word is awaited, and none comes over a half-open line.
     """
     async with asyncio.timeout(WAIT_SECONDS):
         connection = await pool.acquire()
     try:
         yield connection
     finally:
-        await pool.release(connection)
+        await pool.release(connection, timeout=WAIT_SECONDS)
 
 
 async def _leave_as_is(_: asyncpg.Connection) -> None:
