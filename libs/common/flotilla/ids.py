@@ -7,7 +7,7 @@ so a webhook delivered twice writes the same row twice, and both kinds sort by t
 
 import hashlib
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 import uuid_utils
@@ -35,6 +35,17 @@ def derived_id(time: datetime, *name: str) -> uuid.UUID:
     low = digest & ((1 << 62) - 1)
     middle = (digest >> 62) & 0xFFF
     return uuid.UUID(int=milliseconds << _TIMESTAMP_SHIFT | _VERSION_8 | middle << 64 | _VARIANT | low)
+
+
+def time_of(id_: uuid.UUID) -> datetime:
+    """When the id was made: the first 48 bits are Unix milliseconds (RFC 9562 sections 5.7 and 5.8).
+
+    The far future of the calendar for ids that were never a time.
+    """
+    try:
+        return datetime.fromtimestamp((id_.int >> _TIMESTAMP_SHIFT) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def first_id_at(time: datetime) -> uuid.UUID:

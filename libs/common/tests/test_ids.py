@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import RFC_4122, UUID
 
-from flotilla.ids import derived_id, first_id_at, new_id
+from flotilla.ids import derived_id, first_id_at, new_id, time_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +19,12 @@ def test_fresh_ids_are_version_7_and_sort_as_they_were_made() -> None:
     assert {(id_.version, id_.variant) for id_ in ids} == {(7, RFC_4122)}
     assert first_id_at(datetime.now(UTC) - timedelta(seconds=5)) < ids[0]
     assert ids[-1] < first_id_at(datetime.now(UTC) + timedelta(seconds=5))
+
+
+def test_ids_say_their_time() -> None:
+    assert abs(time_of(new_id()) - datetime.now(UTC)) < timedelta(seconds=5)
+    assert time_of(derived_id(LAST, *NAME)) == LAST
+    assert time_of(UUID(int=(1 << 128) - 1)).year == 9999
 
 
 def test_a_derived_id_is_what_it_was_in_the_first_release() -> None:

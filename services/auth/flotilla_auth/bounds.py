@@ -17,6 +17,7 @@ from flotilla.bus.envelope import Received
 from flotilla.events.billing import EntitlementChanged
 from flotilla.events.websocket import NotificationRequested
 from flotilla.features import HISTORY_DAYS
+from flotilla.ids import time_of
 from flotilla.store.postgres import Transaction
 
 from flotilla_auth import retention
@@ -77,7 +78,7 @@ def _may_lose(now: Retention, before: Retention, at: datetime) -> bool:
     """Whether the bound is shorter, and the organization old enough to have something beyond it one day soon."""
     if now.bound_days is None or (before.bound_days is not None and now.bound_days >= before.bound_days):
         return False
-    founded = datetime.fromtimestamp((now.organization_id.int >> 80) / 1000, at.tzinfo)
+    founded = time_of(now.organization_id)
     return before.bound_sequence > 0 or at + GRACE - founded > timedelta(days=now.bound_days)
 
 

@@ -11,13 +11,14 @@ import structlog
 from flotilla.app import App
 from flotilla.bus.connection import INFRASTRUCTURE_ERRORS
 from flotilla.bus.envelope import Received
+from flotilla.ids import time_of
 from flotilla.security.principal import Principal
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from flotilla_websocket.catch_up import CatchUp
-from flotilla_websocket.domain.entry import Entry, entry_of, time_of
+from flotilla_websocket.domain.entry import Entry, entry_of
 from flotilla_websocket.fanout import Fanout
 from flotilla_websocket.frames import RESUMED, EventFrame, frame
 from flotilla_websocket.hub import RIGHTS, Hub

@@ -11,14 +11,14 @@ from flotilla.events.base import Envelope
 from flotilla.ids import new_id
 from flotilla.security.principal import Principal
 from flotilla_websocket.domain.audience import Viewer, tokens
-from flotilla_websocket.domain.entry import Entry, entry_of, from_bytes, time_of, to_bytes
+from flotilla_websocket.domain.entry import Entry, entry_of, from_bytes, to_bytes
 from flotilla_websocket.domain.records import Record
 from flotilla_websocket.domain.topics import MAX_TOPICS, UnknownTopicError, parse, topics_of
 from flotilla_websocket.frames import EventFrame, Frame, frame
 from flotilla_websocket.peer import AT_ONCE_BYTES, Peer
 from flotilla_websocket.protocol import NotUnderstoodError, Pong, Resume, Subscribe, read
 
-from services.websocket.tests.listening import contact, now
+from services.websocket.tests.listening import contact
 
 ORG = new_id()
 
@@ -140,11 +140,6 @@ def test_what_clients_say_is_read_strictly() -> None:
     ):
         with pytest.raises(NotUnderstoodError):
             read(wrong)
-
-
-def test_ids_say_their_time() -> None:
-    assert abs((time_of(new_id()) - now()).total_seconds()) < 5
-    assert time_of(UUID(int=(1 << 128) - 1)).year == 9999
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 200_000])

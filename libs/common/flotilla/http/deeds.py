@@ -15,7 +15,7 @@ from fastapi import Request, Response
 
 from flotilla.cause import Telling
 from flotilla.events.analytics import RequestPerformed
-from flotilla.http.work import RequestWork
+from flotilla.http.work import RequestWork, route_of
 from flotilla.security.permissions import PUBLIC
 from flotilla.security.principal import ANONYMOUS
 from flotilla.store.postgres import Transaction
@@ -52,7 +52,7 @@ async def tell(
             _emit(work.transaction, work, _deed(work, request, response, audited))
         return
     if telling.changed_alone:
-        route = _route(request)
+        route = route_of(request)
         metrics.UNTOLD.labels(route).inc()
         log.error("deed.late", route=route)
     # It has changed nothing, in no transaction, and is an act nevertheless: a token was signed, say.
@@ -70,7 +70,7 @@ def _deed(work: RequestWork, request: Request, response: Response | None, audite
     body = _body(request)
     parameters = {name: str(value)[:200] for name, value in request.path_params.items()}
     request_id = work.app.new_id()
-    route = _route(request)
+    route = route_of(request)
     made = response.headers.get("location", "").rpartition("/")[2] if response is not None else ""
     # Of what there is one of in an organization, its path is the name.
     alone = str(request_id) if request.method == "POST" else route
@@ -85,10 +85,6 @@ def _deed(work: RequestWork, request: Request, response: Response | None, audite
         fields=sorted(body)[:MOST_FIELDS],
         values=values,
     )
-
-
-def _route(request: Request) -> str:
-    return getattr(request.scope.get("route"), "path", "")
 
 
 def _body(request: Request) -> dict[str, Any]:

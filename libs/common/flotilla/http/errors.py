@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from flotilla.bus.connection import INFRASTRUCTURE_ERRORS
+from flotilla.http.work import route_of
 from flotilla.problems import BadRequestError, Problem, UnavailableError, UnprocessableError, render
 
 log = structlog.get_logger()
@@ -78,7 +79,7 @@ def unexpected(request: Request, error: BaseException) -> Response:
     """The answer to an error of ours; what it was stands in the log under the request id."""
     if isinstance(error, UNSTORABLE):
         return respond(request, UnprocessableError("Texts cannot hold the character U+0000: remove it."))
-    route = getattr(request.scope.get("route"), "path", "")
+    route = route_of(request)
     if isinstance(error, INFRASTRUCTURE_ERRORS):
         log.warning("request.store_away", method=request.method, route=route, error=type(error).__name__)
         return respond(

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 import structlog
 from fastapi import Request, Response
 
-from flotilla.http.work import RequestWork
+from flotilla.http.work import RequestWork, route_of
 from flotilla.store.collisions import COLLISIONS
 
 log = structlog.get_logger()
@@ -44,8 +44,7 @@ def repeated(handle: Handler) -> Handler:
             try:
                 return await handle(request)
             except AgainError as error:
-                route = getattr(request.scope.get("route"), "path", "")
-                log.info("request.repeated", route=route, error=type(error.__cause__).__name__)
+                log.info("request.repeated", route=route_of(request), error=type(error.__cause__).__name__)
         raise AssertionError("the last try is not repeated")
 
     return again

@@ -22,6 +22,12 @@ from flotilla.store.postgres import Transaction
 STORED_HEADERS = ("content-type", "location", "etag")
 
 
+def route_of(request: Request, otherwise: str = "") -> str:
+    """The path of its route, as documented; `otherwise` where it has come to none."""
+    route: str = getattr(request.scope.get("route"), "path", otherwise)
+    return route
+
+
 class Replay(Exception):  # noqa: N818 - not an error: the stored answer of an earlier, same request
     """Ends the request with the answer that the same request got before."""
 
@@ -93,7 +99,7 @@ class RequestWork:
         return error
 
     def _scope(self) -> str:
-        route = getattr(self._request.scope.get("route"), "path", self._request.url.path)
+        route = route_of(self._request, self._request.url.path)
         return f"{self.who.org}:{self.who.actor}:{self._request.method} {route}"
 
     async def _claim(self, tx: Transaction, key: str, body: bytes) -> None:

@@ -1,7 +1,7 @@
 """An event as people see it: without what only the fleet needs, and where it stands in the feed."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -84,17 +84,6 @@ def entry_of(envelope: Envelope) -> Entry:
 def said(entry: Entry) -> Said:
     """What it says, and whom it concerns."""
     return _said.decode(entry.event)
-
-
-def time_of(event_id: UUID) -> datetime:
-    """When the id was made: the first 48 bits are Unix milliseconds (RFC 9562 sections 5.7 and 5.8).
-
-    The far future of the calendar for ids that were never a time.
-    """
-    try:
-        return datetime.fromtimestamp((event_id.int >> 80) / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return datetime.max.replace(tzinfo=UTC)
 
 
 def to_bytes(entries: Sequence[Entry]) -> bytes:

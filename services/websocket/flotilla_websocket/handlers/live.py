@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from flotilla.bus.declare import RawEvent, tap
+from flotilla.ids import time_of
 from flotilla.store.postgres import Transaction
 
-from flotilla_websocket.domain.entry import entry_of, time_of
+from flotilla_websocket.domain.entry import entry_of
 from flotilla_websocket.live import Live
 from flotilla_websocket.metrics import TOO_OLD
 from flotilla_websocket.shown import HEEDED, SHOWN

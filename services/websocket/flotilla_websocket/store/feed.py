@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from flotilla.ids import time_of
 from flotilla.store.postgres import Database, Row, Transaction
 
-from flotilla_websocket.domain.entry import Entry, time_of
+from flotilla_websocket.domain.entry import Entry
 
 KEPT: Final = timedelta(hours=24)
 OVERLAP: Final = timedelta(seconds=30)
