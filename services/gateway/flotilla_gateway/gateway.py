@@ -31,6 +31,7 @@ from flotilla_gateway.edge.refusals import Refusals
 from flotilla_gateway.edge.tunnel import Tunnels
 from flotilla_gateway.express import Express
 from flotilla_gateway.forward.upstream import Upstream, UpstreamLimits
+from flotilla_gateway.limits.hooks import HOOK, REJECTED, Hooks
 from flotilla_gateway.limits.limiter import LimitClass, Limiter
 from flotilla_gateway.limits.pipe import RedisPipe
 from flotilla_gateway.pages.document import Document
@@ -72,6 +73,7 @@ class Gateway:
     api_keys: ApiKeys
     entitlements: Entitlements
     limiter: Limiter
+    hooks: Hooks
     admission: Admission
     callers: Callers
     cors: Cors
@@ -171,6 +173,7 @@ def _made(
         api_keys=api_keys,
         entitlements=entitlements,
         limiter=limiter,
+        hooks=Hooks(limiter),
         admission=admission,
         callers=callers,
         cors=cors,
@@ -265,7 +268,8 @@ def _limit_classes(settings: GatewaySettings) -> dict[str, LimitClass]:
     classes = (
         LimitClass.parse("session", settings.limit_session),
         LimitClass.parse("sign_in", settings.limit_sign_in, closed_when_undecided=True),
-        LimitClass.parse("hook", settings.limit_hook),
+        LimitClass.parse(HOOK, settings.limit_hook),
+        LimitClass.parse(REJECTED, settings.limit_hook_rejected),
         LimitClass.parse("open", settings.limit_open),
     )
     return {limit.name: limit for limit in classes}

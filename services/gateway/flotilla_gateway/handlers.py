@@ -29,11 +29,11 @@ from flotilla.events.auth import (
 from flotilla.events.billing import Entitlement, EntitlementChanged, UsageLimitReached
 from flotilla.events.security import OAuthClientRevoked
 from flotilla.events.sharing import OrganizationGrantRevoked
+from flotilla.security import revocations
 from flotilla.store.postgres import Transaction
 from redis.exceptions import RedisError
 
 from flotilla_gateway import store
-from flotilla_gateway.limits.limiter import revocation_key
 from flotilla_gateway.trust.standing import (
     API_KEYS,
     CHANNEL,
@@ -42,7 +42,6 @@ from flotilla_gateway.trust.standing import (
     MEMBERSHIPS,
     ORGANIZATIONS,
     ORIGINS,
-    REMEMBERED,
     ROLES,
     SESSIONS,
     TEAMS,
@@ -191,29 +190,26 @@ def _topic(name: str, ids: Iterable[UUID]) -> str:
 
 
 async def mark_revoked(app: "App", batch: Sequence[Received[SessionEnded]]) -> None:
-    """Tell the rate-limit script of every gateway process; idempotent, so before the transaction."""
-    await _mark(app, [event.data.session_id for event in batch])
+    """Tell the rate-limit script of every gateway process, as auth does; idempotent, so before the transaction."""
+    await _mark(app, [event.data.session_id for event in batch], revocations.TOKENS_REMEMBERED)
 
 
 async def mark_revoked_keys(app: "App", batch: Sequence[Received[ApiKeyRevoked]]) -> None:
     """The same of API keys; the mark may expire, by then every process has forgotten them."""
-    await _mark(app, [event.data.api_key_id for event in batch])
+    await _mark(app, [event.data.api_key_id for event in batch], revocations.KEYS_REMEMBERED)
 
 
-async def _mark(app: "App", revoked: Sequence[UUID]) -> None:
+async def _mark(app: "App", revoked: Sequence[UUID], remembered: timedelta) -> None:
     assert app.redis is not None
     try:
-        async with app.redis.pipeline(transaction=False) as pipeline:
-            for id_ in revoked:
-                pipeline.set(revocation_key(str(id_)), b"1", ex=REMEMBERED)
-            await pipeline.execute()
+        await revocations.mark(app.redis, revoked, remembered)
     except RedisError as error:  # The table and the memory of each process refuse them all the same.
         log.warning("revocation.unmarked", revoked=len(revoked), error=str(error))
 
 
 async def mark_revoked_clients(app: "App", batch: Sequence[Received[OAuthClientRevoked]]) -> None:
     """The same of OAuth clients, whose tokens name them as a person's name their session."""
-    await _mark(app, [event.data.client_id for event in batch])
+    await _mark(app, [event.data.client_id for event in batch], revocations.TOKENS_REMEMBERED)
 
 
 @reaction(OAuthClientRevoked, lane=SECURITY.name, prepare=mark_revoked_clients)

@@ -14,7 +14,6 @@ import structlog
 from flotilla.problems import NotFoundError, Problem, UnavailableError, render
 from flotilla.telemetry.traces import new_traceparent
 
-from flotilla_gateway.abuse.watch import HOOK
 from flotilla_gateway.browser.cookies import without_ours
 from flotilla_gateway.browser.sessions import COOKIE
 from flotilla_gateway.edge import security
@@ -26,6 +25,7 @@ from flotilla_gateway.forward.connection import Connection
 from flotilla_gateway.forward.headers import VIA, Header, header, usable_request_id
 from flotilla_gateway.forward.passage import Outcome, Passage, Receive, Send
 from flotilla_gateway.forward.upstream import Upstream
+from flotilla_gateway.limits.hooks import HOOK
 from flotilla_gateway.limits.limiter import Decision, Question
 from flotilla_gateway.problems import AddressBlockedError, UpgradeRequiredError
 from flotilla_gateway.routing import Operation
@@ -77,15 +77,17 @@ class Policy:
         return operations
 
     def question(self, visit: Visit, operation: Operation) -> tuple[Session | None, Question]:
-        """Who asks, and what to ask Redis; 401 and 403 problems.
+        """Who asks, and what to ask Redis; 401, 403 and 429 problems.
 
         Webhooks count by account and are never blocked or screened; others open to all by their address.
         """
         gateway, caller = self._gateway, visit.caller
         if operation.public:
-            budget = gateway.limiter.classes[operation.limit]
             if operation.limit == HOOK:
-                return None, Question(budget, visit.path.decode())
+                question = gateway.hooks.question(operation, visit.path, caller)
+                visit.hook = question.name
+                return None, question
+            budget = gateway.limiter.classes[operation.limit]
             return None, Question(budget, caller.bucket, block=caller.block)
         fields = visit.fields
         token = from_fields(fields.get(b"authorization"), fields.get(b"x-api-key"))
@@ -215,6 +217,8 @@ class Policy:
     def note(self, visit: Visit, outcome: Outcome) -> None:
         """Log it, count it, and hold it against the caller where it ended badly."""
         visit.note(self._gateway.access_log, outcome)
+        if visit.hook is not None and visit.operation is not None:
+            self._gateway.hooks.ended(visit.operation, visit.hook, visit.caller, outcome.status)
         if outcome.status >= FIRST_BAD and not visit.blocked:
             self._gateway.watch.saw(visit.caller, outcome.status, visit.operation)
 

@@ -30,6 +30,8 @@ class Operation:
     """The rate-limit class."""
     feature: str | None = None
     """What of the organization's plan it takes."""
+    parameters: tuple[int, ...] = ()
+    """Where in a path, split at its slashes, the template's parameters stand."""
 
 
 class _Node:
@@ -99,4 +101,6 @@ def _operation(method: str, template: str, described: Mapping[str, Any]) -> Oper
     if public and limit == "session":
         limit = "open"
     feature = described.get("x-feature")
-    return Operation(method.upper(), template, described["x-service"], public, limit, feature)
+    segments = template.split("/")
+    parameters = tuple(at for at, segment in enumerate(segments) if segment.startswith("{"))
+    return Operation(method.upper(), template, described["x-service"], public, limit, feature, parameters)

@@ -48,6 +48,9 @@ class GatewaySettings(Settings):
     """An address's sign-ins, sign-ups, refreshes and resets."""
     limit_hook: str = "60000/60"
     """One channel account's webhooks: generous, and never tied to a plan."""
+    limit_hook_rejected: str = "600/60"
+    """What services reject of an address's webhooks, or of the links it opens; then it is refused at paths where
+    nothing of it was taken."""
     limit_open: str = "120/60"
     """An address's requests to routes open to everybody, and its rejected tokens."""
     screen: bool = True

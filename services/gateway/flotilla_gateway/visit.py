@@ -38,6 +38,8 @@ class Visit:
     session: Session | None = None
     by_cookie: bool = False
     """Whether a browser's cookie shows who asks."""
+    hook: str | None = None
+    """Of a channel's webhook or a message's link: whose budget it uses."""
     limit_headers: tuple[Header, ...] = ()
     blocked: bool = False
     """Whether its address is blocked: what it is refused then is not held against it again."""

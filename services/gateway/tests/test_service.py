@@ -15,9 +15,9 @@ from flotilla.events.auth import (
 )
 from flotilla.events.security import OAuthClientRevoked
 from flotilla.ids import new_id
+from flotilla.security.revocations import key as revocation_key
 from flotilla.testing import eventually
 from flotilla.testing.plugin import StartService
-from flotilla_gateway.limits.limiter import revocation_key
 from flotilla_gateway.service import forget_ended_sessions
 from flotilla_gateway.settings import GatewaySettings
 

@@ -15,6 +15,7 @@ from flotilla.security import blocks
 
 from flotilla_gateway import metrics
 from flotilla_gateway.edge.clients import Caller
+from flotilla_gateway.limits.hooks import HOOK
 from flotilla_gateway.limits.pipe import RedisDownError, RedisPipe
 from flotilla_gateway.limits.script import Script
 from flotilla_gateway.routing import Operation
@@ -25,9 +26,6 @@ FAILED_AUTHENTICATION: Final = "failed_authentication"
 SCANNING: Final = "scanning"
 MALFORMED: Final = "malformed"
 OVER_LIMITS: Final = "over_limits"
-HOOK: Final = "hook"
-"""The class of channels' webhooks: what comes from a vendor's addresses is not held against them."""
-
 _AT_THE_DOOR: Final = {400: (5, MALFORMED), 408: (5, MALFORMED), 414: (5, MALFORMED), 431: (5, MALFORMED)}
 _ANYWHERE: Final = {
     401: (3, FAILED_AUTHENTICATION),
@@ -60,7 +58,12 @@ class Patience:
 
 
 def worth(status: int, operation: Operation | None) -> tuple[int, str] | None:
-    """Points of a request that ended so, and what they are for; `operation`: None where no route was found."""
+    """Points of a request that ended so, and what they are for; `operation`: None where no route was found.
+
+    Webhooks and links are worth none: a vendor sends for many accounts from the same addresses, and mail providers
+    fetch for many people, so one's mistake would have others' messages refused. They spend a budget of their own
+    (`Hooks`).
+    """
     if operation is None:
         return _NO_ROUTE.get(status) or _AT_THE_DOOR.get(status) or _ANYWHERE.get(status)
     return None if operation.limit == HOOK else _ANYWHERE.get(status)

@@ -9,6 +9,8 @@ from enum import Enum, auto
 from functools import partial
 from typing import Final, NamedTuple
 
+from flotilla.security.revocations import key as revocation_key
+
 from flotilla_gateway.forward.headers import Header
 from flotilla_gateway.limits.pipe import RedisPipe, Word, settle
 from flotilla_gateway.limits.script import Script
@@ -145,8 +147,3 @@ def bucket_key(limit: str, name: str) -> str:
     if len(name) > LONGEST_NAME:
         name = hashlib.blake2b(name.encode(), digest_size=20).hexdigest()
     return f"gateway:limit:{limit}:{name}"
-
-
-def revocation_key(session: str) -> str:
-    """The mark of a session that was ended, or an API key that was revoked."""
-    return f"gateway:ended:{session}"
