@@ -5,26 +5,56 @@ looked at yet: where the processors are full, that lags and catches up.
 """
 
 import os
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 OWN: Final = Path("/proc/self")
+AGAIN_SECONDS: Final = 0.15
+TRIES: Final = 100
 
 
 def give_way(niceness: int) -> None:
     """Let this process, with all its threads, be as nice as this (0 to 19); never less nice than it was started.
 
     Linux shares the processors first between sessions (sched_autogroup(7)) and only then by niceness: the session is
-    made as nice, where it is this process's own, as everything that a fleet starts has.
+    made as nice, where it is this process's own, as everything that a fleet starts has; at once or a little later.
     """
     for thread in _threads():
         with suppress(ProcessLookupError):
             os.setpriority(os.PRIO_PROCESS, thread, max(os.getpriority(os.PRIO_PROCESS, thread), niceness))
-    if os.getsid(0) == os.getpid():
-        # There is no such file in a kernel without autogroups, nor beyond Linux.
-        with suppress(OSError):
-            (OWN / "autogroup").write_text(str(niceness))
+    if os.getsid(0) == os.getpid() and not _session_gives_way(niceness):
+        threading.Thread(target=_until_it_does, args=(niceness,), name="giving way", daemon=True).start()
+
+
+def _session_gives_way(niceness: int) -> bool:
+    """Tell the kernel: False where it has to be told again.
+
+    From whoever may not administer the machine it takes one of these in 100 ms, on all of it (EAGAIN), and a fleet's
+    services begin together.
+    """
+    try:
+        group = os.open(OWN / "autogroup", os.O_WRONLY)
+        try:
+            os.write(group, str(niceness).encode())
+        finally:
+            os.close(group)
+    except BlockingIOError:
+        return False
+    except OSError:
+        # There is no such file in a kernel without autogroups, nor beyond Linux, and some may not write to it.
+        return True
+    return True
+
+
+def _until_it_does(niceness: int) -> None:
+    """Whoever is taken needs no more: one by one they all are."""
+    for _ in range(TRIES):
+        time.sleep(AGAIN_SECONDS)
+        if _session_gives_way(niceness):
+            return
 
 
 def _threads() -> list[int]:

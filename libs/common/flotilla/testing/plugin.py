@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from flotilla.ids import new_id
 from flotilla.service import Service, load
@@ -23,6 +24,11 @@ def pytest_configure() -> None:
             structlog.dev.ConsoleRenderer(exception_formatter=_plain),
         ],
     )
+    # How long an example takes is the machine's, and what else it does.
+    settings.register_profile(
+        "patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("patient")
 
 
 def _plain(file: TextIO, exc_info: Any) -> None:
