@@ -1,7 +1,8 @@
 """Events of auth, made of its entities."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,12 +10,14 @@ from flotilla.cause import Cause
 from flotilla.events import auth as events
 from flotilla.events import security as security_events
 from flotilla.events.base import Event
+from flotilla.security.revocations import KEYS_REMEMBERED, TOKENS_REMEMBERED
 from flotilla.store.postgres import Transaction
 
 from flotilla_auth.domain.api_keys import ApiKey
 from flotilla_auth.domain.entities import Invitation, Organization, Session, User
 from flotilla_auth.domain.oauth_clients import OAuthClient
 from flotilla_auth.domain.teams import Team
+from flotilla_auth.resources import own
 from flotilla_auth.store import users
 
 ORG: Final = "org"
@@ -101,6 +104,7 @@ def session_ended(tx: Transaction, session: Session, reason: str) -> None:
         ended_at=session.ended_at or datetime.now(UTC),
     )
     tx.emit(event, org=session.organization_id, sequence=session.sequence, audience=f"user:{session.user_id}")
+    _refuse(tx, session.id, TOKENS_REMEMBERED)
 
 
 async def security(tx: Transaction, organizations: Sequence[UUID], user_id: UUID, event: Event) -> None:
@@ -123,6 +127,8 @@ def api_key(tx: Transaction, type_: type[events.ApiKey], now: ApiKey, **more: An
         **more,
     )
     tx.emit(event, org=now.organization_id, sequence=now.sequence)
+    if type_ is events.ApiKeyRevoked:
+        _refuse(tx, now.id, KEYS_REMEMBERED)
 
 
 def oauth_client(
@@ -146,6 +152,12 @@ def oauth_client_revoked(tx: Transaction, now: OAuthClient) -> None:
     oauth_client(
         tx, security_events.OAuthClientRevoked, now, revoked_at=now.revoked_at, reason=now.revoke_reason
     )
+    _refuse(tx, now.id, TOKENS_REMEMBERED)
+
+
+def _refuse(tx: Transaction, id_: UUID, remembered: timedelta) -> None:
+    """At every gateway, once this is committed; the event sees to it where this process dies before."""
+    tx.after_commit(partial(own(tx.app).revocations.begin, id_, remembered))
 
 
 def invitation(tx: Transaction, type_: type[events.Invitation], now: Invitation, **more: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Final, cast
 
 from flotilla.app import App
 from flotilla.outside_http import OutsideHttp
+from flotilla.security.revocations import Revocations
 
 from flotilla_auth.breaches import Breaches
 from flotilla_auth.domain.passkeys import Party
@@ -34,6 +35,8 @@ class Own:
     """By their providers' names."""
     party: Party
     """For whom passkeys sign."""
+    revocations: Revocations
+    """Has what was revoked refused at once."""
 
 
 @asynccontextmanager
@@ -52,6 +55,8 @@ async def open_resources(app: App) -> AsyncIterator[Own]:
             http=http,
             issuers={each.name: KINDS[each.kind](each, http) for each in settings.oidc_providers},
             party=Party.of(settings.passkey_domain, settings.passkey_origins, settings.links),
+            # Not by `App.redis`, on which readiness hangs: whoever marks nothing meanwhile is as ready as ever.
+            revocations=Revocations(settings.redis_url.get_secret_value()),
         )
         try:
             await rotate(app)
@@ -59,6 +64,7 @@ async def open_resources(app: App) -> AsyncIterator[Own]:
             yield resources
         finally:
             resources.passwords.close()
+            await resources.revocations.close()
 
 
 def own(app: App) -> Own:
