@@ -11,7 +11,7 @@ privacy: Final = Privacy(
         Rows("contacts", contact=("id",), clear={"name": "NULL"}),
         Rows(
             "deals",
-            contact=("contact_id",),
+            contact=("contact_id", "let_go_of"),
             clear={
                 "title": ERASED,
                 "loss_reason": f"CASE WHEN t.loss_reason IS NOT NULL THEN {ERASED} END",

@@ -1,10 +1,13 @@
 """Deals follow their contacts when crm merges, unmerges and deletes them: real broker, real database."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from flotilla.cause import Cause
 from flotilla.events.crm import ContactDeleted, ContactMerged, ContactUnmerged, ContactUpdated
 from flotilla.events.pipeline import DealCreated, DealUpdated
+from flotilla.events.privacy import ErasureCompleted, ErasureRequested
 from flotilla.ids import new_id
 from flotilla.testing import Harness, eventually
 
@@ -87,3 +90,27 @@ async def test_a_late_lead_of_a_merged_contact_is_the_others(
     opened = await pipeline.spy.expect(DealCreated, lambda event: event.org == org)
     # Whichever of the two lanes was first: the deal is opened with who they are now, or follows.
     await _with(pipeline, org, {"id": opened.data.deal_id}, winner)
+
+
+async def test_a_deal_whose_contact_went_first_is_forgotten_all_the_same(
+    pipeline: Harness, org: UUID, board: Json, contact: MakeContact
+) -> None:
+    """crm may be done with an erasure, and have said so, before it is this service's turn."""
+    gone = await contact("Wilhelmina")
+    deal = await a_deal(pipeline, org, title="Kettles for Wilhelmina", contact_id=str(gone))
+    await pipeline.publish(ContactDeleted(contact_id=gone, identity_ids=[]), org=org, sequence=2)
+    await _with(pipeline, org, deal, None)
+    wish = ErasureRequested(
+        request_id=new_id(),
+        kind="contact",
+        contact_ids=[gone],
+        identity_ids=[],
+        user_ids=[],
+        services=["pipeline"],
+        attempt=1,
+        asked_at=datetime.now(UTC),
+    )
+    await pipeline.publish(wish, org=org, sequence=1, cause=Cause.fresh())
+    done = await pipeline.spy.expect(ErasureCompleted, lambda event: event.org == org)
+    assert done.data.erased["deals"] == 1
+    assert (await pipeline.client(org).get(f"/v1/deals/{deal['id']}")).json()["title"] == "[erased]"

@@ -86,7 +86,8 @@ class Contract:
     subject: str
     """The field of `data` that names the entity; `sequence` counts per (owner, entity, subject)."""
     person: tuple[str, ...]
-    """Fields that name the person whose data it is, the first that is set wins; empty: nobody's."""
+    """Fields that name the person whose data it is: the first wins that is set, or was until this event (`changed`);
+    empty: nobody's."""
     wish: bool = False
     """Whether any service may ask: then the owner is who answers, and `source` says who asked."""
     shared: bool = False

@@ -6,7 +6,7 @@ to anybody: there is nothing to keep a copy for. A contact and a colleague never
 their ids; a channel identity may write again, and what it says after the request is news.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -57,8 +57,8 @@ class Tombstones:
             return False
         if (org, org) in self._until:
             return True
-        fields = contract_of(type(event.data)).person
-        return any(self._covers(org, getattr(event.data, name), event.envelope.time) for name in fields)
+        persons = _persons(event.data)
+        return any(self._covers(org, person, event.envelope.time) for person in persons)
 
     def spare(self, handler: Handler, events: Sequence[Received[Event]]) -> list[Received[Event]]:
         """The events as this handler may have them."""
@@ -77,6 +77,15 @@ class Tombstones:
             return False
         until = self._until[org, id_]
         return until is None or time <= until
+
+
+def _persons(data: Event) -> Iterator[object]:
+    """Whom it speaks of; of what is nobody's from now on, whose it was."""
+    for name in contract_of(type(data)).person:
+        person = getattr(data, name)
+        if person is None and (before := data.changed.get(name)) and isinstance(before[0], str):
+            person = UUID(before[0])
+        yield person
 
 
 def _answers(event: Received[Any]) -> bool:

@@ -10,6 +10,7 @@ from flotilla.bus.envelope import Received, decode, encode, receive
 from flotilla.cause import Cause
 from flotilla.events.base import CONTRACTS
 from flotilla.events.crm import ContactCreated
+from flotilla.events.pipeline import DealUpdated
 from flotilla.events.privacy import ErasureRequested
 from flotilla.ids import new_id
 from flotilla.privacy.redaction import body_without_personal, without_personal
@@ -107,6 +108,32 @@ def test_who_may_write_again_is_covered_up_to_their_request() -> None:
     event = _received(_contact(contact))
     assert _tombstones(ORG, contact, datetime.now(UTC) + timedelta(seconds=5)).cover(event)
     assert not _tombstones(ORG, contact, datetime.now(UTC) - timedelta(seconds=5)).cover(event)
+
+
+def test_what_was_somebodys_until_this_event_speaks_of_them() -> None:
+    contact = new_id()
+    empty = dict.fromkeys(
+        ("value", "company_id", "conversation_id", "owner_id", "expected_close_on", "loss_reason")
+    )
+    deal = DealUpdated(
+        **empty,
+        deal_id=new_id(),
+        pipeline_id=new_id(),
+        stage_id=new_id(),
+        title="Kettles for Wilhelmina",
+        state="open",
+        probability=10,
+        contact_id=None,
+        source="manual",
+        entered_stage_at=datetime.now(UTC),
+        created_at=datetime.now(UTC),
+        ended_at=None,
+    )
+    let_go = msgspec.structs.replace(deal, changed={"contact_id": [contact, None]})
+    assert _tombstones(ORG, contact).cover(_received(let_go))
+    assert not _tombstones(ORG, contact).cover(_received(deal))
+    taken = msgspec.structs.replace(deal, changed={"contact_id": [None, None]})
+    assert not _tombstones(ORG, contact).cover(_received(taken))
 
 
 def test_an_erased_organization_is_covered_but_for_what_is_said_of_the_erasure() -> None:

@@ -36,6 +36,7 @@ AGELESS: Final = {
     "invitation": "who was let in, by whom: part of the audit log",
     "lead": "as long as the contact is there",
     "quality": "what was said of a colleague's work, as long as they are there",
+    "request": "who did what: the audit log",
     "task": "as long as what it is about",
     "user": "who did what: the audit log",
 }

@@ -33,7 +33,12 @@ def told(data: Mapping[str, Any]) -> list[Change]:
 
 
 def sent(data: Mapping[str, Any], before: Mapping[str, Any]) -> list[Change]:
-    """What a request sent that no other event tells of, beside what was sent before; fields alike are left out."""
+    """What a request changed that no other event tells of.
+
+    As it says itself; else what it sent, beside what was sent before, fields alike left out.
+    """
+    if isinstance(said := data.get("old_and_new"), Mapping):
+        return told({CHANGED: said})
     values = data.get("values")
     if not isinstance(values, Mapping):
         return []

@@ -16,12 +16,20 @@ _ROLES: Final = {"agent": "user"}
 
 
 def person_of(contract: Contract | None, fields: Mapping[str, Any]) -> str:
-    """The person an event's `data` is about: the first of the contract's fields that is set."""
+    """The person an event's `data` is about: the first of the contract's fields that is set, or was until now."""
     for name in contract.person if contract else _USUAL_FIELDS:
-        if isinstance(value := fields.get(name), str):
+        if isinstance(value := fields.get(name) or _before(fields, name), str):
             role = name.removesuffix("_id")
             return f"{_ROLES.get(role, role)}:{value}"
     return ORGANIZATION
+
+
+def _before(fields: Mapping[str, Any], name: str) -> object:
+    """What a deal says of a contact that it is no longer with is still that contact's."""
+    match fields.get("changed"):
+        case {**changed} if isinstance(pair := changed.get(name), list) and pair:
+            return pair[0]
+    return None
 
 
 def contact(contact_id: object) -> str:

@@ -45,8 +45,10 @@ WITH theirs AS (
 UPDATE deals SET sequence = sequence + 1, contact_id = $2 FROM theirs
 WHERE organization_id = $1 AND id = deal_id AND contact_id = $3 RETURNING {COLUMNS}"""  # noqa: S608
 
+# Whoever asks to be forgotten, perhaps before anybody here has heard of it, has the deal's words forgotten too.
 LET_GO: Final = f"""
-UPDATE deals SET sequence = sequence + 1, contact_id = NULL WHERE organization_id = $1 AND contact_id = $2
+UPDATE deals SET sequence = sequence + 1, contact_id = NULL, let_go_of = $2
+WHERE organization_id = $1 AND contact_id = $2
 RETURNING {COLUMNS}"""  # noqa: S608
 
 
