@@ -145,20 +145,24 @@ class Upstream:
         return None
 
     async def _open(self) -> Connection:
+        """To the next address, whose turn it then is no more, and past those that take none.
+
+        The order is this one's own: whoever dials meanwhile turns the addresses, and would lead it to a dead one twice.
+        """
         self._opening += 1
+        *others, last = self.addresses
+        self.addresses.rotate(-1)
         try:
-            for _ in range(len(self.addresses) - 1):
+            for address in others:
                 with contextlib.suppress(ConnectError):
-                    return await self._connect()
-            return await self._connect()
+                    return await self._connect(address)
+            return await self._connect(last)
         finally:
             self._opening -= 1
             self._admit()
 
-    async def _connect(self) -> Connection:
-        """To the next address, whose turn it then is no more."""
-        host, port = self.addresses[0]
-        self.addresses.rotate(-1)
+    async def _connect(self, address: tuple[str, int]) -> Connection:
+        host, port = address
         try:
             async with asyncio.timeout(self.limits.connect):
                 _, connection = await self._loop.create_connection(
