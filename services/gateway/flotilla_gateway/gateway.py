@@ -157,7 +157,9 @@ def _made(
     entitlements = Entitlements(LimitClass.parse(API, settings.limit_api))
     admission = Admission(Sessions(tokens, api_keys), limiter, entitlements)
     keyring = Keyring(settings.master_keys.get_secret_value(), settings.derivation_key.get_secret_value())
-    callers = Callers(settings.trusted_proxies, settings.exempt_networks, keyring)
+    callers = Callers(
+        settings.trusted_proxies, settings.exempt_networks, settings.operator_networks, keyring
+    )
     access_log = AccessLog()
     cors = Cors(settings.cors_origins)
     browsers = Browsers(Proofs(keyring.derive("gateway.browsers"), cors))

@@ -61,7 +61,7 @@ class Policy:
         headers: list[Header] = scope["headers"]
         fields = dict(headers)
         peer = scope["client"]
-        caller = self._gateway.callers.of(peer[0] if peer else "", scope["scheme"], headers)
+        caller = self._gateway.callers.of(peer[0] if peer else "", scope["scheme"], headers, fields)
         request_id = usable_request_id(fields.get(b"x-request-id"))
         return Visit(scope, headers, fields, caller, request_id, time.perf_counter())
 

@@ -13,9 +13,12 @@ class GatewaySettings(Settings):
     """The merged OpenAPI document; by default contracts/openapi.json (or .yaml) of the checkout."""
     trusted_proxies: str = ""
     """Networks of load balancers whose X-Forwarded-For and -Proto are believed; comma-separated CIDR."""
-    exempt_networks: str = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
-    """Networks that are never blocked or screened; comma-separated CIDR. By default those of one's own place: a proxy
-    there that isn't among `trusted_proxies` stands for everybody behind it."""
+    exempt_networks: str = "127.0.0.0/8,::1/128"
+    """Networks that are never blocked or screened; comma-separated CIDR. By default this machine alone: in a private
+    network stands perhaps a load balancer that nobody listed, and behind it everybody."""
+    operator_networks: str = "127.0.0.0/8,::1/128"
+    """Networks that see /metrics and /readyz; comma-separated CIDR. In a cluster, that of its nodes (which ask whether
+    a process is ready) and of its Prometheus."""
     cors_origins: str = ""
     """Origins whose pages may call the API from a browser, with cookies too; comma-separated; none by default."""
     honour_traceparent: bool = False

@@ -2,19 +2,26 @@
 
 import ipaddress
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+import structlog
 from flotilla.security import addresses, blocks
 from flotilla.security.sealing import Keyring
 
 from flotilla_gateway.forward.headers import Header, header
 
+log = structlog.get_logger()
+
+FORWARDED: Final = b"x-forwarded-for"
 MOST_REMEMBERED: Final = 10_000
+MOST_TOLD: Final = 100
+"""Unlisted proxies that are named in the log."""
 DAY_SECONDS: Final = 86_400
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -26,8 +33,8 @@ class Caller:
     scheme: str
     bucket: str
     """The address, or for IPv6 its /64, as rate limits count it."""
-    private: bool
-    """An address of this machine or of a private network."""
+    operator: bool
+    """Of a network of those who run this place, who are shown what is for nobody else."""
     network: str
     """What logs say of the address."""
     pseudonym: str
@@ -39,50 +46,73 @@ class Caller:
 class Callers:
     """Works out callers; remembers those it has seen today."""
 
-    def __init__(self, trusted_proxies: str, exempt_networks: str, keyring: Keyring) -> None:
+    def __init__(
+        self, trusted_proxies: str, exempt_networks: str, operator_networks: str, keyring: Keyring
+    ) -> None:
         """Networks in CIDR notation, comma-separated; the keyring is for pseudonyms."""
         self._trusted = _networks(trusted_proxies)
         self._exempt = self._trusted + _networks(exempt_networks)
+        self._operators = _networks(operator_networks)
         self._keyring = keyring
-        self._seen: dict[tuple[str, str], Caller] = {}
+        self._seen: dict[tuple[str, str, bool], Caller] = {}
+        self._told: set[str] = set()
         self._today = 0.0
         self._pseudonyms = addresses.Pseudonyms(keyring, datetime.now(UTC).date())
 
-    def of(self, peer: str, scheme: str, headers: Iterable[Header]) -> Caller:
-        """The caller behind `peer`, who is believed about others only where it is a trusted proxy."""
+    def of(
+        self, peer: str, scheme: str, headers: Iterable[Header], names: Container[bytes] = frozenset()
+    ) -> Caller:
+        """The caller behind `peer`, who is believed about others only where it is a trusted proxy.
+
+        `names` of the header fields: who says for whom it asks, and isn't trusted to, has no privilege of its network;
+        a proxy that nobody listed would hand it to everybody behind it.
+        """
+        forwarded = FORWARDED in names
         if self._trusted and self._is_trusted(peer):
-            peer = self._forwarded_for(peer, headers)
+            peer, forwarded = self._forwarded_for(peer, headers), False
             said = header(headers, b"x-forwarded-proto")
             scheme = "https" if said == b"https" else "http" if said == b"http" else scheme
-        caller = self._seen.get((peer, scheme))
+        caller = self._seen.get((peer, scheme, forwarded))
         if caller is None or time.time() >= self._today:
-            caller = self._meet(peer, scheme)
+            caller = self._meet(peer, scheme, forwarded=forwarded)
         return caller
 
-    def _meet(self, peer: str, scheme: str) -> Caller:
+    def _meet(self, peer: str, scheme: str, *, forwarded: bool) -> Caller:
         now = time.time()
         if now >= self._today or len(self._seen) >= MOST_REMEMBERED:
             self._seen.clear()
             self._today = (now // DAY_SECONDS + 1) * DAY_SECONDS
             self._pseudonyms = addresses.Pseudonyms(self._keyring, datetime.fromtimestamp(now, UTC).date())
-        caller = self._seen[peer, scheme] = self._describe(peer, scheme)
+        caller = self._seen[peer, scheme, forwarded] = self._describe(peer, scheme, forwarded=forwarded)
         return caller
 
-    def _describe(self, address: str, scheme: str) -> Caller:
+    def _describe(self, address: str, scheme: str, *, forwarded: bool) -> Caller:
         parsed = addresses.parse(address)
         if parsed is None:
             unknown = addresses.UNKNOWN
-            return Caller(unknown, scheme, unknown, private=False, network="-", pseudonym="-", block=None)
+            return Caller(unknown, scheme, unknown, operator=False, network="-", pseudonym="-", block=None)
+        if forwarded and parsed.is_private:
+            self._tell_of(str(parsed))
         bucket = addresses.bucket(parsed)
         return Caller(
             address=str(parsed),
             scheme=scheme,
             bucket=bucket,
-            private=parsed.is_private,
+            operator=not forwarded and _in(parsed, self._operators),
             network=addresses.network(parsed),
             pseudonym=self._pseudonyms.of(bucket),
-            block=None if any(parsed in network for network in self._exempt) else blocks.key(bucket),
+            block=None if not forwarded and _in(parsed, self._exempt) else blocks.key(bucket),
         )
+
+    def _tell_of(self, address: str) -> None:
+        """Once, as it may be one request's forgery: it only looks like a load balancer that nobody listed."""
+        if address not in self._told and len(self._told) < MOST_TOLD:
+            self._told.add(address)
+            log.warning(
+                "proxy.unlisted",
+                address=address,
+                advice="All behind it count as one caller: list it in FLOTILLA_TRUSTED_PROXIES.",
+            )
 
     def _forwarded_for(self, peer: str, headers: Iterable[Header]) -> str:
         """The last address that no trusted proxy stands for: what stands before it, the caller may have made up."""
@@ -103,7 +133,11 @@ class Callers:
             parsed = ipaddress.ip_address(address)
         except ValueError:
             return False
-        return any(parsed in network for network in self._trusted)
+        return _in(parsed, self._trusted)
+
+
+def _in(address: Address, networks: Iterable[Network]) -> bool:
+    return any(address in network for network in networks)
 
 
 def _networks(written: str) -> list[Network]:

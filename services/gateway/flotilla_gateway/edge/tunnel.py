@@ -99,7 +99,7 @@ class Tunnels:
     async def _serve(self, transport: asyncio.Transport, handshake: Handshake, state: ServerState) -> None:
         started = time.perf_counter()
         request_id = usable_request_id(header(handshake.headers, b"x-request-id"))
-        caller = self._callers.of(handshake.peer, handshake.scheme, handshake.headers)
+        caller = self._caller(handshake)
         https = caller.scheme == "https"
         session, status, passed = None, SWITCHING, 0
         try:
@@ -125,6 +125,9 @@ class Tunnels:
         finally:
             transport.close()
             self._note(handshake, caller, session, request_id, status, passed, started)
+
+    def _caller(self, handshake: Handshake) -> Caller:
+        return self._callers.of(handshake.peer, handshake.scheme, handshake.headers, dict(handshake.headers))
 
     async def _admit(self, handshake: Handshake, caller: Caller) -> Session:
         path, _, query = handshake.target.partition(b"?")
@@ -174,7 +177,7 @@ class Tunnels:
         path, _, query = handshake.target.partition(b"?")
         rest = from_query(query)[1]
         offered = from_subprotocols(handshake.headers)[1]
-        caller = self._callers.of(handshake.peer, handshake.scheme, handshake.headers)
+        caller = self._caller(handshake)
         added: list[Header] = [
             (b"connection", b"Upgrade"),
             (b"upgrade", b"websocket"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from flotilla_gateway.visit import Visit
 
 FOR_OPERATORS: Final = frozenset({b"/metrics", b"/readyz"})
-"""They say how this place is built: for callers inside only."""
+"""They say how this place is built: for callers of `FLOTILLA_OPERATOR_NETWORKS` only."""
 _KEPT: Final = (OURS - {b"host", b"content-length"}) | {b"authorization", b"cookie"}
 
 
@@ -27,7 +27,7 @@ class Local:
 
     async def page(self, visit: "Visit", receive: Receive, send: Send) -> Outcome:
         """A page of our own, open to everybody but those for operators."""
-        if visit.path in FOR_OPERATORS and not visit.caller.private:
+        if visit.path in FOR_OPERATORS and not visit.caller.operator:
             raise NotFoundError("There is no such page.")
         https = visit.caller.scheme == "https"
         return await self._answer(visit, security.PAGE_HTTPS if https else security.PAGE, receive, send)
