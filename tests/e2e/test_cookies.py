@@ -1,6 +1,7 @@
 """A browser's session over the whole fleet: begun, used, carried on, stepped up and ended without a token in a body."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -132,4 +133,25 @@ async def test_a_browsers_session_from_its_beginning_to_its_end(
         "POST", "/v1/sign-in", {"email": email, "password": PASSWORD}, **AS_COOKIE
     )
     assert (status, said["state"]) == (200, "signed_in")
+    assert (await browser.ask("GET", "/v1/me"))[0] == 200
+    await _end_another(browser, email)
+
+
+async def _end_another(browser: Browser, email: str) -> None:
+    """A session that is ended from another device is refused at the gateway from then on."""
+    other = Browser(browser.session, browser.base_url)
+    proof = {"email": email, "password": PASSWORD}
+    assert (await other.ask("POST", "/v1/sign-in", proof, **AS_COOKIE))[0] == 200
+    _, listed = await browser.ask("GET", "/v1/sessions")
+    (lost,) = [each["id"] for each in listed["items"] if not each["current"]]
+    assert (await other.ask("GET", "/v1/me"))[0] == 200
+
+    began = time.monotonic()
+    assert (await browser.ask("DELETE", f"/v1/sessions/{lost}", **browser.csrf))[0] == 204
+
+    async def refused() -> bool:
+        return (await other.ask("GET", "/v1/me"))[0] == 401
+
+    await eventually(refused, what="refused")
+    print(f"from DELETE /v1/sessions to 401: {time.monotonic() - began:.3f} s")
     assert (await browser.ask("GET", "/v1/me"))[0] == 200
