@@ -85,6 +85,12 @@ def answer(wish: TaskRequested, **fields: Any) -> TaskCreated:
     return TaskCreated(**given | fields)
 
 
+async def come_due(harness: Harness, org: UUID) -> None:
+    """As if the time had passed: the timers of this organization are due by the database's clock."""
+    await harness.app.db.execute("UPDATE jobs SET due_at = now() WHERE organization_id = $1", org)
+    harness.app.jobs_wake.set()
+
+
 Rule = Callable[..., Awaitable[dict[str, Any]]]
 
 

@@ -12,7 +12,7 @@ from flotilla.events.messaging import ConversationOpened
 from flotilla.ids import new_id
 from flotilla.testing import Harness, eventually
 
-from services.automation.tests.conftest import Rule, Runs, answer, received
+from services.automation.tests.conftest import Rule, Runs, answer, come_due, received
 
 
 async def test_a_rule_that_feeds_itself_is_stopped(
@@ -126,7 +126,7 @@ async def test_a_type_is_bound_while_rules_or_their_runs_want_it(
         return bool(await db.fetchval("SELECT count(*) FROM bound_types WHERE type = $1", type_))
 
     assert not await bound()
-    made = await rule(trigger=type_, condition=None, actions=[{"type": "wait", "seconds": 1}])
+    made = await rule(trigger=type_, condition=None, actions=[{"type": "wait", "seconds": 3600}])
     assert await bound()
     opened = ConversationOpened(
         conversation_id=new_id(),
@@ -146,6 +146,7 @@ async def test_a_type_is_bound_while_rules_or_their_runs_want_it(
     await client.patch(f"/v1/rules/{made['id']}", {"enabled": False})
     await automation.app.own.bound.settle()
     assert await bound()  # a run still lives
+    await come_due(automation, org)
     await runs_of(made["id"], "done")
 
     async def let_go() -> bool:

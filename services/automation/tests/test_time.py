@@ -18,7 +18,7 @@ from flotilla.testing.harness import running
 from flotilla.testing.isolation import isolated
 from flotilla_automation.service import service
 
-from services.automation.tests.conftest import CREATE_TASK, Rule, Runs, received, sent
+from services.automation.tests.conftest import CREATE_TASK, Rule, Runs, come_due, received, sent
 
 
 def no_reply(seconds: int, by: str = "team") -> dict[str, Any]:
@@ -95,21 +95,18 @@ async def test_an_answer_that_does_not_come_fails_the_run(automation: Harness, o
 async def test_a_delay_outlives_the_process(org: UUID) -> None:
     async with isolated(service, "restart") as instance:
         async with running(service, instance=instance) as first:
-            rule_id = await _make(first, org, [{"type": "wait", "seconds": 2}, CREATE_TASK])
+            rule_id = await _make(first, org, [{"type": "wait", "seconds": 3600}, CREATE_TASK])
             await first.publish(received(), org=org)
-            client = first.client(org)
-
-            async def waiting() -> bool:
-                runs = (await client.get(f"/v1/rules/{rule_id}/runs")).json()["items"]
-                return bool(runs) and runs[0]["state"] == "waiting"
-
-            await eventually(waiting)
+            await _waits(first, org, rule_id)
             assert not first.spy.of(TaskRequested, org)
         async with running(service, instance=instance) as second:
+            await come_due(second, org)
             wish = await second.spy.expect(TaskRequested, lambda event: event.org == org)
             assert wish.data.title == "Call Zoë Groß"
             # The lane was bound again from the database; a new event finds its rule.
             await second.publish(received(), org=org)
+            await _waits(second, org, rule_id)
+            await come_due(second, org)
             await second.spy.expect(TaskRequested, lambda event: event.org == org and event.id != wish.id)
 
 
@@ -207,6 +204,17 @@ async def test_a_webhook_in_our_own_network_is_not_called(org: UUID) -> None:
         failed = await alone.spy.expect(TriggerFailed, lambda event: event.org == org)
         assert failed.data.reason.startswith("webhook: ")
         assert hook.requests == []
+
+
+async def _waits(harness: Harness, org: UUID, rule_id: str) -> None:
+    """Until the rule's newest run waits for its time."""
+    client = harness.client(org)
+
+    async def waiting() -> bool:
+        runs = (await client.get(f"/v1/rules/{rule_id}/runs")).json()["items"]
+        return bool(runs) and runs[0]["state"] == "waiting"
+
+    await eventually(waiting)
 
 
 async def _make(harness: Harness, org: UUID, actions: list[dict[str, Any]]) -> str:

@@ -304,10 +304,11 @@ async def test_a_step_in_the_ledger_is_not_sent_again(campaign: Harness, org: UU
 
 async def test_the_channels_silence_ends_it_and_a_restart_does_not(org: UUID) -> None:
     async with isolated(service, "restart") as instance:
-        async with running(service, instance=instance, answer_seconds=1.0) as first:
+        async with running(service, instance=instance) as first:
             made = await enrolled(first, org, await published(first, org))
             await first.spy.expect(MessageRequested)
         async with running(service, instance=instance) as second:
+            await come_due(second, org)
             stopped = await second.spy.expect(SequenceStopped)
             assert (stopped.data.reason, str(stopped.data.enrolment_id)) == ("unanswered", made["id"])
 

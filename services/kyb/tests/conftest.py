@@ -19,9 +19,9 @@ from stdnum.iso7064 import mod_11_10, mod_97_10
 GENTLY = {
     "vies_interval_seconds": 0.02,
     "gleif_interval_seconds": 0.02,
-    "source_seconds": 1.0,
+    "source_seconds": 3.0,
     "busy_seconds": 0.2,
-    "check_seconds": 8.0,
+    "check_seconds": 30.0,
     "retry_seconds": 0.1,
     "retries": 2,
 }

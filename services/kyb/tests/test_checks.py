@@ -152,7 +152,7 @@ async def test_a_check_ends_at_its_deadline_with_what_was_said(
     """VIES is busy for longer than the check lasts; its late answer changes nothing."""
     number, lei = german_number(), any_lei()
     gleif.register(lei, "Ink & Paper GmbH")
-    vies.fails(f"DE{number}", *[refusal("MS_MAX_CONCURRENT_REQ")] * 30)
+    vies.fails(f"DE{number}", *[refusal("MS_MAX_CONCURRENT_REQ")] * 1000)
     made = await make(vat_number=number, lei=lei)
 
     async def gleif_said() -> bool:
@@ -234,7 +234,7 @@ async def test_registers_are_asked_politely_by_all_processes_together(
     """Two replicas, six counterparties at once: the registers' turns are taken one after the other."""
     vies.asked.clear()
     vies.busiest = 0
-    slowly, service = {**settings, "vies_interval_seconds": 0.2}, load("kyb")
+    slowly, service = {**settings, "vies_interval_seconds": 0.6}, load("kyb")
     async with (
         running(service, instance=stores, **slowly) as one,
         running(service, instance=stores, **slowly) as other,
@@ -251,8 +251,10 @@ async def test_registers_are_asked_politely_by_all_processes_together(
         await eventually(all_ended)
     times = sorted(time for time, _ in vies.asked)
     assert len(times) == 6
-    assert times[-1] - times[0] >= 0.9
-    assert vies.busiest <= 2
+    assert times[-1] - times[0] > 2.1, (
+        "five turns are 3 s; each replica on its own would need no more than 1.2"
+    )
+    assert vies.busiest < 6
 
 
 async def test_a_register_that_hangs_is_left_after_its_time(

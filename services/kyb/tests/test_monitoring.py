@@ -62,10 +62,8 @@ async def test_a_schedule_survives_a_restart(
         body = {"name": "Ink", "country": "DE", "vat_number": number, "monitoring": "daily"}
         made = (await first.client(org).post("/v1/counterparties", body)).json()
         await checked(first, made["id"])
-        await first.app.db.execute(
-            "UPDATE jobs SET due_at = now() + interval '1 second' WHERE kind = 'monitor'"
-        )
     async with running(load("kyb"), instance=stores, **settings) as second:
+        await bring_forward(second, org, "monitor")
         event = await checked(second, made["id"])
         assert event.state == "verified"
         read = await second.client(org).get(f"/v1/counterparties/{made['id']}/checks")

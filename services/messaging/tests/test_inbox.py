@@ -76,16 +76,27 @@ async def test_the_ai_is_switched_off_for_one_conversation(
     assert (await people.patch(path, {"labels": []})).status == 422
 
 
+async def _next_timer_rings(messaging: Harness, org: UUID) -> None:
+    """As if its time had come."""
+    await messaging.app.db.execute(
+        "UPDATE jobs SET due_at = now() WHERE id = (SELECT id FROM jobs WHERE organization_id = $1"
+        " AND kind = 'snooze_ended' ORDER BY due_at LIMIT 1)",
+        org,
+    )
+    messaging.app.jobs_wake.set()
+
+
 async def test_a_snooze_ends_by_itself(
     messaging: Harness, org: UUID, people: Client, received: Received
 ) -> None:
     path = f"/v1/conversations/{await received()}"
     past = await people.post(f"{path}/snooze", {"until": "2020-01-01T00:00:00Z"})
     assert past.status == 422
-    until = datetime.now(UTC) + timedelta(milliseconds=300)
+    until = datetime.now(UTC) + timedelta(hours=1)
     asleep = await people.post(f"{path}/snooze", {"until": until.isoformat()})
     assert asleep.json()["state"] == "snoozed"
     await messaging.spy.expect(ConversationSnoozed, lambda event: event.org == org)
+    await _next_timer_rings(messaging, org)
     awake = await messaging.spy.expect(ConversationReopened, lambda event: event.org == org)
     assert awake.data.changed["state"] == ["snoozed", "open"]
     assert (await people.get(path)).json()["snoozed_until"] is None
@@ -96,8 +107,9 @@ async def test_a_later_snooze_outlives_the_earlier_one(
 ) -> None:
     path = f"/v1/conversations/{await received()}"
     now = datetime.now(UTC)
-    for until in (now + timedelta(milliseconds=200), now + timedelta(hours=1)):
+    for until in (now + timedelta(hours=1), now + timedelta(hours=2)):
         assert (await people.post(f"{path}/snooze", {"until": until.isoformat()})).status == 200
+    await _next_timer_rings(messaging, org)
 
     async def first_timer_fired() -> bool:
         left = await messaging.app.db.fetchval("SELECT count(*) FROM jobs WHERE organization_id = $1", org)

@@ -31,7 +31,8 @@ ATTEMPTS = 3
 CONCURRENCY = 2
 
 FAILS, CHAIN = "fails", "chain"
-TAKE_TIME = "SELECT pg_sleep(1)"
+TAKE_TIME = "SELECT pg_sleep(5)"
+"""Long enough for what a test does meanwhile on a slow machine, and less than what a process that leaves is given."""
 RECORD = "INSERT INTO applied (organization_id, id) VALUES ($1, $2)"
 REMARK = "INSERT INTO effects VALUES ($1, $2, $3)"
 OBEYED = "remark"

@@ -45,7 +45,7 @@ async def test_a_batch_is_full_or_as_old_as_it_may_be(still: Harness, channel: A
     await fill(channel, *numbered(*range(7)))
     consumer = await Consumer.open(still.instance.amqp_url, QUEUE, prefetch=10)
     first = await consumer.batch(5, LONG)
-    second = await consumer.batch(5, 0.05)
+    second = await consumer.batch(5, 1.0)
     assert [each.body for each in first + second] == numbered(*range(7))
     assert [(each.tag, each.before) for each in first + second] == [(tag, 0) for tag in range(1, 8)]
     consumer.acknowledge(first[-1])
@@ -61,7 +61,7 @@ async def test_a_batch_is_full_or_as_old_as_it_may_be(still: Harness, channel: A
 async def test_no_more_than_the_prefetch_is_held(still: Harness, channel: AbstractChannel) -> None:
     await fill(channel, *numbered(*range(9)))
     consumer = await Consumer.open(still.instance.amqp_url, QUEUE, prefetch=4)
-    held = await consumer.batch(9, 0.2)
+    held = await consumer.batch(9, 1.0)
     assert len(held) == 4
     consumer.acknowledge(held[-1])
     assert [each.body for each in await consumer.batch(4, LONG)] == numbered(4, 5, 6, 7)
@@ -126,7 +126,9 @@ async def test_a_broker_that_falls_silent_is_given_up(
         since = loop.time()
         with pytest.raises(LostError, match="heartbeat"):
             await consumer.batch(5, LONG)
-        assert 1 <= loop.time() - since <= 3, "within about two heartbeats"
+        assert 1 <= loop.time() - since < LONG, (
+            "within about two heartbeats, and long before a batch is as old as it may be"
+        )
         monkeypatch.setattr("flotilla.bus.wire.connection.CLOSE_SECONDS", 0.2)
         await consumer.close()
 

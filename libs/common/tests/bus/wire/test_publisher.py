@@ -1,6 +1,7 @@
 """Publishing: what the broker took, what it refused or gave back, and what nobody knows."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -39,6 +40,12 @@ async def publisher_to(script: Script) -> AsyncIterator[Publisher]:
             yield publisher
         finally:
             await publisher.close()
+
+
+def narrow(end: asyncio.BaseTransport | asyncio.StreamWriter) -> None:
+    """Have this end of a connection hold little, however large the buffers are that a machine lets grow."""
+    for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, buffer, 1 << 17)
 
 
 async def publish(publisher: Publisher, batch: list[Message], seconds: float = LONG) -> Receipt:
@@ -140,9 +147,11 @@ async def test_a_broker_that_does_not_read_costs_a_bounded_buffer() -> None:
     ended = asyncio.Event()
 
     async def script(broker: ScriptedBroker) -> None:
+        narrow(broker.writer)
         await ended.wait()
 
     async with publisher_to(script) as publisher:
+        narrow(publisher._transport)
         batch = messages(400, 60_000)
         receipt = await publish(publisher, batch, SHORT)
         assert receipt.unanswered == 400
