@@ -20,6 +20,7 @@ from flotilla.testing.simulators.telegram import TelegramSimulator
 from flotilla.testing.simulators.vies import ViesSimulator
 from typer.testing import CliRunner, Result
 
+from tests.e2e import server_logs
 from tests.e2e.encrypted import Encrypted, encrypted_fleet
 from tests.e2e.filled import Full
 from tests.e2e.pairs import side_by_side
@@ -74,6 +75,7 @@ async def fleet(
         },
     )
     fleet = Fleet(instance)
+    server_logs.begin(instance)
     await ensure_vhost(instance)
     try:
         await fleet.migrate()

@@ -1,4 +1,5 @@
-"""Looking for words in everything a fleet keeps: tables, documents, indexes, files, queues, Redis, logs and spans."""
+"""Looking for words in everything a fleet keeps: tables, documents, indexes, files, queues, Redis, spans, and logs, its
+own and those of its servers."""
 
 import asyncio
 from collections import Counter
@@ -16,6 +17,8 @@ from flotilla.service import FLEET, Service, present
 from flotilla.store.files import Files
 from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
+
+from tests.e2e import server_logs
 
 TEXTS: Final = """
 SELECT c.table_schema AS schema, c.table_name AS table, array_agg(
@@ -148,13 +151,16 @@ async def _files(fleet: Fleet, words: Sequence[str]) -> Places:
 
 
 def _lines(fleet: Fleet, words: Sequence[str]) -> Places:
-    """Logs and spans."""
+    """Logs, the servers' too, and spans."""
     found: Places = Counter()
     instance = fleet.instance
     folder = instance.fleet_folder / "logs"
     for path in _all(folder):
         if _speaks(path.read_bytes().decode("latin-1"), words):
             found[f"log/{path.relative_to(folder)}"] += 1
+    for server, content in server_logs.written(instance):
+        if _speaks(content.decode("latin-1"), words):
+            found[f"log of {server}"] += 1
     if instance.traces_file is not None and _speaks(instance.traces_file.read_text(), words):
         found["spans"] += 1
     return found

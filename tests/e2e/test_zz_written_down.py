@@ -1,4 +1,5 @@
-"""At the end of a run: nothing secret and nothing of people stands in any log, in a span, or beside a parked event.
+"""At the end of a run: nothing secret and nothing of people stands in any log, the servers' too, in a span, or beside
+a parked event.
 
 The file's name makes it the last: what all tests before it did is looked through.
 """
@@ -8,10 +9,18 @@ import asyncio
 from flotilla.fleet import Fleet
 from flotilla.testing.people import PASSWORD
 
-from tests.e2e import test_privacy
+from tests.e2e import server_logs, test_privacy
 from tests.e2e.conftest import NewOffice
 from tests.e2e.everywhere import places
-from tests.e2e.said import MOST, Said, own_secrets, parked, words_of_people, written_down
+from tests.e2e.said import (
+    MOST,
+    Said,
+    own_secrets,
+    parked,
+    parked_beside_people,
+    words_of_people,
+    written_down,
+)
 
 STRUCTURED = "encode(body, 'escape'), error, stack, waiting_for"
 TOLD = "error, stack, waiting_for"
@@ -35,7 +44,10 @@ async def test_nothing_of_people_is_written_down(new_office: NewOffice, fleet: F
     async with office.owner.live() as live:
         await office.customer_writes("Is the lighthouse keeper's lamp lit?", chat=4711, name="Ermentrude Vix")
         await live.expect("message.analyzed.v1")
-    words = [*await words_of_people(fleet), *test_privacy.WORDS, "lighthouse keeper", "Ermentrude"]
+    told_here = [*test_privacy.WORDS, "lighthouse keeper", "Ermentrude"]
+    words = [*await words_of_people(fleet), *told_here]
 
+    assert {name for name, _ in server_logs.written(fleet.instance)} >= {"postgres", "rabbitmq", "redis"}
     assert await asyncio.to_thread(written_down, fleet, words) == {}
     assert await parked(fleet, words, TOLD) == {}
+    assert await parked_beside_people(fleet, told_here) == {}

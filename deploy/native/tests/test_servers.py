@@ -10,11 +10,13 @@ from flotilla.fleet import Fleet
 from flotilla.instance import Instance
 from flotilla.native.node import PortTakenError
 from flotilla.native.vhost import delete_vhost, ensure_vhost
+from flotilla.store.migrate import _role_sql, instance_roles
 from flotilla.testing.eventually import eventually
 from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 
 QUEUE = "kept"
+NAME = "Ermentrude Vix"
 
 
 def pids(fleet: Fleet) -> dict[str, int | None]:
@@ -86,6 +88,41 @@ async def test_postgres_runs_as_the_fleet_needs_it(fleet: Fleet) -> None:
         "data_checksums": "on",
         "listen_addresses": "127.0.0.1",
     }
+
+
+async def test_what_statements_say_of_people_is_in_no_log_of_postgres(fleet: Fleet) -> None:
+    """Slow ones, and those that fail: of a row that is there, of a value that is none, and as the role of a service."""
+    await fleet.start_servers()
+    instance = fleet.instance
+    log = instance.folder / "logs" / "postgres.log"
+    database = await asyncpg.connect(instance.admin_dsn("postgres"))
+    try:
+        begun = log.stat().st_size
+        await database.execute("CREATE TEMP TABLE people (name text PRIMARY KEY)")
+        await database.execute("INSERT INTO people VALUES ($1)", NAME)
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await database.execute("INSERT INTO people VALUES ($1)", NAME)
+        for statement in ("SELECT $1::text::uuid", "SELECT $1::text::jsonb"):
+            with pytest.raises(asyncpg.DataError):
+                await database.execute(statement, NAME)
+        await database.fetchval("SELECT $1::text || pg_sleep(0.6)::text", NAME)
+        await database.execute(f"DO $$ BEGIN PERFORM pg_sleep(0.6); END $$; /* {role_sql(instance)} */")
+    finally:
+        await database.close()
+
+    async def told() -> bool:
+        return log.read_bytes()[begun:].count(b"duration: ") >= 2
+
+    await eventually(told, what="both slow statements in the log")
+    written = log.read_text()[begun:]
+    assert "|| pg_sleep" in written, "a slow statement is told"
+    assert NAME not in written
+    assert instance.secrets.postgres["auth"].owner not in written
+
+
+def role_sql(instance: Instance) -> str:
+    """As migrations write it, slow or not."""
+    return _role_sql(instance_roles(instance, "auth")[0], "auth")
 
 
 async def test_a_vhost_of_ones_own(fleet: Fleet) -> None:

@@ -21,6 +21,7 @@ from flotilla.cells import claim_database
 from flotilla.instance import owner_role, runtime_role
 from flotilla.replay.twins import make_twins, schema_of
 from flotilla.service import Service, present
+from flotilla.store.scram import verifier
 
 if TYPE_CHECKING:
     from flotilla.instance import Instance
@@ -163,14 +164,13 @@ async def _create_database(instance: "Instance", services: tuple[Service, ...]) 
 
 
 def _role_sql(role: Role, service: str) -> str:
-    password = role.password.replace("'", "''")
     return f"""
         DO $$ BEGIN
             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role.name}') THEN
                 CREATE ROLE {role.name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
             END IF;
         END $$;
-        ALTER ROLE {role.name} PASSWORD '{password}';
+        ALTER ROLE {role.name} PASSWORD '{verifier(role.password)}';
         ALTER ROLE {role.name} SET search_path = {service}, {service}_bus, extensions;
     """
 
