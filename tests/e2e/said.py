@@ -1,7 +1,9 @@
 """What must not be written down of a run: secrets as callers sent and got them, and what people are called and say."""
 
+import json
+import re
 from collections.abc import Iterator
-from pathlib import Path
+from functools import cache
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -9,7 +11,11 @@ import aiohttp
 import asyncpg
 import msgspec
 from flotilla.fleet import Fleet
+from flotilla.instance import project_root
+from flotilla.privacy.redaction import body_without_personal
 from pymongo import AsyncMongoClient
+
+from tests.e2e import server_logs
 
 SECRET_FIELDS: Final = frozenset(
     {
@@ -29,7 +35,9 @@ SECRET_FIELDS: Final = frozenset(
     }
 )
 SHORTEST: Final = 12
-"""A shorter text stands somewhere by chance."""
+"""A shorter text stands somewhere by chance: inside an id, or in what our own code calls something."""
+SHORTEST_NAME: Final = 4
+"""A shorter name, as a word by itself, is one that our code does not know."""
 KEY_LENGTH: Final = 32
 """A key that opens something is longer than the name of a feature, which is called one too."""
 MOST: Final = 400
@@ -127,29 +135,59 @@ async def words_of_people(fleet: Fleet) -> list[str]:
         bodies = client.get_database(f"{fleet.instance.documents_prefix}_messaging").get_collection("bodies")
         async for document in bodies.find({}).sort("_id", -1).limit(MOST):
             found.append(document["text"] or "")
-    return sorted({word for word in found if len(word) >= SHORTEST and ERASED not in word})
+    said = {word.strip() for word in found if ERASED not in word}
+    return sorted(word for word in said if len(word) >= SHORTEST or _is_a_name(word))
+
+
+def _is_a_name(word: str) -> bool:
+    """Whether a short text, found as a word by itself, would not stand there of our code's own accord."""
+    if len(word) < SHORTEST_NAME or not (word[0].isupper() or "@" in word):
+        return False
+    return not all(part in _vocabulary() for part in re.findall(r"\w+", word))
+
+
+@cache
+def _vocabulary() -> frozenset[str]:
+    """All words in the fleet's code: what logs are made of."""
+    root = project_root()
+    code = [*root.glob("libs/common/flotilla/**/*.py"), *root.glob("services/*/flotilla_*/**/*.py")]
+    return frozenset(word for path in code for word in re.findall(r"\w+", path.read_text()))
 
 
 def own_secrets(fleet: Fleet) -> Iterator[str]:
     """The fleet's own: passwords of its servers, keys that seal and sign."""
     secrets = fleet.instance.secrets
-    yield from (secrets.postgres_admin, secrets.rabbitmq, secrets.redis, secrets.principal_private_key)
-    yield from (key.key for key in secrets.master_keys)
+    yield from (secrets.postgres_admin, secrets.rabbitmq, secrets.redis)
+    for keys in (secrets.master_keys, secrets.derivation_keys, secrets.principal_keys):
+        yield from (key.key for key in keys)
     for roles in secrets.postgres.values():
         yield from (roles.owner, roles.runtime)
 
 
 def written_down(fleet: Fleet, words: list[str]) -> dict[str, list[str]]:
-    """Which of these words stand in which log, or in the spans."""
-    files: list[Path] = sorted((fleet.instance.fleet_folder / "logs").glob("*.log*"))
-    if fleet.instance.traces_file is not None:
-        files.append(fleet.instance.traces_file)
+    """Which of these words stand in which log, the servers' too, or in the spans."""
+    instance = fleet.instance
+    written = [
+        (path.name, path.read_bytes()) for path in sorted((instance.fleet_folder / "logs").glob("*.log*"))
+    ]
+    written += server_logs.written(instance)
+    if instance.traces_file is not None:
+        written.append((instance.traces_file.name, instance.traces_file.read_bytes()))
     found: dict[str, list[str]] = {}
-    for path in files:
-        content = path.read_bytes()
-        if there := [word for word in words if word.encode() in content]:
-            found[path.name] = there
+    for name, content in written:
+        if there := [word for word in words if stands(word, content)]:
+            found[name] = there
     return found
+
+
+def stands(word: str, content: bytes) -> bool:
+    """Whether a log has the word: as it is, or as JSON writes it; a short one by itself."""
+    for written in {word.encode(), json.dumps(word)[1:-1].encode()}:
+        if written in content and (
+            len(word) >= SHORTEST or re.search(rb"(?<!\w)" + re.escape(written) + rb"(?!\w)", content)
+        ):
+            return True
+    return False
 
 
 async def parked(fleet: Fleet, words: list[str], columns: str) -> dict[str, int]:
@@ -165,6 +203,22 @@ async def parked(fleet: Fleet, words: list[str], columns: str) -> dict[str, int]
             )
             if number:
                 found[service] = number
+    finally:
+        await connection.close()
+    return found
+
+
+async def parked_beside_people(fleet: Fleet, words: list[str]) -> dict[str, list[str]]:
+    """Which of these stand in parked events outside of the fields whose contract says that they are personal."""
+    found: dict[str, list[str]] = {}
+    connection = await asyncpg.connect(fleet.instance.admin_dsn())
+    try:
+        for service in fleet.instance.services:
+            bodies = await connection.fetch(f"SELECT type, body FROM {service}_bus.parked_events")
+            for row in bodies:
+                rest = body_without_personal(row["body"])
+                if rest is not None and (there := [word for word in words if stands(word, rest)]):
+                    found[f"{service}: {row['type']}"] = there
     finally:
         await connection.close()
     return found

@@ -24,7 +24,7 @@ from flotilla.cli import app
 from flotilla.fleet import OPERATOR, Fleet
 from flotilla.ids import new_id
 from flotilla.instance import HOST, Instance
-from flotilla.secrets import MasterKey
+from flotilla.secrets import Key
 from flotilla.security.sealing import Keyring
 from flotilla.security.tls import trusting
 from flotilla.service import load
@@ -228,7 +228,7 @@ async def test_master_keys_are_changed_step_by_step(
         await fleet.stop_services(SERVICES)
         assert await keys("use", "k2") == 0
         assert await keys("drop", "k1") == 1, "it was retired just now"
-        secrets.change_master_keys(folder, _retired_long_ago)
+        secrets.change_keys(folder, "master_keys", _retired_long_ago)
         assert await keys("drop", "k1") == 1, "something is under it"
         assert await keys("reseal") == 0
         assert await keys("reseal") == 0, "there is nothing more to do"
@@ -246,7 +246,7 @@ async def test_master_keys_are_changed_step_by_step(
         assert b"".join([piece async for piece in files.read(path)]) == b"kept"
 
 
-def _retired_long_ago(keys: list[MasterKey]) -> list[MasterKey]:
+def _retired_long_ago(keys: list[Key]) -> list[Key]:
     return [
         msgspec.structs.replace(key, retired_at=key.retired_at and "2020-01-01T00:00:00+00:00")
         for key in keys
@@ -254,7 +254,7 @@ def _retired_long_ago(keys: list[MasterKey]) -> list[MasterKey]:
 
 
 def _keyring(instance: Instance) -> Keyring:
-    return Keyring(instance.secrets.keyring, instance.secrets.derivation_key)
+    return Keyring(instance.secrets.keyring, instance.secrets.derivation_keyring)
 
 
 async def _status(url: str, tls: ssl.SSLContext | None) -> int:

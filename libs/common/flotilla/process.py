@@ -57,7 +57,7 @@ async def opened(service: Service, settings: Settings) -> AsyncIterator[App]:
             relay=relay,
             transient=transient,
             keyring=Keyring(
-                settings.master_keys.get_secret_value(), settings.derivation_key.get_secret_value()
+                settings.master_keys.get_secret_value(), settings.derivation_keys.get_secret_value()
             ),
             principals=PrincipalVerifier(settings.principal_public_keys),
             tls=Tls.of(settings),

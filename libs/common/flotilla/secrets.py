@@ -11,20 +11,26 @@ import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final, Literal, get_args
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from flotilla.security.sealing import FIRST
 
-class MasterKey(msgspec.Struct, frozen=True):
-    """A key that seals credentials and personal data: 32 bytes, base64."""
+Kind = Literal["master_keys", "derivation_keys", "principal_keys"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+
+
+class Key(msgspec.Struct, frozen=True):
+    """One of a kind that rotates: 32 bytes, base64."""
 
     id: str
     key: str
     added_at: str = ""
     """RFC 3339; processes that were started before do not know it. Empty: from the beginning."""
     retired_at: str = ""
-    """When another began to seal in its place; empty: not yet."""
+    """When another was put to use in its place; empty: not yet."""
 
 
 class DatabaseRoles(msgspec.Struct, frozen=True):
@@ -35,27 +41,38 @@ class DatabaseRoles(msgspec.Struct, frozen=True):
 
 
 class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All of an instance's secrets; the first master key seals, the others still open."""
+    """All of an instance's secrets. Of each kind of keys the first is in use; the others are still known."""
 
     postgres_admin: str
     rabbitmq: str
     redis: str
-    principal_private_key: str
-    master_keys: list[MasterKey]
+    master_keys: list[Key]
+    """They seal credentials, personal data and files."""
+    derivation_keys: list[Key]
+    """Keyed hashes and signed links come of them."""
+    principal_keys: list[Key]
+    """Seeds of Ed25519 with which the gateway signs who asks."""
     postgres: dict[str, DatabaseRoles]
-    derivation_key: str = ""
-    """What keyed hashes come of, once the master keys rotate: the first of them. Empty until then."""
 
     @property
     def keyring(self) -> str:
         """The master keys as services are told them."""
-        return ",".join(f"{key.id}:{key.key}" for key in self.master_keys)
+        return _told(self.master_keys)
 
     @property
-    def principal_public_key(self) -> str:
-        """The public half of the key that signs principals: raw Ed25519, base64."""
-        seed = base64.b64decode(self.principal_private_key)
-        return _encode(Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw())
+    def derivation_keyring(self) -> str:
+        """The derivation keys as services are told them."""
+        return _told(self.derivation_keys)
+
+    @property
+    def principal_private_key(self) -> str:
+        """The seed with which the gateway signs."""
+        return self.principal_keys[0].key
+
+    @property
+    def principal_public_keys(self) -> str:
+        """Whose signatures services believe: raw Ed25519, base64, with commas between them."""
+        return ",".join(_public(key) for key in self.principal_keys)
 
 
 class SecretsLostError(RuntimeError):
@@ -66,8 +83,8 @@ def load(folder: Path, services: Sequence[str]) -> Secrets:
     """Reads the folder's secrets; makes them, or those of services that came later, the first time."""
     path = folder / "secrets.toml"
     with _locked(folder):
-        kept = msgspec.convert(tomllib.loads(path.read_text()), Secrets) if path.exists() else None
-        if kept is not None and all(service in kept.postgres for service in services):
+        kept, carried_over = _read(path) if path.exists() else (None, False)
+        if kept is not None and not carried_over and all(service in kept.postgres for service in services):
             return kept
         if kept is None and (folder / "postgres").exists():
             raise SecretsLostError(
@@ -79,15 +96,33 @@ def load(folder: Path, services: Sequence[str]) -> Secrets:
         return full
 
 
-def change_master_keys(folder: Path, change: Callable[[list[MasterKey]], list[MasterKey]]) -> list[MasterKey]:
-    """Keep what `change` makes of the master keys; what was derived of the first of them stays as it is."""
+def change_keys(folder: Path, kind: Kind, change: Callable[[list[Key]], list[Key]]) -> None:
+    """Keep what `change` makes of the keys of one kind."""
     path = folder / "secrets.toml"
     with _locked(folder):
-        kept = msgspec.convert(tomllib.loads(path.read_text()), Secrets)
-        derivation_key = kept.derivation_key or kept.master_keys[-1].key
-        keys = change(kept.master_keys)
-        _write(path, msgspec.structs.replace(kept, master_keys=keys, derivation_key=derivation_key))
-    return keys
+        kept, _ = _read(path)
+        changed = {kind: change(getattr(kept, kind))}
+        _write(path, msgspec.structs.replace(kept, **changed))
+
+
+def new_key(key_id: str, added_at: str = "") -> Key:
+    """A random one."""
+    return Key(key_id, _encode(random.token_bytes(32)), added_at)
+
+
+def _read(path: Path) -> tuple[Secrets, bool]:
+    """What is kept, and whether it was of a version with one key of a kind.
+
+    Then, what was hashed and signed came of the first master key. It stays as it is under the same bytes, `d1`, until
+    `flotilla keys derivation` replaces them.
+    """
+    told = tomllib.loads(path.read_text())
+    carried_over = "derivation_keys" not in told
+    if carried_over:
+        derivation_key = told.pop("derivation_key", "") or told["master_keys"][-1]["key"]
+        told["derivation_keys"] = [{"id": FIRST, "key": derivation_key}]
+        told["principal_keys"] = [{"id": "p1", "key": told.pop("principal_private_key")}]
+    return msgspec.convert(told, Secrets), carried_over
 
 
 def _completed(kept: Secrets | None, services: Sequence[str]) -> Secrets:
@@ -95,8 +130,9 @@ def _completed(kept: Secrets | None, services: Sequence[str]) -> Secrets:
         postgres_admin=_password(),
         rabbitmq=_password(),
         redis=_password(),
-        principal_private_key=_encode(random.token_bytes(32)),
-        master_keys=[MasterKey("k1", _encode(random.token_bytes(32)))],
+        master_keys=[new_key("k1")],
+        derivation_keys=[new_key(FIRST)],
+        principal_keys=[new_key("p1")],
         postgres={},
     )
     missing = {
@@ -108,12 +144,10 @@ def _completed(kept: Secrets | None, services: Sequence[str]) -> Secrets:
 def _write(path: Path, secrets: Secrets) -> None:
     """By a draft and a rename, so that a crash leaves the old file or the new one."""
     lines = [f'{name} = "{getattr(secrets, name)}"' for name in ("postgres_admin", "rabbitmq", "redis")]
-    lines.append(f'principal_private_key = "{secrets.principal_private_key}"')
-    if secrets.derivation_key:
-        lines.append(f'derivation_key = "{secrets.derivation_key}"')
-    for key in secrets.master_keys:
-        lines += ["", "[[master_keys]]"]
-        lines += [f'{name} = "{value}"' for name, value in msgspec.structs.asdict(key).items() if value]
+    for kind in KINDS:
+        for key in getattr(secrets, kind):
+            lines += ["", f"[[{kind}]]"]
+            lines += [f'{name} = "{value}"' for name, value in msgspec.structs.asdict(key).items() if value]
     for service, roles in secrets.postgres.items():
         lines += ["", f"[postgres.{service}]", f'owner = "{roles.owner}"', f'runtime = "{roles.runtime}"']
     draft = path.with_suffix(".draft")
@@ -138,6 +172,15 @@ def _locked(folder: Path) -> Iterator[None]:
 def _password() -> str:
     """Letters and digits only: it goes into addresses and configuration files as it is."""
     return random.token_hex(20)
+
+
+def _told(keys: list[Key]) -> str:
+    return ",".join(f"{key.id}:{key.key}" for key in keys)
+
+
+def _public(key: Key) -> str:
+    seed = base64.b64decode(key.key)
+    return _encode(Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw())
 
 
 def _encode(raw: bytes) -> str:

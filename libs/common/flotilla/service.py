@@ -12,6 +12,7 @@ from flotilla.bus.declare import Handler, JobKind, Lane, Tap, TimerKind, Worker
 from flotilla.events.base import Event
 from flotilla.privacy import answering
 from flotilla.privacy.declare import Privacy
+from flotilla.security.keyed_hashes import HashedColumn
 from flotilla.security.sealed_columns import SealedColumn
 from flotilla.settings import Settings
 
@@ -71,6 +72,8 @@ class Service:
     to write down, which features are on, how long what is kept; and it sweeps what is older."""
     sealed: tuple[SealedColumn, ...] = ()
     """Columns of its tables whose values are sealed under the master keys."""
+    hashed: tuple[HashedColumn, ...] = ()
+    """Columns of its tables with keyed hashes, by which something is found."""
     niceness: int = 0
     """From 0, what people wait for, to 19: how far its process gives way to others where the processors are full."""
     ready: "dict[str, Callable[[App], Any]]" = field(default_factory=dict)

@@ -67,8 +67,9 @@ class Settings(BaseSettings):
 
     master_keys: SecretStr
     """`id:base64,…`: the first seals, all open."""
-    derivation_key: SecretStr = SecretStr("")
-    """Base64 of 32 bytes; what keyed hashes and signatures come of. It does not rotate. Empty: the last master key."""
+    derivation_keys: SecretStr = SecretStr("")
+    """`id:base64,…` of 32 bytes each: what keyed hashes and signed links come of; new ones of the first, all are known.
+    Empty: the last master key, as `d1`."""
     principal_public_keys: str
     """Base64 raw Ed25519 keys, comma-separated, whose principals are believed."""
     principal_private_key: SecretStr | None = None

@@ -28,7 +28,7 @@ def test_requests_are_found_by_what_is_logged_and_by_an_address_that_is_not(
     (tmp_path / "services" / "gateway" / "pyproject.toml").touch()
     monkeypatch.setenv("FLOTILLA_ROOT", str(tmp_path))
     secrets = Instance.load("dev").secrets
-    keyring = Keyring(secrets.keyring, secrets.derivation_key)
+    keyring = Keyring(secrets.keyring, secrets.derivation_keyring)
     log = tmp_path / ".flotilla" / "dev" / "logs" / "gateway.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     for day, address, status, actor in (

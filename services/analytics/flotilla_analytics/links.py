@@ -39,17 +39,17 @@ class Links:
 
     base: str
     """Where people reach the gateway."""
-    key: bytes
+    keys: signed.Keys
 
     def address(self, path: str, token: Token) -> str:
         """`path` at the gateway, with the token at its end."""
         body = _BODY.pack(token.kind.encode(), token.org.bytes, token.id.bytes, token.ends)
-        written = signed.write(self.key, body)
+        written = signed.write(self.keys, body)
         return f"{self.base}{path}/{written}"
 
     def read(self, written: str, kind: Kind) -> Token | None:
         """The token; None where it was not made here, or for something else."""
-        body = signed.read(self.key, written, _BODY.size)
+        body = signed.read(self.keys, written, _BODY.size)
         if body is None:
             return None
         found, org, id_, ends = _BODY.unpack(body)

@@ -25,7 +25,7 @@ class Resources:
 async def open_resources(app: App) -> AsyncIterator[Resources]:
     """Elasticsearch where its address is set, else Postgres."""
     files = Files.open(app.settings.files_url, app.keyring)
-    links = Links(app.settings.public_url.rstrip("/"), app.keyring.derive(PURPOSE))
+    links = Links(app.settings.public_url.rstrip("/"), app.keyring.derive_all(PURPOSE))
     if not app.settings.elasticsearch_url:
         yield Resources(PostgresSearch(app.db), files, links)
         return

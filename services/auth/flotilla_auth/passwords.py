@@ -1,8 +1,6 @@
 """Passwords: hashed with Argon2id off the event loop, a few at a time."""
 
 import asyncio
-import hashlib
-import hmac
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
@@ -10,6 +8,7 @@ from typing import Final, TypeVar
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 from flotilla.http import UnavailableError
+from flotilla.security.keyed_hashes import Hashes, KeyedHashes
 from flotilla.security.sealing import Keyring
 
 from flotilla_auth.breaches import Breaches
@@ -77,8 +76,8 @@ class EmailHashes:
     """Keyed hashes of e-mail addresses: whoever steals the look-up table cannot try addresses on it."""
 
     def __init__(self, keyring: Keyring) -> None:
-        self._key = keyring.derive("auth: hashes of e-mail addresses")
+        self._hashes = KeyedHashes(keyring, "auth: hashes of e-mail addresses")
 
-    def of(self, email: str) -> bytes:
-        """HMAC-SHA256 of an address in its one form."""
-        return hmac.new(self._key, email.encode(), hashlib.sha256).digest()
+    def of(self, email: str) -> Hashes:
+        """Of an address in its one form: as it is stored, then as it may have been under older keys."""
+        return self._hashes.of(email.encode())

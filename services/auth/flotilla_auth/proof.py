@@ -30,16 +30,16 @@ async def prove(app: App, email: str, password: str, device: Device, cause: Caus
     hundred guesses at once are a hundred guesses.
     """
     began = time.monotonic()
-    email_hash = own(app).emails.of(email)
-    attempts = await reserve(app, email_hash)
-    found = await credentials.find(app.db, email_hash)
+    hashes = own(app).emails.of(email)
+    attempts = await reserve(app, hashes[0])
+    found = await credentials.find(app.db, hashes)
     right = await own(app).passwords.matches(found["password_hash"] if found else None, password)
     if found is None or not right:
         if found is not None:
             await _tell(app, found["user_id"], attempts, device, cause)
         await asyncio.sleep(began + REFUSAL_SECONDS - time.monotonic())
         raise UnauthorizedError("The e-mail address or the password is wrong.")
-    await credentials.forget_attempts(app.db, email_hash)
+    await credentials.forget_attempts(app.db, hashes[0])
     await _renew_hash(app, found["user_id"], found["password_hash"], password)
     user_id: UUID = found["user_id"]
     return user_id
@@ -47,12 +47,12 @@ async def prove(app: App, email: str, password: str, device: Device, cause: Caus
 
 async def prove_again(app: App, email: str, password: str) -> bool:
     """Whether somebody who is signed in knows their password; a 429 problem while it is guessed at."""
-    email_hash = own(app).emails.of(email)
-    await reserve(app, email_hash)
-    found = await credentials.find(app.db, email_hash)
+    hashes = own(app).emails.of(email)
+    await reserve(app, hashes[0])
+    found = await credentials.find(app.db, hashes)
     if not await own(app).passwords.matches(found["password_hash"] if found else None, password):
         return False
-    await credentials.forget_attempts(app.db, email_hash)
+    await credentials.forget_attempts(app.db, hashes[0])
     return True
 
 

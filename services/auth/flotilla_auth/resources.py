@@ -1,5 +1,6 @@
 """What a process of auth holds besides its stores."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from flotilla_auth.oidc.github import GitHub
 from flotilla_auth.oidc.issuer import Issuer
 from flotilla_auth.passwords import EmailHashes, Passwords
 from flotilla_auth.settings import AuthSettings
-from flotilla_auth.signing import AccessTokens, read_keys, rotate
+from flotilla_auth.signing import AccessTokens, follow, read_keys, rotate
 
 KINDS: Final = {"oidc": Issuer, "github": GitHub}
 
@@ -58,12 +59,17 @@ async def open_resources(app: App) -> AsyncIterator[Own]:
             # Not by `App.redis`, on which readiness hangs: whoever marks nothing meanwhile is as ready as ever.
             revocations=Revocations(settings.redis_url.get_secret_value()),
         )
+        following = None
         try:
             await rotate(app)
             await read_keys(app, resources.tokens)
+            following = asyncio.create_task(follow(app, resources.tokens), name="signing keys")
             yield resources
         finally:
             resources.passwords.close()
+            if following is not None:
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
             await resources.revocations.close()
 
 

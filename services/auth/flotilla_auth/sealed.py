@@ -1,7 +1,8 @@
-"""What auth keeps sealed under the master keys."""
+"""What auth keeps sealed under the master keys, and hashed with keys that are derived of the derivation keys."""
 
 from typing import Final
 
+from flotilla.security.keyed_hashes import HashedColumn
 from flotilla.security.sealed_columns import SealedColumn
 
 SEALED: Final = (
@@ -10,4 +11,12 @@ SEALED: Final = (
         "totp_factors", "sealed_secret", ("user_id",), lambda row: b"totp:" + bytes(row["user_id"].bytes)
     ),
     SealedColumn("passkeys", "sealed_name", ("id",), lambda row: b"passkey:" + bytes(row["id"].bytes)),
+)
+
+HASHED: Final = (
+    HashedColumn("credentials", "email_hash", "addresses: auth makes them anew, wait", needed=True),
+    HashedColumn("identities", "subject_hash", "accounts elsewhere that are to be linked again"),
+    HashedColumn(
+        "recovery_codes", "code_hash", "recovery codes that no longer work: their owners make others"
+    ),
 )

@@ -1,7 +1,5 @@
 """Second factors: proven at sign-in and before what is sensitive, added, removed. Guessing is slow, as of passwords."""
 
-import hashlib
-import hmac
 import time
 from uuid import UUID
 
@@ -15,6 +13,7 @@ from flotilla.events.security import (
 )
 from flotilla.http import ConflictError
 from flotilla.problems import UnauthorizedError
+from flotilla.security.keyed_hashes import Hashes, KeyedHashes
 from flotilla.store.postgres import Transaction
 
 from flotilla_auth import events
@@ -35,7 +34,7 @@ async def prove(app: App, user_id: UUID, answer: Answer, device: Device, cause: 
 
     The attempt is counted before the answer is looked at, and what is right is taken at once, for good.
     """
-    bucket = own(app).emails.of(f"second factor of {user_id}")
+    bucket = own(app).emails.of(f"second factor of {user_id}")[0]
     attempts = await reserve(app, bucket)
     organizations = await credentials.memberships(app.db, user_id)
     async with app.db.transaction(organizations, cause=cause) as tx:
@@ -125,7 +124,7 @@ async def first_recovery_codes(tx: Transaction, user_id: UUID) -> list[str]:
 async def renew_recovery_codes(tx: Transaction, user_id: UUID) -> list[str]:
     """Ten others; those from before are good no longer."""
     codes = domain.new_recovery_codes()
-    await factors.replace_codes(tx, user_id, [recovery_hash(tx.app, user_id, code) for code in codes])
+    await factors.replace_codes(tx, user_id, [recovery_hash(tx.app, user_id, code)[0] for code in codes])
     return codes
 
 
@@ -139,7 +138,7 @@ def open_secret(app: App, user_id: UUID, sealed: bytes) -> str:
     return app.keyring.open(sealed, b"totp:" + user_id.bytes).decode()
 
 
-def recovery_hash(app: App, user_id: UUID, code: str) -> bytes:
+def recovery_hash(app: App, user_id: UUID, code: str) -> Hashes:
     """Keyed: 50 bits alone could be tried out by whoever steals the table."""
-    key = app.keyring.derive("auth: hashes of recovery codes")
-    return hmac.new(key, user_id.bytes + domain.folded(code).encode(), hashlib.sha256).digest()
+    hashes = KeyedHashes(app.keyring, "auth: hashes of recovery codes")
+    return hashes.of(user_id.bytes + domain.folded(code).encode())

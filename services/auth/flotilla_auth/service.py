@@ -8,13 +8,14 @@ from flotilla.service import Service
 from flotilla_auth import bounds, clients, grants, handlers, parenthood, privacy_saga, retention
 from flotilla_auth.api import ROUTES
 from flotilla_auth.feature_flags import flag_setting
+from flotilla_auth.key_revocation import revocation as key_revocation
 from flotilla_auth.mail.sending import mail_job
 from flotilla_auth.onboarding import onboarding
 from flotilla_auth.presence import expiry
 from flotilla_auth.privacy import privacy
 from flotilla_auth.privacy_archive import archive
 from flotilla_auth.resources import open_resources
-from flotilla_auth.sealed import SEALED
+from flotilla_auth.sealed import HASHED, SEALED
 from flotilla_auth.second_factor_reset import reset as second_factor_reset
 from flotilla_auth.settings import AuthSettings
 from flotilla_auth.suspension import suspension
@@ -42,6 +43,7 @@ service = Service(
         onboarding.timer,
         suspension,
         second_factor_reset,
+        key_revocation,
         expiry,
         privacy_saga.overdue,
         flag_setting,
@@ -53,6 +55,7 @@ service = Service(
     sagas=(onboarding,),
     workers=(*WORKERS, retention.worker),
     sealed=SEALED,
+    hashed=HASHED,
     emits=(
         auth.OrganizationCreated,
         auth.OrganizationUpdated,

@@ -1,7 +1,10 @@
 """The keys that sign access tokens: made, announced, changed and used."""
 
+import asyncio
 import base64
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -31,6 +34,9 @@ ALGORITHM: Final = "Ed25519"
 
 GUEST: Final = "viewer"
 """What somebody of another organization is taken for, who may no more than their grant says."""
+
+CHANGED: Final = "signing_keys"
+"""The channel on which processes hear that keys were revoked."""
 
 log = structlog.get_logger()
 
@@ -156,6 +162,38 @@ async def rotate(app: App) -> bool:
         await _announce(tx, keys, now)
     log.info("signing_key.rotated", key=str(fresh.id), signs_from=fresh.signs_from.isoformat())
     return True
+
+
+async def revoke(tx: Transaction) -> None:
+    """Believe no key of before, from now on: who has an access token refreshes it, and is none the wiser.
+
+    For a key that somebody else may have; in time, `rotate` changes them without anybody noticing.
+    """
+    await store.lock_set(tx)
+    now = datetime.now(UTC)
+    gone = [replace(key, not_after=now) for key in await store.signing_keys(tx)]
+    fresh = _make(tx.app.keyring, now)
+    for key in (*gone, fresh):
+        await store.save(tx, key)
+    await _announce(tx, [fresh], now)
+    await tx.notify(CHANGED)
+    log.warning("signing_keys.revoked", keys=[str(key.id) for key in gone], key=str(fresh.id))
+
+
+async def follow(app: App, tokens: AccessTokens) -> None:
+    """Sign with no revoked key any more, whichever process revoked it; until cancelled."""
+    stale = asyncio.Event()
+    listening = asyncio.create_task(app.db.listen(CHANGED, lambda _: stale.set(), stale.set))
+    try:
+        while True:
+            await stale.wait()
+            stale.clear()
+            with suppress(OSError, TimeoutError):  # `refresh_keys` reads them within a minute
+                await read_keys(app, tokens)
+    finally:
+        listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await listening
 
 
 async def _announce(tx: Transaction, keys: list[SigningKey], now: datetime) -> None:

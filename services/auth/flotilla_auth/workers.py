@@ -1,7 +1,9 @@
 """What auth does on its own."""
 
 from datetime import timedelta
+from uuid import UUID
 
+import structlog
 from flotilla.app import App
 from flotilla.bus.declare import Worker
 
@@ -18,6 +20,9 @@ from flotilla_auth.store import (
     sessions,
 )
 
+log = structlog.get_logger()
+
+REHASHED_AT_ONCE = 500
 KEEP_EXPIRED = timedelta(days=1)
 """Expired sessions stay this long: a spent token that comes late is still known as one."""
 
@@ -46,8 +51,20 @@ async def sweep(app: App) -> None:
             await sessions.delete_expired(tx, organizations, KEEP_EXPIRED)
 
 
+async def rehash(app: App) -> None:
+    """Hash addresses anew whose hashes come of an older derivation key; their owners are asked for nothing."""
+    emails, after = own(app).emails, UUID(int=0)
+    while people := await credentials.under_older_keys(app.db, emails.of("")[0], after, REHASHED_AT_ONCE):
+        after = people[-1]
+        organizations = await credentials.organizations_of(app.db, people)
+        async with app.db.transaction(organizations) as tx:
+            number = await credentials.renew_email_hashes(tx, organizations, people, emails.of)
+        log.info("emails.rehashed", number=number)
+
+
 WORKERS = (
     Worker("rotate_keys", timedelta(hours=1), rotate_keys),
     Worker("refresh_keys", timedelta(minutes=1), refresh_keys, leased=False),
     Worker("sweep", timedelta(hours=1), sweep),
+    Worker("rehash", timedelta(minutes=10), rehash),
 )

@@ -71,7 +71,7 @@ async def test_an_address_nobody_has_is_locked_alike(people: People) -> None:
 async def test_a_lock_runs_out_and_grows_with_the_next_failure(
     auth: Harness, people: People, owner: Person
 ) -> None:
-    email_hash = own(auth.app).emails.of(owner.email)
+    email_hash = own(auth.app).emails.of(owner.email)[0]
     for _ in range(FREE_ATTEMPTS):
         await people.sign_in(owner.email, "wrong one, really")
     await auth.app.db.execute(

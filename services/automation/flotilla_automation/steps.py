@@ -12,7 +12,7 @@ from flotilla.bus.declare import Job, JobKind, TimerKind
 from flotilla.outside_http import OutsideError
 from flotilla.public_addresses import REFUSED, is_called_openly
 from flotilla.security.sealing import Keyring
-from flotilla.security.webhooks import PREFIX, key_of, sign
+from flotilla.security.webhooks import PREFIX, sign
 from flotilla.store.postgres import Transaction
 
 from flotilla_automation.domain.runs import Run, RunState
@@ -35,9 +35,14 @@ class Called(msgspec.Struct, frozen=True):
     refused: str | None = None
 
 
+def signing_keys(keyring: Keyring, org: UUID) -> tuple[bytes, ...]:
+    """What an organization's webhooks are signed with: with each, so that receivers may know an older one still."""
+    return keyring.derive_all(f"automation webhooks {org}")
+
+
 def signing_secret(keyring: Keyring, org: UUID) -> str:
-    """What an organization's webhooks are signed with, in the form of Standard Webhooks."""
-    return PREFIX + base64.b64encode(keyring.derive(f"automation webhooks {org}")).decode()
+    """The one to check them with from now on, in the form of Standard Webhooks."""
+    return PREFIX + base64.b64encode(signing_keys(keyring, org)[0]).decode()
 
 
 async def _fire(tx: Transaction, job: Job) -> None:
@@ -81,8 +86,8 @@ async def _call(app: App, job: Job) -> Called:
             "event": msgspec.Raw(run.event.encode()),
         }
     )
-    key = key_of(signing_secret(app.keyring, job.org))
-    headers = sign(key, f"msg_{run.id}_{wanted.step}", int(time.time()), body)
+    key, *older = signing_keys(app.keyring, job.org)
+    headers = sign(key, f"msg_{run.id}_{wanted.step}", int(time.time()), body, *older)
     answer = await own(app).http.request(
         "POST",
         wanted.url,

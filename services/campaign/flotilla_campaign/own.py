@@ -71,6 +71,6 @@ async def opened(app: App) -> AsyncIterator[Bound]:
     """Hold the way to the lane."""
     lane = LaneBindings(app.settings.amqp_url.get_secret_value(), app.service.name, LANE)
     try:
-        yield Bound(app, lane, Links(app.settings.public_url.rstrip("/"), app.keyring.derive(TRACKING)))
+        yield Bound(app, lane, Links(app.settings.public_url.rstrip("/"), app.keyring.derive_all(TRACKING)))
     finally:
         await lane.close()

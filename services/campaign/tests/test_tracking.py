@@ -258,7 +258,7 @@ async def test_what_became_of_each_message_is_kept(
     assert (row["sent_at"] is not None, row["replied_at"] is not None, row["failed_at"]) == (True, True, None)
 
 
-LINKS = Links("https://flotilla.example", b"k" * 32)
+LINKS = Links("https://flotilla.example", (b"k" * 32,))
 
 
 def test_a_token_holds_what_it_was_made_of_and_nothing_else() -> None:
@@ -268,7 +268,7 @@ def test_a_token_holds_what_it_was_made_of_and_nothing_else() -> None:
     written = url.rsplit("/", 1)[1].removesuffix(".gif")
     assert LINKS.read(written, Kind.OPEN) == token
     assert LINKS.read(written, Kind.CLICK) is None
-    assert Links("https://flotilla.example", b"j" * 32).read(written, Kind.OPEN) is None
+    assert Links("https://flotilla.example", (b"j" * 32,)).read(written, Kind.OPEN) is None
 
 
 @pytest.mark.parametrize(

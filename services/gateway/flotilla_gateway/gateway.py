@@ -22,7 +22,7 @@ from flotilla_gateway.abuse.work import Work
 from flotilla_gateway.access_log import AccessLog
 from flotilla_gateway.browser.proofs import Proofs
 from flotilla_gateway.browser.sessions import Browsers
-from flotilla_gateway.edge.admission import Admission
+from flotilla_gateway.edge.admission import DEAR, OF_CALLERS, Admission
 from flotilla_gateway.edge.clients import Callers
 from flotilla_gateway.edge.cors import Cors
 from flotilla_gateway.edge.limits import EdgeLimits
@@ -156,15 +156,13 @@ def _made(
     api_keys = ApiKeys(standing, signer)
     entitlements = Entitlements(LimitClass.parse(API, settings.limit_api))
     admission = Admission(Sessions(tokens, api_keys), limiter, entitlements)
-    keyring = Keyring(settings.master_keys.get_secret_value(), settings.derivation_key.get_secret_value())
-    callers = Callers(
-        settings.trusted_proxies, settings.exempt_networks, settings.operator_networks, keyring
-    )
+    keyring = Keyring(settings.master_keys.get_secret_value(), settings.derivation_keys.get_secret_value())
+    callers = Callers(settings.trusted_proxies, settings.exempt_networks, settings.operator_networks, keyring)
     access_log = AccessLog()
     cors = Cors(settings.cors_origins)
-    browsers = Browsers(Proofs(keyring.derive("gateway.browsers"), cors))
+    browsers = Browsers(Proofs(keyring.derive_all("gateway.browsers"), cors))
     watch = Watch(pipe, _patience(settings))
-    work = Work(keyring.derive("gateway.work"), settings.screen_work)
+    work = Work(keyring.derive_all("gateway.work"), settings.screen_work)
     return Gateway(
         settings=settings,
         document=document,
@@ -268,7 +266,8 @@ def _upstreams(settings: GatewaySettings, tls: ssl.SSLContext | None) -> dict[st
 
 def _limit_classes(settings: GatewaySettings) -> dict[str, LimitClass]:
     classes = (
-        LimitClass.parse("session", settings.limit_session),
+        LimitClass.parse(OF_CALLERS, settings.limit_session),
+        LimitClass.parse(DEAR, settings.limit_dear),
         LimitClass.parse("sign_in", settings.limit_sign_in, closed_when_undecided=True),
         LimitClass.parse(HOOK, settings.limit_hook),
         LimitClass.parse(REJECTED, settings.limit_hook_rejected),

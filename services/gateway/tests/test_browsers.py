@@ -241,7 +241,7 @@ async def test_sockets_by_cookie_from_pages_of_ours_alone(tmp_path: Any) -> None
 
 
 def test_proofs_are_good_for_one_session_and_one_key() -> None:
-    proofs, others = Proofs(b"a" * 32, Cors("")), Proofs(b"b" * 32, Cors(""))
+    proofs, others = Proofs((b"a" * 32,), Cors("")), Proofs((b"b" * 32,), Cors(""))
     session = new_id()
     bound = proofs.bind(session, "rt_1.x")
     assert proofs.unbind(bound) == (session, "rt_1.x")

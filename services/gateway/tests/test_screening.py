@@ -117,14 +117,14 @@ async def test_hooks_secrets_and_those_inside_are_not_screened(start_world: Star
 
 
 def test_a_solution_does_not_outlive_its_challenge(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = Work(b"k" * 32, 1000)
+    made = Work((b"k" * 32,), 1000)
     challenge = made.ask("198.51.100.1", PATH)
     builtin = {name: getattr(challenge, name) for name in challenge.__struct_fields__}
     solution = solve(builtin).partition(" ")[2].encode()
     assert made.solved(solution, "198.51.100.1", PATH)
     assert made.solved(solution, "198.51.100.2", PATH) is None
     assert made.solved(solution, "198.51.100.1", "/v1/sign-up") is None
-    assert Work(b"x" * 32, 1000).solved(solution, "198.51.100.1", PATH) is None
+    assert Work((b"x" * 32,), 1000).solved(solution, "198.51.100.1", PATH) is None
     later = time.time() + work.LIFETIME_SECONDS + 1
     monkeypatch.setattr(time, "time", lambda: later)
     assert made.solved(solution, "198.51.100.1", PATH) is None

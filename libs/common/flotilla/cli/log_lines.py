@@ -68,7 +68,7 @@ class Wanted:
         return (
             all(value is None or str(said(name)) == value for name, value in wanted.items())
             and (self.status is None or _is_status(str(said("status")), self.status))
-            and (self.caller is None or said("caller") == self.caller.on(line.time[:10]))
+            and (self.caller is None or said("caller") in self.caller.on(line.time[:10]))
         )
 
 
@@ -78,15 +78,15 @@ class CallerOf:
     def __init__(self, keyring: Keyring, bucket: str) -> None:
         self._keyring = keyring
         self._bucket = bucket
-        self._names: dict[str, str] = {}
+        self._names: dict[str, frozenset[str]] = {}
 
-    def on(self, day: str) -> str | None:
-        """On a day, as `2026-01-31`; None where it is none."""
+    def on(self, day: str) -> frozenset[str]:
+        """On a day, as `2026-01-31`, one for each derivation key; none where it is no day."""
         if day not in self._names:
             try:
-                self._names[day] = Pseudonyms(self._keyring, date.fromisoformat(day)).of(self._bucket)
+                self._names[day] = Pseudonyms(self._keyring, date.fromisoformat(day)).all(self._bucket)
             except ValueError:
-                return None
+                return frozenset()
         return self._names[day]
 
 

@@ -64,7 +64,7 @@ def _caller(instance: Instance, address: str) -> CallerOf:
     if parsed is None:
         raise failed(f"{address} is no address")
     secrets = instance.secrets
-    return CallerOf(Keyring(secrets.keyring, secrets.derivation_key), addresses.bucket(parsed))
+    return CallerOf(Keyring(secrets.keyring, secrets.derivation_keyring), addresses.bucket(parsed))
 
 
 def _files(fleet: Fleet, name: str | None) -> list[LogFile]:

@@ -1,7 +1,7 @@
 """Callers' addresses: whom limits and blocks count as one, and what logs may say of them.
 
 An address says something of a person, so no log and no event holds one. They hold its network, and a pseudonym:
-HMAC-SHA-256 of the address under a key of that day. Whoever has the master keys and already knows an address finds
+HMAC-SHA-256 of the address under a key of that day. Whoever has the derivation keys and already knows an address finds
 its requests (`flotilla logs gateway --address`); nobody reads an address out of a log, or follows one over days.
 """
 
@@ -49,8 +49,16 @@ class Pseudonyms:
     """What callers are called in logs on one day (UTC)."""
 
     def __init__(self, keyring: Keyring, day: date) -> None:
-        self._key = keyring.derive(f"gateway.callers.{day.isoformat()}")
+        self._keys = keyring.derive_all(f"gateway.callers.{day.isoformat()}")
 
     def of(self, bucket: str) -> str:
         """Sixteen hexadecimal digits."""
-        return hmac.digest(self._key, bucket.encode(), hashlib.sha256)[:_PSEUDONYM_BYTES].hex()
+        return _pseudonym(self._keys[0], bucket)
+
+    def all(self, bucket: str) -> frozenset[str]:
+        """What it may be called, under whichever derivation key that day."""
+        return frozenset(_pseudonym(key, bucket) for key in self._keys)
+
+
+def _pseudonym(key: bytes, bucket: str) -> str:
+    return hmac.digest(key, bucket.encode(), hashlib.sha256)[:_PSEUDONYM_BYTES].hex()

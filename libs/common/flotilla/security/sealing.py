@@ -1,4 +1,4 @@
-"""Sealing: AES-256-GCM under the master keys, which rotate without downtime.
+"""Sealing: AES-256-GCM under the master keys, and deriving: HKDF of the derivation keys. Both rotate without downtime.
 
 A sealed value is `1 byte version | 1 byte length of key id | key id | 12 bytes nonce | ciphertext and tag`.
 The associated data ties it to its place (a row's id), so that it cannot be moved to another.
@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 LONGEST_ID: Final = 32
+FIRST: Final = "d1"
+"""The derivation key of before there were several: what was hashed with it does not say so."""
 _VERSION: Final = 1
 _NONCE: Final = 12
 
@@ -28,14 +30,16 @@ class Keyring:
     def __init__(self, keys: str, derivation: str = "") -> None:
         """`keys`: `id:base64,…` of 32 bytes each; the first seals, all open.
 
-        `derivation`: base64 of 32 bytes, what other keys are derived of; by default the oldest of `keys`.
+        `derivation`: the same, of what other keys are derived of: the first for what is new, all for what there is. By
+        default the oldest of `keys`, as `FIRST`.
         """
-        pairs = (pair.split(":", 1) for pair in keys.split(",") if pair)
-        self._raw = {key_id: base64.b64decode(encoded) for key_id, encoded in pairs}
+        self._raw = _parsed(keys)
         self._ciphers = {key_id: AESGCM(raw) for key_id, raw in self._raw.items()}
         self.newest = next(iter(self._raw))
         """The id of the key that seals."""
-        self._derivation = base64.b64decode(derivation) or list(self._raw.values())[-1]
+        self._derivations = _parsed(derivation) or {FIRST: list(self._raw.values())[-1]}
+        self.derivations = tuple(self._derivations)
+        """The ids of the derivation keys, the one for what is new in front."""
 
     def seal(self, plain: bytes, place: bytes) -> bytes:
         """Encrypt; `place` must be given again to open."""
@@ -55,8 +59,20 @@ class Keyring:
             raise UnsealError("not sealed under these keys, or not for this place") from error
 
     def derive(self, purpose: str) -> bytes:
-        """A 32-byte key for one purpose (HKDF, RFC 5869): hashes and signatures, which must outlive a rotation."""
-        return HKDF(SHA256(), 32, salt=None, info=purpose.encode()).derive(self._derivation)
+        """A 32-byte key for one purpose (HKDF, RFC 5869): for hashes and signatures that are made now."""
+        return self.derive_all(purpose)[0]
+
+    def derive_all(self, purpose: str) -> tuple[bytes, ...]:
+        """That one, then those of older derivation keys: for hashes and signatures that were made before."""
+        return tuple(
+            HKDF(SHA256(), 32, salt=None, info=purpose.encode()).derive(raw)
+            for raw in self._derivations.values()
+        )
+
+
+def _parsed(keys: str) -> dict[str, bytes]:
+    pairs = (pair.strip().split(":", 1) for pair in keys.split(",") if pair.strip())
+    return {key_id: base64.b64decode(encoded) for key_id, encoded in pairs}
 
 
 def header(key_id: str) -> bytes:

@@ -33,12 +33,13 @@ def key_of(secret: str) -> bytes:
     return key
 
 
-def sign(key: bytes, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """The headers of a request."""
+def sign(key: bytes, message_id: str, timestamp: int, body: bytes, *older: bytes) -> dict[str, str]:
+    """The headers of a request; `older`: keys whose holders have not heard of the new one yet."""
+    signatures = (_signature(each, message_id, str(timestamp), body) for each in (key, *older))
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": f"v1,{_signature(key, message_id, str(timestamp), body)}",
+        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
     }
 
 

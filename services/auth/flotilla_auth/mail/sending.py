@@ -15,6 +15,7 @@ from flotilla.bus.declare import Job, JobKind
 from flotilla.cause import Cause
 from flotilla.events.security import MailFailed, MailSent
 from flotilla.ids import PLATFORM_ORG, new_id
+from flotilla.security.keyed_hashes import Hashes
 from flotilla.store.postgres import Transaction
 
 from flotilla_auth.domain.entities import User
@@ -41,7 +42,7 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     user_id: UUID | None = None
     email_hash: str = ""
-    """Lower-case hex."""
+    """Lower-case hex; with a space between them, under each derivation key."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,13 +58,16 @@ def to_person(tx: Transaction, kind: str, org: UUID, user_id: UUID, cause: Cause
     tx.enqueue(KIND, f"{kind}:{new_id()}", Mail(kind=kind, user_id=user_id), org=org, cause=cause)
 
 
-def to_address(tx: Transaction, kind: str, email_hash: bytes) -> None:
+def to_address(tx: Transaction, kind: str, email: Hashes) -> None:
     """The same to whoever has an address: whether anybody has is not looked at here, so no answer can tell.
 
     While one waits to be sent, it is the one.
     """
     tx.enqueue(
-        KIND, f"{kind}:{email_hash.hex()}", Mail(kind=kind, email_hash=email_hash.hex()), org=PLATFORM_ORG
+        KIND,
+        f"{kind}:{email[0].hex()}",
+        Mail(kind=kind, email_hash=" ".join(each.hex() for each in email)),
+        org=PLATFORM_ORG,
     )
 
 
@@ -95,7 +99,8 @@ async def _recipient(app: App, mail: Mail) -> User | None:
     """As they are now, in the first of their organizations that they have access to."""
     user_id = mail.user_id
     if user_id is None:
-        found = await credentials.find(app.db, bytes.fromhex(mail.email_hash))
+        hashes = tuple(bytes.fromhex(each) for each in mail.email_hash.split())
+        found = await credentials.find(app.db, hashes)
         user_id = found["user_id"] if found else None
     if user_id is None:
         return None

@@ -14,6 +14,7 @@ from uuid import UUID
 from flotilla.app import App
 from flotilla.http import ConflictError, NotFoundError
 from flotilla.problems import UnauthorizedError
+from flotilla.security.keyed_hashes import Hashes, KeyedHashes
 
 from flotilla_auth.domain.opaque import digest, new_flow_token
 from flotilla_auth.oidc.github import GitHub
@@ -73,10 +74,9 @@ def issuer_of(app: App, provider: str) -> Issuer | GitHub:
     return issuer
 
 
-def subject_hash(app: App, claims: Claims) -> bytes:
+def subject_hash(app: App, claims: Claims) -> Hashes:
     """Keyed: who steals the table cannot look for somebody's account in it."""
-    key = app.keyring.derive("auth: hashes of subjects")
-    return hmac.new(key, claims.sub.encode(), hashlib.sha256).digest()
+    return KeyedHashes(app.keyring, "auth: hashes of subjects").of(claims.sub.encode())
 
 
 def _derived(token: str, purpose: str) -> str:

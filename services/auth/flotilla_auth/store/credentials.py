@@ -1,16 +1,21 @@
 """Credentials, memberships and counted attempts: found by hashes, before any organization is known."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from flotilla.security.keyed_hashes import HASH_BYTES, Hashes
 from flotilla.store.postgres import Database, Row, Transaction
 
-FIND: Final = "SELECT user_id, password_hash FROM credentials WHERE email_hash = $1"
+FIND: Final = "SELECT user_id, password_hash FROM credentials WHERE email_hash = ANY($1)"
+
+# While the derivation key is being changed, one process hashes an address with one key and its neighbour with another.
+ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), 0))"
 
 INSERT: Final = """
-INSERT INTO credentials (user_id, email_hash, password_hash) VALUES ($1, $2, $3)
+INSERT INTO credentials (user_id, email_hash, password_hash)
+SELECT $1, ($2::bytea[])[1], $3 WHERE NOT EXISTS (SELECT FROM credentials WHERE email_hash = ANY($2))
 ON CONFLICT (email_hash) DO NOTHING RETURNING user_id"""
 
 REHASH: Final = "UPDATE credentials SET password_hash = $3 WHERE user_id = $1 AND password_hash = $2"
@@ -22,6 +27,24 @@ SET_HASH: Final = "UPDATE credentials SET password_hash = $2, changed_at = now()
 VERIFY_EMAIL: Final = """
 UPDATE credentials SET email_verified_at = now() WHERE user_id = $1 AND email_verified_at IS NULL
 RETURNING email_verified_at"""
+
+UNDER_OLDER_KEYS: Final = """
+SELECT user_id FROM credentials
+WHERE user_id > $2 AND (
+    length(email_hash) <> length($1::bytea)
+    OR substr(email_hash, 1, length($1::bytea) - $3) <> substr($1::bytea, 1, length($1::bytea) - $3)
+)
+ORDER BY user_id LIMIT $4"""
+
+EMAILS: Final = """
+SELECT DISTINCT u.id, u.email FROM users u WHERE u.organization_id = ANY($1) AND u.id = ANY($2)"""
+
+RENEW_EMAIL_HASHES: Final = """
+UPDATE credentials c SET email_hash = n.fresh
+FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS n (user_id, old, fresh)
+WHERE c.user_id = n.user_id AND c.email_hash = n.old RETURNING c.user_id"""
+
+MEMBERSHIPS_OF: Final = "SELECT DISTINCT organization_id FROM memberships WHERE user_id = ANY($1)"
 
 FORGET_ATTEMPTS_OF: Final = """
 DELETE FROM sign_in_attempts WHERE email_hash = (SELECT email_hash FROM credentials WHERE user_id = $1)"""
@@ -51,14 +74,35 @@ FORGET_ATTEMPTS: Final = "DELETE FROM sign_in_attempts WHERE email_hash = $1"
 FORGET_OLD_ATTEMPTS: Final = "DELETE FROM sign_in_attempts WHERE last_at < now() - $1::interval"
 
 
-async def find(db: Database, email_hash: bytes) -> Row | None:
+async def find(db: Database, email: Hashes) -> Row | None:
     """`user_id` and `password_hash` of an address."""
-    return await db.fetchrow(FIND, email_hash)
+    return await db.fetchrow(FIND, list(email))
 
 
-async def insert(tx: Transaction, user_id: UUID, email_hash: bytes, password_hash: str) -> bool:
+async def insert(tx: Transaction, user_id: UUID, email: Hashes, password_hash: str) -> bool:
     """False where somebody has the address, also where they got it a moment ago."""
-    return await tx.fetchval(INSERT, user_id, email_hash, password_hash) is not None
+    if len(email) > 1:
+        await tx.fetchval(ONE_AT_A_TIME, min(email))
+    return await tx.fetchval(INSERT, user_id, list(email), password_hash) is not None
+
+
+async def under_older_keys(db: Database, newest: bytes, after: UUID, most: int) -> list[UUID]:
+    """Whose address is hashed with another key than the newest, whose hashes begin and are as long as this one."""
+    rows = await db.fetch(UNDER_OLDER_KEYS, newest, after, HASH_BYTES, most)
+    return [row["user_id"] for row in rows]
+
+
+async def renew_email_hashes(
+    tx: Transaction, organizations: list[UUID], user_ids: list[UUID], hashes: Callable[[str], Hashes]
+) -> int:
+    """Hash these people's addresses with the newest key; how many were under an older one."""
+    rows = await tx.fetch(EMAILS, organizations, user_ids)
+    found = [
+        (row["id"], old, fresh) for row in rows for fresh, *older in [hashes(row["email"])] for old in older
+    ]
+    if not found:
+        return 0
+    return len(await tx.fetch(RENEW_EMAIL_HASHES, *(list(column) for column in zip(*found, strict=True))))
 
 
 async def rehash(db: Database, user_id: UUID, old: str, new: str) -> None:
@@ -90,6 +134,11 @@ async def join(tx: Transaction, user_id: UUID, organization_id: UUID) -> bool:
 async def memberships(db: Database, user_id: UUID) -> list[UUID]:
     """Their organizations, the one joined first in front."""
     return [row["organization_id"] for row in await db.fetch(MEMBERSHIPS, user_id)]
+
+
+async def organizations_of(db: Database, user_ids: list[UUID]) -> list[UUID]:
+    """The organizations of any of them."""
+    return [row["organization_id"] for row in await db.fetch(MEMBERSHIPS_OF, user_ids)]
 
 
 async def reserve_attempt(db: Database, email_hash: bytes, lock_seconds: Sequence[float]) -> int | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from flotilla.security.keyed_hashes import Hashes
 from flotilla.store.postgres import Database, Row, Transaction
 
 READ_TOTP: Final = "SELECT sealed_secret, confirmed_at, last_step FROM totp_factors WHERE user_id = $1"
@@ -34,7 +35,7 @@ SELECT EXISTS (SELECT FROM totp_factors WHERE user_id = $1 AND confirmed_at IS N
 
 DELETE_CODES: Final = "DELETE FROM recovery_codes WHERE user_id = $1"
 INSERT_CODES: Final = "INSERT INTO recovery_codes (user_id, code_hash) SELECT $1, unnest($2::bytea[])"
-USE_CODE: Final = "DELETE FROM recovery_codes WHERE user_id = $1 AND code_hash = $2 RETURNING user_id"
+USE_CODE: Final = "DELETE FROM recovery_codes WHERE user_id = $1 AND code_hash = ANY($2) RETURNING user_id"
 
 
 async def read_totp(db: Database | Transaction, user_id: UUID) -> Row | None:
@@ -75,6 +76,6 @@ async def replace_codes(tx: Transaction, user_id: UUID, hashes: Sequence[bytes])
     await tx.execute(INSERT_CODES, user_id, list(hashes))
 
 
-async def use_code(tx: Transaction, user_id: UUID, code_hash: bytes) -> bool:
+async def use_code(tx: Transaction, user_id: UUID, code: Hashes) -> bool:
     """Take a recovery code, once."""
-    return await tx.fetchval(USE_CODE, user_id, code_hash) is not None
+    return await tx.fetchval(USE_CODE, user_id, list(code)) is not None

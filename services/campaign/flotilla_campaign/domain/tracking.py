@@ -46,12 +46,12 @@ class Links:
 
     base: str
     """Where people reach the gateway."""
-    key: bytes
+    keys: signed.Keys
 
     def address(self, token: Token) -> str:
         """Where the link leads."""
         body = _BODY.pack(token.kind.encode(), token.org.bytes, token.message_id.bytes, token.link)
-        written = signed.write(self.key, body)
+        written = signed.write(self.keys, body)
         return f"{self.base}/v1/track/{token.kind}/{written}" + (".gif" if token.kind is Kind.OPEN else "")
 
     def unsubscribe(self, org: UUID, message_id: UUID) -> str:
@@ -60,7 +60,7 @@ class Links:
 
     def read(self, written: str, kind: Kind) -> Token | None:
         """The token; none where it was not made here, or for something else."""
-        body = signed.read(self.key, written, _BODY.size)
+        body = signed.read(self.keys, written, _BODY.size)
         if body is None:
             return None
         found, org, message_id, link = _BODY.unpack(body)

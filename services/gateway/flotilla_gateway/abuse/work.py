@@ -48,9 +48,12 @@ class Solution(msgspec.Struct, frozen=True, kw_only=True):
 class Work:
     """Asks and checks; every process of a gateway the same."""
 
-    def __init__(self, key: bytes, most: int) -> None:
-        """`most`: the highest number there may be; half as many tries are needed on average."""
-        self._key = key
+    def __init__(self, keys: tuple[bytes, ...], most: int) -> None:
+        """`keys`: the first signs, all are believed. `most`: the highest number there may be.
+
+        Half as many tries are needed on average.
+        """
+        self._keys = keys
         self._most = most
 
     def ask(self, caller: str, route: str) -> Challenge:
@@ -64,7 +67,7 @@ class Work:
             challenge=challenge,
             maxnumber=self._most,
             salt=salt,
-            signature=self._sign(challenge, salt, caller, route),
+            signature=_signature(self._keys[0], challenge, salt, caller, route),
         )
 
     def solved(self, written: bytes, caller: str, route: str) -> str | None:
@@ -75,14 +78,17 @@ class Work:
             solution = msgspec.json.decode(base64.b64decode(written, validate=True), type=Solution)
         except (binascii.Error, msgspec.DecodeError):
             return None
-        expected = self._sign(solution.challenge, solution.salt, caller, route)
-        if not hmac.compare_digest(expected.encode(), solution.signature.encode()):
+        asked = (solution.challenge, solution.salt, caller, route)
+        if not any(
+            hmac.compare_digest(_signature(key, *asked).encode(), solution.signature.encode())
+            for key in self._keys
+        ):
             return None
         expires = int(parse_qs(solution.salt.partition("?")[2])["expires"][0])
         found = hashlib.sha256(f"{solution.salt}{solution.number}".encode()).hexdigest()
         good = time.time() < expires and hmac.compare_digest(found.encode(), solution.challenge.encode())
-        return expected if good else None
+        return solution.signature if good else None
 
-    def _sign(self, challenge: str, salt: str, caller: str, route: str) -> str:
-        said = "\n".join((challenge, salt, caller, route)).encode()
-        return hmac.digest(self._key, said, hashlib.sha256).hex()
+
+def _signature(key: bytes, *asked: str) -> str:
+    return hmac.digest(key, "\n".join(asked).encode(), hashlib.sha256).hex()

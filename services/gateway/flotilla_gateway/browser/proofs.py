@@ -31,24 +31,24 @@ _OWN_SITES: Final = frozenset({None, b"same-origin", b"none"})
 class Proofs:
     """Makes and checks them; every process of a gateway the same."""
 
-    def __init__(self, key: bytes, cors: Cors) -> None:
-        self._csrf_key = hmac.digest(key, b"csrf", hashlib.sha256)
-        self._refresh_key = hmac.digest(key, b"refresh", hashlib.sha256)
+    def __init__(self, keys: signed.Keys, cors: Cors) -> None:
+        self._csrf_keys = tuple(hmac.digest(key, b"csrf", hashlib.sha256) for key in keys)
+        self._refresh_keys = tuple(hmac.digest(key, b"refresh", hashlib.sha256) for key in keys)
         self._cors = cors
 
     def csrf_token(self, session: UUID) -> str:
         """One for this session."""
-        return signed.write(self._csrf_key, session.bytes + os.urandom(_RANDOM_BYTES))
+        return signed.write(self._csrf_keys, session.bytes + os.urandom(_RANDOM_BYTES))
 
     def bind(self, session: UUID, refresh_token: str) -> bytes:
         """The refresh token as its cookie has it, with the session that it carries on."""
-        bound = signed.write(self._refresh_key, session.bytes + _digest(refresh_token))
+        bound = signed.write(self._refresh_keys, session.bytes + _digest(refresh_token))
         return f"{refresh_token}.{bound}".encode()
 
     def unbind(self, cookie: bytes) -> tuple[UUID, str] | None:
         """Session and refresh token; None where the cookie was not made here."""
         refresh_token, _, bound = cookie.decode("latin-1").rpartition(".")
-        body = signed.read(self._refresh_key, bound, _ID_BYTES + _DIGEST_BYTES) if bound.isascii() else None
+        body = signed.read(self._refresh_keys, bound, _ID_BYTES + _DIGEST_BYTES) if bound.isascii() else None
         if body is None or not hmac.compare_digest(body[_ID_BYTES:], _digest(refresh_token)):
             return None
         return UUID(bytes=body[:_ID_BYTES]), refresh_token
@@ -72,7 +72,7 @@ class Proofs:
     def _of(self, session: UUID, token: bytes) -> bool:
         """Whether it was made here for this session."""
         text = token.decode("latin-1")
-        body = signed.read(self._csrf_key, text, _ID_BYTES + _RANDOM_BYTES) if text.isascii() else None
+        body = signed.read(self._csrf_keys, text, _ID_BYTES + _RANDOM_BYTES) if text.isascii() else None
         return body is not None and hmac.compare_digest(body[:_ID_BYTES], session.bytes)
 
     def check_origin(
