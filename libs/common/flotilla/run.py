@@ -19,6 +19,7 @@ import uvloop
 from flotilla.app import App
 from flotilla.giving_way import give_way
 from flotilla.http.application import serve
+from flotilla.open_files import allow_all_files
 from flotilla.process import opened, working
 from flotilla.service import Service, load
 from flotilla.telemetry import logs, traces
@@ -42,6 +43,7 @@ async def run(service: Service) -> None:
     settings = service.settings()
     logs.configure(service.name, settings.log_level)
     traces.configure(service.name, settings.traces_file)
+    allow_all_files()
     if settings.give_way:
         give_way(service.niceness)
     try:
