@@ -4,9 +4,11 @@
 
 Starts a fleet of its own on the `test` instance's servers (`flotilla up -i test --only-servers`), founds the
 organizations, and has a process of its own (`bench/fleet/generator.py`) open the sockets, post Telegram updates to the
-webhooks at the rate (open loop: late answers don't slow it) and approve one draft in ten. Prints what was sent, stored,
-drafted, pushed, lost, doubled, the time from webhook to WebSocket, CPU by process, and statements, transactions and
-deliveries a message by service. `--profile` leaves stacks and tables of the busiest processes in bench/profiles/.
+webhooks at the rate (open loop: late answers don't slow it) and approve one draft in ten. Then it waits (`--catch-up`)
+until nothing is to come any more: all drafted, all approved answered, no event in an outbox or a lane. Prints what was
+sent, stored, drafted, answered, pushed, lost, doubled, the time from webhook to WebSocket, CPU by process while it was
+loaded and in all, and statements, transactions and deliveries a message by service. `--profile` leaves stacks and
+tables of the busiest processes in bench/profiles/.
 """
 
 import argparse
@@ -14,15 +16,14 @@ import asyncio
 import os
 import resource
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import aiohttp
-import asyncpg
 import msgspec
 import uvloop
 from flotilla.fleet import READY_SECONDS, Fleet, answers
@@ -33,45 +34,21 @@ from flotilla.testing.people import Office, Person
 from flotilla.testing.ports import free_ports
 from flotilla.testing.simulators.telegram import TelegramSimulator
 
-from bench.fleet import generator, profile
+from bench.fleet import profile
+from bench.fleet.outcome import GENERATOR, PROFILER, VENDOR, Day
+from bench.fleet.plan import Place, Plan, Tally, chat_of
 from bench.fleet.report import show
 from bench.fleet.spent import Spent, pids, spent
+from bench.fleet.stored import caught_up, counted
 
-GENERATOR: Final = "(generator)"
-VENDOR: Final = "(telegram, simulated)"
-PROFILER: Final = "(profiler)"
-BESIDE: Final = frozenset({GENERATOR, VENDOR, PROFILER})
 REPLICATED: Final = ("messaging", "crm", "ai")
 PROFILES: Final = Path(__file__).parent / "profiles"
 BUSIEST: Final = ("ai", "messaging", "integrations", "websocket", "analytics", "crm", "gateway")
 FOUNDED_AT_ONCE: Final = 4
 QUESTION: Final = "Hello, how long does delivery to Germany take? Order"
-COUNTS: Final = {
-    "stored": "SELECT count(*) FROM messaging.messages WHERE direction = 'in'",
-    "drafted": "SELECT count(DISTINCT message_id) FROM ai.drafts",
-    "drafts": "SELECT count(*) FROM ai.drafts",
-    "answered": "SELECT count(*) FROM messaging.messages WHERE direction = 'out' AND state IN ('sent', 'delivered')",
-    "parked": "SELECT count(*) FROM messaging_bus.parked_events",
-}
-
-
-async def counted(fleet: Fleet) -> dict[str, int]:
-    """What stands in the stores at one moment: a service that is behind goes on writing while this counts."""
-    connection = await asyncpg.connect(fleet.instance.admin_dsn())
-    try:
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            return {name: await connection.fetchval(sql) for name, sql in COUNTS.items()}
-    finally:
-        await connection.close()
-
-
-@dataclass(frozen=True)
-class Day:
-    """What came of it."""
-
-    tally: generator.Tally
-    counts: Mapping[str, int]
-    used: Spent
+CATCH_UP_SECONDS: Final = 300.0
+AT_ONCE: Final = 20
+"""Conversations of an organization that take turns: who writes again at once has the draft before withdrawn."""
 
 
 async def measure(fleet: Fleet, options: argparse.Namespace, replicas: Mapping[str, int]) -> Day:
@@ -84,17 +61,33 @@ async def measure(fleet: Fleet, options: argparse.Namespace, replicas: Mapping[s
         child = await started(planned(fleet, telegram, offices, options))
         stack.callback(_ended, child)
         others = {GENERATOR: child.pid}
-        before = await spent(fleet, others, replicas, beside())
+
+        async def look() -> Spent:
+            return await spent(fleet, others, replicas, beside())
+
+        before = await look()
         tasks = []
         if options.profile:
             chosen = {
                 name: pid for name, pid in (pids(fleet) | others).items() if name in (*BUSIEST, GENERATOR)
             }
             tasks.append(asyncio.create_task(profile.record(chosen, options.seconds, PROFILES)))
-        tally = await run(child)
+        await told(child, "begin", "sent")
+        ended = time.monotonic()
         await asyncio.gather(*tasks)  # py-spy is counted once it has ended
-        used = (await spent(fleet, others, replicas, beside())).since(before)
-        return Day(tally, await counted(fleet), used)
+        loaded = await look()
+        (done, used), _ = await asyncio.gather(
+            caught_up(fleet, options.catch_up, look), told(child, "", "pushed")
+        )
+        tally = msgspec.json.decode(await told(child, "end"), type=Tally)
+        return Day(
+            tally=tally,
+            counts=await counted(fleet),
+            taken=len(telegram.sent),
+            loaded=loaded.since(before),
+            used=used.since(before),
+            caught_up_in=done - ended if done is not None else None,
+        )
 
 
 def beside() -> dict[str, float]:
@@ -127,14 +120,14 @@ async def founded(nobody: Person, telegram: TelegramSimulator, number: int) -> l
 
 def planned(
     fleet: Fleet, telegram: TelegramSimulator, offices: list[Office], options: argparse.Namespace
-) -> generator.Plan:
+) -> Plan:
     """What the generator shall do; everybody who will write is known to the bots, so that they can be answered."""
     places = []
     for office in offices:
         bot = telegram.bots[office.token]
         hook = "/" + bot.url.split("/", 3)[3]
-        places.append(generator.Office(hook, bot.secret, office.owner.tokens["access_token"]))
-    plan = generator.Plan(
+        places.append(Place(hook, bot.secret, office.owner.tokens["access_token"]))
+    plan = Plan(
         address=fleet.instance.public_url,
         offices=places,
         update=telegram.update(offices[0].token, chat=1000, text=QUESTION),
@@ -143,14 +136,15 @@ def planned(
         seconds=options.seconds,
         sockets=options.sockets,
         conversation=options.conversation,
+        at_once=options.at_once,
     )
-    last = generator.chat_of(plan, int(options.rate * options.seconds))
+    chats = {chat_of(plan, number) for number in range(int(options.rate * options.seconds))}
     for office in offices:
-        telegram.bots[office.token].chats.update(range(1000, last + 1))
+        telegram.bots[office.token].chats.update(chats)
     return plan
 
 
-async def started(plan: generator.Plan) -> asyncio.subprocess.Process:
+async def started(plan: Plan) -> asyncio.subprocess.Process:
     """The generator with its sockets open; it waits to be told to begin."""
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bench.fleet.generator"),
@@ -166,12 +160,16 @@ async def started(plan: generator.Plan) -> asyncio.subprocess.Process:
     return child
 
 
-async def run(child: asyncio.subprocess.Process) -> generator.Tally:
-    """Let it begin, and wait for what it says at the end."""
+async def told(child: asyncio.subprocess.Process, what: str, expected: str = "") -> bytes:
+    """What it says next, once it has been told that, where there is something to tell."""
     assert child.stdin is not None
     assert child.stdout is not None
-    child.stdin.write(b"begin\n")
-    return msgspec.json.decode(await child.stdout.readline(), type=generator.Tally)
+    if what:
+        child.stdin.write(what.encode() + b"\n")
+    said = await child.stdout.readline()
+    assert said, "the generator ended early"
+    assert said.startswith(expected.encode()), f"the generator said {said!r} instead of {expected}"
+    return said
 
 
 def _ended(child: asyncio.subprocess.Process) -> None:
@@ -183,8 +181,7 @@ async def main(options: argparse.Namespace) -> None:
     """Measure and print."""
     if options.profile:
         profile.program()
-    done = await measured(options)
-    show(done.tally, done.counts, done.used, BESIDE)
+    show(await measured(options))
 
 
 async def measured(options: argparse.Namespace) -> Day:
@@ -223,6 +220,8 @@ if __name__ == "__main__":
     parser.add_argument("--orgs", type=int, default=10)
     parser.add_argument("--sockets", type=int, default=50)
     parser.add_argument("--conversation", type=int, default=20, help="messages a conversation")
+    parser.add_argument("--at-once", type=int, default=AT_ONCE, help="conversations of an organization")
     parser.add_argument("--replicas", type=int, default=1, help="of messaging, crm and ai")
+    parser.add_argument("--catch-up", type=float, default=CATCH_UP_SECONDS, help="seconds at most")
     parser.add_argument("--profile", action="store_true", help="have py-spy look at the busiest processes")
     uvloop.run(main(parser.parse_args()))

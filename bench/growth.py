@@ -1,11 +1,12 @@
-"""How cost grows: with replicas, organizations, messages in one conversation, and archived events.
+"""How cost grows: with replicas, organizations, messages in one conversation, archived events, and open sockets.
 
     python -m bench.growth                                     all parts, each a few minutes
     python -m bench.growth archive --archive 1000000 3000000 10000000
     python -m bench.growth conversation organizations          only these
 
 On the `test` instance's servers (`flotilla up -i test --only-servers`), each part on stores of its own. Ten million
-events want about 10 GB of disk and time to be written; the default stops at one million.
+events want about 10 GB of disk and time to be written; the defaults stop at one million. `verification` reads all of
+an archive again, where `archive` reads at most two million.
 """
 
 import argparse
@@ -15,13 +16,15 @@ from typing import Any, Final
 import structlog
 import uvloop
 
-from bench.scale import archive, conversation, organizations, replicas
+from bench.scale import archive, conversation, organizations, replicas, sockets
 
 PARTS: Final = {
     "conversation": (conversation.grow, (10, 100, 1_000, 10_000, 100_000)),
     "organizations": (organizations.grow, (1, 100, 10_000)),
     "archive": (archive.grow, (10_000, 100_000, 1_000_000)),
+    "verification": (archive.verify_wholly, (10_000, 100_000, 1_000_000)),
     "replicas": (replicas.grow, (1, 2, 4)),
+    "sockets": (sockets.grow, (100, 1_000, 10_000)),
 }
 """What grows, and how far."""
 

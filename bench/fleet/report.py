@@ -1,44 +1,45 @@
 """The tables of a day's work."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.table import Table
 
-from bench.fleet.generator import Tally
+from bench.fleet.outcome import BESIDE, GENERATOR, Day, percentile
+from bench.fleet.plan import Tally
 from bench.fleet.spent import COUNTED, Spent
 
 
-def show(tally: Tally, counts: Mapping[str, int], used: Spent, beside: Collection[str]) -> None:
-    """What came of it and what it cost; `beside` are processes that are no part of the fleet."""
-    messages = max(tally.accepted, 1)
-    console = Console(width=110)
-    tables = (
-        _outcome(tally, counts),
-        _cpu(used, messages, beside),
-        _asked(used, messages),
-        _written(used, messages),
-    )
+def show(day: Day) -> None:
+    """What came of it and what it cost, all that follows of a message included."""
+    messages = max(day.tally.accepted, 1)
+    console = Console(width=120)
+    tables = (_outcome(day), _cpu(day, messages), _asked(day.used, messages), _written(day.used, messages))
     for table in tables:
         console.print(table)
+    console.print("not as promised: " + ("; ".join(day.faults()) or "nothing"))
 
 
-def _outcome(tally: Tally, counts: Mapping[str, int]) -> Table:
-    latencies = sorted(tally.latencies) or [0.0]
-    doubled = tally.doubled + counts["drafts"] - counts["drafted"]
+def _outcome(day: Day) -> Table:
+    tally, counts = day.tally, day.counts
+    offered = counts["drafts"] - counts["superseded"] - counts["failed"]
     rows = {
         "sent and answered 200": f"{tally.accepted:,} ({tally.accepted / tally.sending_seconds:,.0f}/s)",
-        "refused": ", ".join(f"{number} × {status}" for status, number in tally.refused.items()) or "0",
-        "stored": f"{counts['stored']:,}",
-        "drafted": f"{counts['drafted']:,}",
-        "drafts approved, answered": f"{tally.approved:,}, {counts['answered']:,}",
-        "pushed": f"{tally.pushed:,}",
-        "lost": f"{tally.lost + tally.accepted - counts['stored']:,}",
-        "doubled": f"{doubled:,}",
-        "parked": f"{counts['parked']:,}",
-        "webhook → WebSocket p50": f"{latencies[len(latencies) // 2] * 1000:,.0f} ms",
-        "webhook → WebSocket p99": f"{latencies[int(len(latencies) * 0.99)] * 1000:,.0f} ms",
+        "refused": _by_status(tally.refused),
+        "stored, analyzed": f"{counts['stored']:,}, {counts['analyzed']:,}",
+        "drafts": f"{counts['drafts']:,}: {offered:,} stand, {counts['superseded']:,} ended by a newer message, "
+        f"{counts['failed']:,} not made",
+        "approved": f"{tally.approved:,} (refused: {_by_status(tally.not_approved)}), {counts['approved']:,} stored",
+        "answered, taken by Telegram": f"{counts['answered']:,}, {day.taken:,}",
+        "pushed to the first sockets": f"{tally.pushed:,}",
+        "events on all sockets": f"{tally.events:,}",
+        "lost": _counts(day.lost),
+        "doubled": _counts(day.doubled),
+        "all done after the last post": "no" if day.caught_up_in is None else f"{day.caught_up_in:,.0f} s",
+        "webhook → WebSocket p50, p99": f"{day.percentile(50) * 1000:,.0f}, {day.percentile(99) * 1000:,.0f} ms",
+        "p50, p99 by tenths of the run": _by_tenths(tally),
         "generator late by at most": f"{tally.late_seconds * 1000:,.0f} ms",
+        "generator's share of the CPU": f"{day.share(GENERATOR):.1%}",
     }
     table = Table(box=None, show_header=False)
     for name, value in rows.items():
@@ -46,15 +47,43 @@ def _outcome(tally: Tally, counts: Mapping[str, int]) -> Table:
     return table
 
 
-def _cpu(used: Spent, messages: int, beside: Collection[str]) -> Table:
-    table = Table("process", "CPU s", "ms a message", "share", box=None)
-    everything = max(sum(used.cpu.values()), 1e-9)
-    for name, seconds in sorted(used.cpu.items(), key=lambda item: -item[1]):
-        share = f"{seconds / everything:.1%}"
-        table.add_row(name, f"{seconds:.1f}", f"{seconds / messages * 1000:.2f}", share)
-    fleet = sum(seconds for name, seconds in used.cpu.items() if name not in beside)
-    table.add_row("the fleet and its servers", f"{fleet:.1f}", f"{fleet / messages * 1000:.2f}", "")
+def _counts(of: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {name}" for name, number in of.items() if number) or "0"
+
+
+def _by_status(of: Mapping[int, int]) -> str:
+    return ", ".join(f"{number:,} × {status}" for status, number in of.items()) or "0"
+
+
+def _by_tenths(tally: Tally) -> str:
+    """Whether it holds, grows, or was late once."""
+    tenths: list[list[float]] = [[] for _ in range(10)]
+    for posted, took in tally.latencies:
+        tenths[min(int(posted * 10 / tally.sending_seconds), 9)].append(took * 1000)
+    return " ".join(f"{percentile(each, 50):.0f},{percentile(each, 99):.0f}" for each in tenths)
+
+
+def _cpu(day: Day, messages: int) -> Table:
+    """While it was loaded, and with what was done later."""
+    table = Table(
+        "process", "CPU s, loaded", "ms a message", "CPU s, in all", "ms a message", "share", box=None
+    )
+    everything = max(sum(day.used.cpu.values()), 1e-9)
+    for name, seconds in sorted(day.used.cpu.items(), key=lambda item: -item[1]):
+        loaded = day.loaded.cpu.get(name, 0.0)
+        table.add_row(
+            name, *_each(loaded, messages), *_each(seconds, messages), f"{seconds / everything:.1%}"
+        )
+    sums = [
+        sum(seconds for name, seconds in spent.cpu.items() if name not in BESIDE)
+        for spent in (day.loaded, day.used)
+    ]
+    table.add_row("the fleet and its servers", *_each(sums[0], messages), *_each(sums[1], messages), "")
     return table
+
+
+def _each(seconds: float, messages: int) -> tuple[str, str]:
+    return f"{seconds:.1f}", f"{seconds / messages * 1000:.2f}"
 
 
 def _asked(used: Spent, messages: int) -> Table:

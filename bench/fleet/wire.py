@@ -13,6 +13,9 @@ CLOSED: Final = 0
 """Instead of a status: the connection ended before the answer."""
 TEXT: Final = 0x81
 PONG: Final = b'{"type":"pong"}'
+EVENT: Final = b'{"type":"event","id":"'
+"""How each event's frame begins, and nothing else: inside of a text quotes are escaped."""
+RESYNC: Final = b'{"type":"resync"}'
 
 
 class _Exchange(asyncio.Protocol):
@@ -84,6 +87,11 @@ class Socket(asyncio.Protocol):
         self._heard = heard
         self._held = b""
         self._open = False
+        self.events = 0
+        """That came."""
+        self.resyncs = 0
+        """How often it was told to read everything again."""
+        self.is_closed = False
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @classmethod
@@ -108,14 +116,15 @@ class Socket(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self._open:
             data = self._greeted(data)
+        if not self._open:
+            return
         if self._heard is None:
-            # Nobody looks at the frames: a ping is known by its words wherever it stands.
-            if b'"ping"' in data:
-                self._say(PONG)
+            self._glance(data)
             return
         self._held = self._taken(self._held + data if self._held else data)
 
     def connection_lost(self, error: Exception | None) -> None:
+        self.is_closed = True
         if not self.opened.done():
             self.opened.set_exception(ConnectionError(f"refused: {self._held[:200]!r}"))
 
@@ -130,6 +139,15 @@ class Socket(asyncio.Protocol):
         self._open, self._held = True, b""
         self.opened.set_result(None)
         return rest
+
+    def _glance(self, data: bytes) -> None:
+        """Nobody looks at the frames: they are counted by how they begin, wherever that stands."""
+        if b'"ping"' in data:
+            self._say(PONG)
+        self.resyncs += data.count(RESYNC)
+        seam = self._held + data
+        self.events += seam.count(EVENT)
+        self._held = seam[1 - len(EVENT) :]  # too short to be counted again
 
     def _taken(self, data: bytes) -> bytes:
         """Hand on the frames that are whole; what is left of the next."""
@@ -149,10 +167,14 @@ class Socket(asyncio.Protocol):
 
     def _frame(self, payload: bytes) -> None:
         assert self._heard is not None
-        if payload.startswith(b'{"type":"ping"'):
+        if payload.startswith(EVENT):
+            self.events += 1
+        elif payload == RESYNC:
+            self.resyncs += 1
+        elif payload.startswith(b'{"type":"ping"'):
             self._say(PONG)
-        else:
-            self._heard(payload)
+            return
+        self._heard(payload)
 
     def _say(self, words: bytes) -> None:
         """A text frame, masked with zeros, so that nothing has to be masked."""

@@ -9,7 +9,7 @@ from uuid import UUID
 from flotilla.ids import new_id
 from flotilla.replay.wire import Filter
 from flotilla_analytics.replaying.stretches import Reading, next_stretch
-from flotilla_analytics.verification import verify
+from flotilla_analytics.verification import Report, verify
 from flotilla_analytics.workers.metrics import fold_next
 from flotilla_analytics.workers.sealer import seal_next
 
@@ -46,6 +46,33 @@ async def grow(sizes: Sequence[int]) -> None:
                     [f"{size:,}", what, *cost.cells()] for what, cost in await measure(meter, orgs, small)
                 ]
                 show(title, ("events", "what"), rows)  # at once: the next may take long
+
+
+async def verify_wholly(sizes: Sequence[int]) -> None:
+    """`flotilla archive verify` from the first event to the last, and nothing else."""
+    async with Meter.of("analytics") as meter:
+        orgs = [new_id() for _ in range(ORGANIZATIONS)]
+        await meter.handle("archive", [(orgs[0], received()) for _ in range(BATCH)])
+        await seal_next(meter.app.db)
+        for size in sizes:
+            began = time.monotonic()
+            await fill(meter.harness.instance.admin_dsn(), orgs, await _head(meter), size)
+            await meter.settle_statistics()
+            print(f"{size:,} events are there after {time.monotonic() - began:,.0f} s", flush=True)
+            reports: list[Report] = []
+
+            async def check(kept: list[Report] = reports) -> None:
+                kept.append(await verify(meter.app.db))
+
+            whole = await meter.cost(check, 1, warm=False)
+            report = reports[0]
+            assert report.holds, report.findings[:3]
+            assert report.head == report.events == await _head(meter)
+            rows = [
+                [f"{size:,}", "all of them, to the end", *whole.cells()],
+                [f"{size:,}", "an event", *whole.per(report.events).cells()],
+            ]
+            show("An archive is verified", ("events", "what"), rows)
 
 
 async def _head(meter: Meter) -> int:

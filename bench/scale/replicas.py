@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import day
+from bench.fleet.outcome import BESIDE, Day
 
 RATE = 100.0
 SECONDS = 20.0
@@ -28,6 +29,7 @@ async def grow(sizes: Sequence[int]) -> None:
         "rabbitmq",
     )
     table = Table(*columns, "statements", "deliveries a batch (messaging)", title=title, box=None)
+    console = Console(width=150)
     for size in sizes:
         options = argparse.Namespace(
             rate=RATE,
@@ -35,24 +37,26 @@ async def grow(sizes: Sequence[int]) -> None:
             orgs=ORGANIZATIONS,
             sockets=SOCKETS,
             conversation=20,
+            at_once=day.AT_ONCE,
             replicas=size,
+            catch_up=day.CATCH_UP_SECONDS,
             profile=False,
         )
         done = await day.measured(options)
         table.add_row(str(size), *_cells(done))
-        Console(width=150).print(table)  # at once: the next one takes a minute
+        console.print(table)  # at once: the next one takes a minute
+        console.print(f"not as promised, of {size}: {'; '.join(done.faults()) or 'nothing'}")
 
 
-def _cells(done: day.Day) -> list[str]:
+def _cells(done: Day) -> list[str]:
     tally, used = done.tally, done.used
     messages = max(tally.accepted, 1)
-    latencies = sorted(tally.latencies)
-    fleet = sum(seconds for name, seconds in used.cpu.items() if name not in day.BESIDE)
+    fleet = sum(seconds for name, seconds in used.cpu.items() if name not in BESIDE)
     parts = [used.cpu[name] for name in (*day.REPLICATED, "postgres", "rabbitmq")]
     asked = used.asked["messaging"]
     return [
         f"{tally.accepted / tally.sending_seconds:.0f}",
-        *(f"{latencies[int(len(latencies) * share)] * 1000:,.0f}" for share in (0.5, 0.99)),
+        *(f"{done.percentile(percent) * 1000:,.0f}" for percent in (50, 99)),
         *(f"{seconds / messages * 1000:.2f}" for seconds in (fleet, *parts)),
         f"{sum(each['statements'] for each in used.asked.values()) / messages:.2f}",
         f"{asked['deliveries'] / max(asked['batches'], 1):.1f}",
