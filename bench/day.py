@@ -191,6 +191,7 @@ async def measured(options: argparse.Namespace) -> Day:
     settings = {
         "FLOTILLA_LIMIT_SIGN_IN": "100000/60",
         "FLOTILLA_LIMIT_SESSION": "1000000/60",
+        "FLOTILLA_LIMIT_DEAR": "1000000/60",
         "FLOTILLA_GIVE_WAY": "true",
     }
     instance = Instance.load("test").with_isolation(

@@ -62,6 +62,7 @@ async def fleet(
         overrides={
             "FLOTILLA_LIMIT_SIGN_IN": "10000/60",
             "FLOTILLA_LIMIT_SESSION": "1000000/60",
+            "FLOTILLA_LIMIT_DEAR": "1000000/60",
             "FLOTILLA_LIMIT_OPEN": "1000000/60",
             "FLOTILLA_BLOCK_POINTS": "100000000",
             "FLOTILLA_SCREEN_ROUTE_REQUESTS": "1000000",

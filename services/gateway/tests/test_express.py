@@ -11,9 +11,10 @@ from functools import partial
 import pytest
 from flotilla.ids import new_id
 from flotilla.instance import Instance
+from flotilla.security.revocations import key as revocation_key
 from flotilla.testing import eventually
 from flotilla_gateway.edge.protocol import EdgeProtocol
-from flotilla_gateway.limits.limiter import Decision, Question, revocation_key
+from flotilla_gateway.limits.limiter import Decision, Question
 from flotilla_gateway.policy import Policy
 from redis.asyncio import Redis
 

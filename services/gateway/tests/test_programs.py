@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from flotilla.features import API_REQUESTS
 from flotilla.ids import new_id
-from flotilla_gateway.limits.limiter import revocation_key
+from flotilla.security.revocations import key as revocation_key
 from flotilla_gateway.trust.records import Entitled, KnownKey
 
 from services.gateway.tests.conftest import StartWorld
@@ -91,7 +91,8 @@ async def test_a_plan_says_how_much_all_of_its_programs_may_ask(edge: World) -> 
     async def asked(limit: int) -> list[int]:
         edge.gateway.entitlements.learn([org], [entitled(org, API_REQUESTS, usage_limit=limit)])
         answers = [await ask(edge.port, "GET", "/v1/things", token=key) for key in (keys * 3)[: limit + 1]]
-        assert {answer.header("ratelimit-policy") for answer in answers} == {f'"api";q={limit};w=3600'}
+        policy = f'"api";q={limit};w=3600, "key";q={(limit + 1) // 2};w=3600'
+        assert {answer.header("ratelimit-policy") for answer in answers} == {policy}
         assert 0 < int(answers[-1].header("retry-after") or 0) <= 3600 / limit
         return [answer.status for answer in answers]
 

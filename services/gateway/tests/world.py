@@ -66,6 +66,7 @@ DOCUMENT: dict[str, Any] = {
             "post": {**operation("things"), "x-feature": "campaigns"},
         },
         "/v1/others": {"get": operation("others")},
+        "/v1/search": {"get": operation("things", limit="dear")},
         "/v1/sessions": {"post": operation("auth", "public", "sign_in")},
         "/v1/sign-in": {"post": operation("auth", "public", "sign_in")},
         "/v1/tokens/refresh": {"post": operation("auth", "public", "sign_in")},

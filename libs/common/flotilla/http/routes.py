@@ -6,7 +6,8 @@
     async def read_contact(contact_id: UUID, tx: Tx, who: Who) -> ContactOut: ...
 
 `permission="public"` is for sign-in and for hooks that prove themselves otherwise. `limit` names the
-rate-limit class that the gateway applies: `session` (people), `sign_in`, `hook`, `open`. `feature` names
+rate-limit class that the gateway applies: `session` (by who asks), `dear` (so too, and in a smaller budget besides:
+one of these costs as much as many others), `sign_in`, `hook`, `open`. `feature` names
 what of the organization's plan a route takes (flotilla.features): the gateway answers 402 or 403 where that is
 used up or not to be had. Routes that read, end or undo take none. `recent` is for what is sensitive: only who
 proved a few minutes ago who they are may do it, else 401 `step-up-required` (POST /v1/step-up). `sent` declares the
@@ -46,7 +47,7 @@ from flotilla.telemetry.traces import request_traceparent
 F = TypeVar("F", bound=Callable[..., Any])
 Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 RECENT_SECONDS: Final = 600
-LIMITS: Final = ("session", "sign_in", "hook", "open")
+LIMITS: Final = ("session", "dear", "sign_in", "hook", "open")
 REACHES: Final = ("rows", "free", "all")
 
 

@@ -148,7 +148,7 @@ async def delete_knowledge_source(source_id: UUID, request: Request, tx: Tx, who
     await announce(tx, who.org)
 
 
-@knowledge.get("/search", permission="knowledge:read")
+@knowledge.get("/search", permission="knowledge:read", limit="dear")
 async def search_knowledge(
     app: CurrentApp,
     who: Who,

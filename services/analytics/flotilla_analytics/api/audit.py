@@ -107,6 +107,7 @@ async def list_audit(tx: Tx, who: Who, query: PageQuery, wanted: Filter) -> Page
 @routes.get(
     "/export",
     permission="archive:read",
+    limit="dear",
     response_class=StreamingResponse,
     responses=file_answer("application/x-ndjson", "text/csv"),
 )

@@ -53,7 +53,7 @@ class ReplayOut(Shown):
     ended_at: AwareDatetime | None
 
 
-@routes.post("", permission="replays:write", status_code=202)
+@routes.post("", permission="replays:write", limit="dear", status_code=202)
 async def request_replay(body: ReplayIn, tx: Tx, who: Who) -> ReplayOut:
     """Have it done; what cannot be is told by the replay's `reason`."""
     replay_id = new_id()

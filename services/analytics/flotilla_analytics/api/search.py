@@ -34,7 +34,7 @@ class Found(BaseModel):
     occurred_at: datetime
 
 
-@routes.get("", permission="search:read")
+@routes.get("", permission="search:read", limit="dear")
 async def search(
     app: CurrentApp,
     who: Who,

@@ -127,7 +127,7 @@ async def request_erasure(body: NewRequest, tx: Tx, who: Who, work: Work) -> New
     return NewErasureView(**shown, report_link=link)
 
 
-@exports.post("", permission="privacy:write", recent=True, status_code=202)
+@exports.post("", permission="privacy:write", limit="dear", recent=True, status_code=202)
 async def request_export(body: NewRequest, tx: Tx, who: Who, work: Work) -> RequestView:
     """Have all services bring together what they know; 409 where that is under way."""
     return RequestView.model_validate(await _begin(tx, who, work, body, EXPORT))

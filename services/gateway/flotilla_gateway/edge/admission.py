@@ -21,6 +21,11 @@ REJECTED: Final = "open"
 """The class in which rejected tokens count, by address: guessing them is limited too."""
 OF_CALLERS: Final = "session"
 """Routes of this class count by who asks: people by themselves, programs by their organization's plan."""
+DEAR: Final = "dear"
+"""Routes of this class count so too, and in a budget of their own besides: one of them costs as much as many others."""
+
+
+Further = tuple[tuple[LimitClass, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +51,8 @@ class Admission:
         if credential is None:
             raise UnauthorizedError("Send `Authorization: Bearer <access token or API key>`.")
         session = self.sessions.of(credential)
-        budget, name = self._budget(session, limit, caller)
-        return session, Question(budget, name, session.session, caller.block)
+        budget, name, further = self._budget(session, limit, caller)
+        return session, Question(budget, name, session.session, caller.block, further)
 
     async def reject(self, caller: Caller) -> None:
         """Count a rejected credential; 403, 429 or 503 problems in place of the 401."""
@@ -65,14 +70,19 @@ class Admission:
         if feature is not None:
             self.entitlements.check(session.org_id, feature)
 
-    def _budget(self, session: Session, limit: str, caller: Caller) -> tuple[LimitClass, str]:
-        if limit != OF_CALLERS:
-            return self.limiter.classes[limit], caller.bucket
-        if session.is_program:
-            budget = self.entitlements.budget(session.org_id)
-            # Another plan's is another bucket: what was used up of a smaller one does not count in it.
-            return budget, f"{budget.requests}:{session.bucket}"
-        return self.limiter.classes[limit], session.bucket
+    def _budget(self, session: Session, limit: str, caller: Caller) -> tuple[LimitClass, str, Further]:
+        further: Further = ()
+        if limit == DEAR:
+            further = ((self.limiter.classes[DEAR], session.bucket),)
+        elif limit != OF_CALLERS:
+            return self.limiter.classes[limit], caller.bucket, ()
+        if not session.is_program:
+            return self.limiter.classes[OF_CALLERS], session.bucket, further
+        budget = self.entitlements.budget(session.org_id)
+        if (share := self.entitlements.share(budget, alone=self.sessions.is_alone(session))) is not None:
+            further = ((share, f"{share.requests}:{session.session}"), *further)
+        # Another plan's is another bucket: what was used up of a smaller one does not count in it.
+        return budget, f"{budget.requests}:{session.bucket}", further
 
 
 def approve(question: Question, decision: Decision) -> None:

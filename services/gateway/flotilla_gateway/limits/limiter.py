@@ -81,6 +81,8 @@ class Question(NamedTuple):
     """Which may have been revoked."""
     block: str | None = None
     """Where the block of the caller's address would be."""
+    further: "tuple[tuple[LimitClass, str], ...]" = ()
+    """Budgets that it counts in as well, and whose they are: it may go on where all have room."""
 
 
 _UNDECIDED: Final = Decision(Verdict.UNDECIDED)
@@ -111,14 +113,18 @@ class Limiter:
         if not self._pipe.is_up:
             then(_UNDECIDED)
             return
-        budget, name, session, block = question
+        budget, name, session, block, further = question
         requests, period, _ = budget.words
         keys: tuple[str, ...] = (bucket_key(budget.name, name),)
+        rates: tuple[str, ...] = (requests, period)
+        for other, whose in further:
+            keys = (*keys, bucket_key(other.name, whose))
+            rates = (*rates, *other.words[:2])
         if session is not None:
             keys = (*keys, revocation_key(session))
         if block is not None:
             keys = (*keys, block)
-        arguments: tuple[Word, ...] = (len(keys), *keys, requests, period)
+        arguments: tuple[Word, ...] = (len(keys), *keys, *rates)
         _SCRIPT.tell(self._pipe, lambda answer: then(_decision(question, answer)), *arguments)
 
 
@@ -126,20 +132,25 @@ def _decision(question: Question, answer: object) -> Decision:
     """What the script's answer means."""
     if not isinstance(answer, list):
         return _UNDECIDED
-    verdict, remaining, reset, wait = answer
+    verdict, wait, *states = answer
     if verdict < 0:
         if question.session is not None and verdict == -1:
             return _REVOKED
         return Decision(Verdict.BLOCKED, retry_after=max(1, math.ceil(wait / _MICROSECONDS)))
-    seconds = math.ceil(reset / _MICROSECONDS)
-    budget = question.budget
-    headers = (
-        (b"ratelimit", b'"%b";r=%d;t=%d' % (budget.name.encode(), remaining, seconds)),
-        (b"ratelimit-policy", budget.words[2]),
-    )
+    budget, remaining = question.budget, states[0]
+    limits, policies = _state(budget, *states[:2]), budget.words[2]
+    for at, (other, _) in enumerate(question.further, start=1):
+        limits += b", " + _state(other, *states[2 * at : 2 * at + 2])
+        policies += b", " + other.words[2]
+    headers = ((b"ratelimit", limits), (b"ratelimit-policy", policies))
     if verdict:
         return Decision(Verdict.ALLOWED, headers, remaining=remaining)
     return Decision(Verdict.LIMITED, headers, max(1, math.ceil(wait / _MICROSECONDS)))
+
+
+def _state(budget: LimitClass, remaining: int, reset: int) -> bytes:
+    """`RateLimit` of one budget; `reset` in microseconds."""
+    return b'"%b";r=%d;t=%d' % (budget.name.encode(), remaining, math.ceil(reset / _MICROSECONDS))
 
 
 def bucket_key(limit: str, name: str) -> str:

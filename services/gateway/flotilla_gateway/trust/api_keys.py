@@ -51,12 +51,15 @@ class ApiKeys:
         self._now = now
         self._known: dict[bytes, ProgramSession] = {}
         self._verifiers: dict[UUID, bytes] = {}
+        self._of: dict[UUID, dict[str, ProgramSession]] = {}
+        """By organization, and what names a session of theirs."""
         self._used: dict[UUID, tuple[UUID, int]] = {}
 
     def replace(self, keys: Iterable[KnownKey]) -> None:
         """These and no others."""
         self._known.clear()
         self._verifiers.clear()
+        self._of.clear()
         self.learn(keys)
 
     def learn(self, keys: Iterable[KnownKey]) -> None:
@@ -65,9 +68,12 @@ class ApiKeys:
             forgotten = self._verifiers.pop(key.api_key_id, None)
             if forgotten is not None:
                 self._known.pop(forgotten, None)
+                self._of.get(key.organization_id, {}).pop(str(key.api_key_id), None)
             if key.is_good and key.verifier is not None:
+                session = ProgramSession(key)
                 self._verifiers[key.api_key_id] = key.verifier
-                self._known[key.verifier] = ProgramSession(key)
+                self._known[key.verifier] = session
+                self._of.setdefault(key.organization_id, {})[session.session] = session
 
     def session(self, presented: bytes) -> ProgramSession:
         """Whose key it is; a 401 problem where it is not good, 403 where its organization is suspended.
@@ -91,6 +97,12 @@ class ApiKeys:
         """Whether a key that was good still is."""
         verifier = self._verifiers.get(UUID(api_key_id))
         return verifier is not None and self._known[verifier].expires_at > self._now()
+
+    def has_other(self, org: UUID, program: str) -> bool:
+        """Whether the organization has another good key than this program's."""
+        now = self._now()
+        keys = self._of.get(org, {}).values()
+        return any(key.session != program and key.expires_at > now for key in keys)
 
     def take_used(self) -> list[tuple[UUID, UUID, datetime]]:
         """(organization, key, hour) of keys that were used since this was last asked."""

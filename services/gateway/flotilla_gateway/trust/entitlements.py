@@ -13,6 +13,8 @@ from flotilla_gateway.limits.limiter import LimitClass
 from flotilla_gateway.trust.records import Entitled
 
 API: Final = "api"
+KEY: Final = "key"
+"""The class of one program's share of what all of its organization's have."""
 HOUR_SECONDS: Final = 3600
 UNLIMITED: Final = 1_000_000
 """An hour's requests of an organization whose contract names no number."""
@@ -37,6 +39,7 @@ class Entitlements:
         self._unknown = unknown
         self._known: dict[UUID, _Allowed] = {}
         self._budgets: dict[int, LimitClass] = {}
+        self._shares: dict[LimitClass, LimitClass] = {}
 
     def replace(self, rows: Iterable[Entitled]) -> None:
         """These and no others."""
@@ -53,6 +56,16 @@ class Entitlements:
         """What all programs of the organization share."""
         allowed = self._known.get(org)
         return self._unknown if allowed is None or allowed.budget is None else allowed.budget
+
+    def share(self, budget: LimitClass, *, alone: bool) -> LimitClass | None:
+        """What one program may use of that: half, so that one that runs wild leaves the others something; all of it,
+        and no budget of its own, where the organization has no other."""
+        if alone:
+            return None
+        share = self._shares.get(budget)
+        if share is None:
+            share = self._shares[budget] = LimitClass(KEY, (budget.requests + 1) // 2, budget.seconds)
+        return share
 
     def check(self, org: UUID, feature: str) -> None:
         """A 403 problem where the plan has no such feature, 402 where what it allows of it is used up."""

@@ -18,6 +18,11 @@ class Sessions:
             return self._api_keys.session(credential)
         return self._tokens.session(credential)
 
+    def is_alone(self, program: Session) -> bool:
+        """Whether its organization has no other program: no good key, and no client that called lately."""
+        others = (self._api_keys.has_other, self._tokens.has_other_client)
+        return not any(has_other(program.org_id, program.session) for has_other in others)
+
     def is_over(self, session: Session) -> bool:
         """Whether a program's key or client was revoked, or has expired, meanwhile; people's are ended by the live
         channel."""

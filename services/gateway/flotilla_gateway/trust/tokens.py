@@ -123,6 +123,8 @@ class Tokens:
         self._signer = signer
         self._now = now
         self._known: dict[bytes, PersonSession] = {}
+        self._clients: dict[UUID, dict[str, float]] = {}
+        """By organization and client, until when the last token seen of it is good."""
 
     def session(self, token: bytes) -> PersonSession:
         """The session; a 401 problem for a token that is not good, 403 where its organization is suspended."""
@@ -143,6 +145,14 @@ class Tokens:
         """Whether what was good has ended meanwhile."""
         return self._standing.has_ended(UUID(session.session)) or session.expires_at <= self._now()
 
+    def has_other_client(self, org: UUID, program: str) -> bool:
+        """Whether another OAuth client of the organization than this program called with a token that is still good."""
+        clients = self._clients.get(org)
+        if clients is None:
+            return False
+        now = self._now()
+        return any(client != program and expires_at > now for client, expires_at in clients.items())
+
     def _verify(self, token: bytes, now: float) -> PersonSession:
         claims = self._read(token)
         if claims.exp <= now:
@@ -157,6 +167,8 @@ class Tokens:
         if claims.via is not None:
             made = GuestSession
         session = self._known[token] = made(claims)
+        if session.is_program:
+            self._clients.setdefault(session.org_id, {})[session.session] = session.expires_at
         return session
 
     def _read(self, token: bytes) -> Claims:

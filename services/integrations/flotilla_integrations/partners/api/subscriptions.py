@@ -155,7 +155,7 @@ async def send_test_event(subscription_id: UUID, work: Work) -> DeliveryOut:
     return await _delivery(tx, to, id_)
 
 
-@routes.post("/{subscription_id}/replay", permission="partners:write", status_code=202)
+@routes.post("/{subscription_id}/replay", permission="partners:write", limit="dear", status_code=202)
 async def replay_to_partner(subscription_id: UUID, wanted: ReplayIn, work: Work) -> ReplayOut:
     """Deliver again, under the same ids, what it wants from a position or a moment on."""
     tx = await work.begin()
