@@ -12,11 +12,11 @@ from flotilla.events.analytics import GoalReached, MetricRecorded
 from flotilla.events.base import Money
 from flotilla.ids import new_id
 from flotilla.testing import Client, Harness, eventually
+from flotilla.testing.clock import same_hour
 from flotilla.testing.plugin import StartService
 
 from services.analytics.tests.sales_history import deal
 
-NOW = datetime.now(UTC)
 PARCELS = {"name": "parcels", "title": "Parcels", "unit": "parcels", "aggregation": "sum"}
 
 
@@ -34,15 +34,22 @@ async def made(client: Client, path: str, body: dict[str, Any]) -> dict[str, Any
     return found
 
 
-def point(id_: str, value: object, at: datetime = NOW) -> dict[str, Any]:
-    return {"id": id_, "at": at.isoformat(), "value": value}
+def point(id_: str, value: object, at: datetime | None = None) -> dict[str, Any]:
+    return {"id": id_, "at": (at or datetime.now(UTC)).isoformat(), "value": value}
 
 
-async def test_points_are_recorded_once_and_told(analytics: Harness, org: UUID) -> None:
+@pytest.fixture(autouse=True)
+async def now() -> datetime:
+    """When a test began, in whose period it ends."""
+    await same_hour()
+    return datetime.now(UTC)
+
+
+async def test_points_are_recorded_once_and_told(analytics: Harness, org: UUID, now: datetime) -> None:
     client = analytics.client(org)
     metric = await made(client, "/v1/metrics/custom", PARCELS)
     path = f"/v1/metrics/custom/{metric['id']}"
-    yesterday = NOW - timedelta(days=1)
+    yesterday = now - timedelta(days=1)
     points = [point("a", 3), point("b", "2.5"), point("c", 10, yesterday), point("a", 7)]
     answer = await client.post(f"{path}/points", {"points": points})
     assert (answer.status, answer.json()) == (200, {"recorded": 3, "known": 1})
@@ -58,7 +65,7 @@ async def test_points_are_recorded_once_and_told(analytics: Harness, org: UUID) 
     assert len({int(event.envelope.sequence) for event in events}) == len(events) == 4
     first = min(events, key=lambda event: event.envelope.sequence).data
     assert {(each.point_id, each.value) for each in first.points} == {("a", "3"), ("b", "2.5"), ("c", "10")}
-    query = f"from={yesterday.date()}&to={NOW.date() + timedelta(days=1)}"
+    query = f"from={yesterday.date()}&to={now.date() + timedelta(days=1)}"
     values = (await client.get(f"{path}/values?{query}&granularity=day")).json()
     assert [(each["count"], float(each["value"])) for each in values] == [(1, 10.0), (452, 455.5)]
     assert (await analytics.client(new_id()).get(path)).status == 404
@@ -66,7 +73,7 @@ async def test_points_are_recorded_once_and_told(analytics: Harness, org: UUID) 
     assert (await analytics.client(org, "viewer").post(f"{path}/points", {"points": many[:1]})).status == 403
 
 
-async def test_a_goal_is_told_once_a_period(analytics: Harness, org: UUID) -> None:
+async def test_a_goal_is_told_once_a_period(analytics: Harness, org: UUID, now: datetime) -> None:
     client = analytics.client(org)
     metric = await made(client, "/v1/metrics/custom", PARCELS)
     path = f"/v1/metrics/custom/{metric['id']}/points"
@@ -78,7 +85,7 @@ async def test_a_goal_is_told_once_a_period(analytics: Harness, org: UUID) -> No
     await client.post(path, {"points": [point("2", 4)]})
     event = await analytics.spy.expect(GoalReached, lambda event: event.org == org)
     assert (event.data.target, float(event.data.value)) == ("10", 10.0)
-    assert (event.data.period_from.year, event.data.period_to.year) == (NOW.year, NOW.year + 1)
+    assert (event.data.period_from.year, event.data.period_to.year) == (now.year, now.year + 1)
     for number in range(3, 6):
         await client.post(path, {"points": [point(str(number), 100)]})
     # A second goal is judged after all of that: once it is told, the first one has been judged again too.
@@ -90,7 +97,7 @@ async def test_a_goal_is_told_once_a_period(analytics: Harness, org: UUID) -> No
     assert [float(each["value"]) for each in shown["reached"]] == [10.0]
 
 
-async def test_goals_follow_what_is_folded(analytics: Harness, org: UUID) -> None:
+async def test_goals_follow_what_is_folded(analytics: Harness, org: UUID, now: datetime) -> None:
     client = analytics.client(org)
     goal = {"name": "A thousand", "measure": "revenue_won", "filters": {"currency": "EUR"}, "target": 1000_00}
     goal = await made(client, "/v1/goals", goal)
@@ -100,7 +107,7 @@ async def test_goals_follow_what_is_folded(analytics: Harness, org: UUID) -> Non
             pipeline.DealWon,
             saga_id=new_id(),
             state="won",
-            ended_at=NOW,
+            ended_at=now,
             value=Money(amount_minor=cents, currency=currency),
         )
         await analytics.publish(won, org=org, sequence=number + 1)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from flotilla.events.ai import UsageRecorded
 from flotilla.events.auth import UserCreated, UserDeactivated
 from flotilla.events.billing import (
@@ -20,9 +21,16 @@ from flotilla.events.sharing import (
 )
 from flotilla.ids import new_id
 from flotilla.testing import Harness, eventually
+from flotilla.testing.clock import same_hour
 from flotilla_billing.domain.plans import plans
 
 from services.billing.tests.conftest import Firm, organization
+
+
+@pytest.fixture(autouse=True)
+async def _one_month() -> None:
+    """What is used in a test is used in one period."""
+    await same_hour()
 
 
 def _used(requests: int, tokens: int = 0, at: datetime | None = None) -> UsageRecorded:

@@ -23,7 +23,8 @@ from flotilla_integrations.adapters.base import Surroundings
 from flotilla_integrations.settings import IntegrationsSettings
 from standardwebhooks import Webhook
 
-SEND_SECONDS = 0.7
+SEND_SECONDS = 3.0
+"""After which nobody knows of a send; a vendor that answers at once does so sooner on a full machine too."""
 CUT = 0
 """The connection is cut after the request was taken."""
 HANG = -1
@@ -241,7 +242,7 @@ async def around(telegram: TelegramSimulator) -> AsyncIterator[Surroundings]:
         environment="test",
         telegram_address=telegram.address,
         private_addresses_allowed=True,
-        send_seconds=0.4,
+        send_seconds=SEND_SECONDS,
     )
     async with OutsideHttp.opened() as http:
         yield Surroundings(new_id(), HOOK, SECRET, settings, vendor_http=http, customer_http=http)

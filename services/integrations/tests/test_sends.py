@@ -57,7 +57,7 @@ async def test_a_conversation_keeps_its_order_and_another_does_not_wait(
 ) -> None:
     """The first send must come back later; numbers arrive in disorder, through two replicas."""
     first, other = talk(bot, "77"), talk(bot, "78")
-    telegram.misbehave(Flood(1))
+    telegram.misbehave(Flood(5))
     async with running(
         load("integrations"),
         instance=integrations.instance,
@@ -148,7 +148,7 @@ async def test_a_process_that_died_with_a_send_in_hand_leaves_it_unconfirmed(
 ) -> None:
     """Another process's lease has run out: whether its attempt reached Telegram, nobody knows."""
     conversation = talk(bot)
-    telegram.misbehave(Flood(2))
+    telegram.misbehave(Flood(5))
     await conversation.send("in hand", 1)
 
     async def put_back() -> bool:

@@ -96,9 +96,9 @@ async def test_server_sent_events_are_the_same_messages(live: Harness, other: Ha
     client = live.client(org)
     async with socket_of(client) as socket, stream_of(other.client(org)) as stream:
         for number in range(10):
-            last = await show(live, org, name=f"Person\n{number} ✓")
-        await socket.expect_event(last)
-        await stream.expect_event(last)
+            event_id = await show(live, org, name=f"Person\n{number} ✓")
+            await socket.expect_event(event_id)
+            await stream.expect_event(event_id)
         same = [message for message in socket.messages if message["type"] == "event"]
         assert sorted(same, key=str) == sorted(
             (message for message in stream.messages if message["type"] == "event"), key=str
@@ -183,7 +183,7 @@ async def test_a_client_that_does_not_answer_is_given_up(
     start_service: Any, live: Harness, org: UUID
 ) -> None:
     async with (
-        start_service("websocket", instance=live.instance, heartbeat_seconds=0.2) as impatient,
+        start_service("websocket", instance=live.instance, heartbeat_seconds=1.0) as impatient,
         socket_of(impatient.client(org)) as silent,
         socket_of(impatient.client(org)) as alive,
     ):

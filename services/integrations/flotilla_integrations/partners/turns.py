@@ -39,6 +39,8 @@ LETTERS: Final = {Kind.AMQP: 500, Kind.WEBHOOK: 64}
 DELIVERIES: Final = Counter(
     "flotilla_partner_deliveries_total", "Partners' deliveries tried", ["kind", "outcome"]
 )
+RULED: Final = timedelta(seconds=5)
+"""How long no other turn is taken once enough was tried: the ruling, which comes at once, ends them."""
 EXPIRED: Final = "The event had left the window before it could be delivered."
 
 
@@ -111,15 +113,16 @@ async def _publish(
 async def finish(tx: Transaction, job: Job, done: Done | None) -> None:
     """Write down what came of it, rule on the subscription where that is due, and see to what is due next."""
     turn: Turn = job.payload
-    if done is not None and (done.attempts or done.expired):
-        await _record(tx, done)
+    ruled = done is not None and bool(done.attempts or done.expired) and await _record(tx, done)
     # Read after the job's row went: whoever brought more, or resumed the subscription, waited for that row or is seen.
     at = await deliveries.next_due(tx, job.org, turn.subscription_id)
     if at is not None:
+        at = max(at, datetime.now(UTC) + RULED) if ruled else at
         asking.take_turn(tx, job.org, turn.subscription_id, at)
 
 
-async def _record(tx: Transaction, done: Done) -> None:
+async def _record(tx: Transaction, done: Done) -> bool:
+    """Whether enough was tried of the subscription."""
     subscription, attempts = done.subscription, done.attempts
     settings = partner_settings(tx.app.settings)
     schedule, now = settings.partner_retry_seconds, datetime.now(UTC)
@@ -142,6 +145,7 @@ async def _record(tx: Transaction, done: Done) -> None:
     for each in attempts:
         outcome = "delivered" if each.delivered else "failed"
         tx.after_commit(DELIVERIES.labels(subscription.kind, outcome).inc)
+    return why is not None
 
 
 def _result(attempt: Attempt, schedule: Sequence[float]) -> deliveries.Result:

@@ -14,6 +14,7 @@ from flotilla.events.bd_accounts import (
 from flotilla.events.integrations import ChannelMessageSent
 from flotilla.ids import new_id
 from flotilla.testing import eventually
+from flotilla.testing.clock import same_hour
 from flotilla_integrations.bd.domain import limit_at, next_day
 
 from services.integrations.tests.bd.conftest import Market
@@ -67,6 +68,7 @@ async def test_it_follows_its_connected_account(market: Market) -> None:
 
 
 async def test_no_more_goes_out_in_a_day_than_may(market: Market, talk: Callable[..., Any]) -> None:
+    await same_hour()
     path = f"/v1/bd-accounts/{market.account['id']}"
     await market.seller.patch(path, {"daily_limit": 2})
     conversations = [talk(market.account) for _ in range(4)]

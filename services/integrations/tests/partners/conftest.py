@@ -22,7 +22,7 @@ SETTINGS: dict[str, Any] = {
     "private_addresses_allowed": True,
     "partner_retry_seconds": RETRIES,
     "partner_rest_seconds": 0.02,
-    "partner_webhook_seconds": 0.7,
+    "partner_webhook_seconds": 3.0,
 }
 HANG = -1
 """The request is taken and never answered."""

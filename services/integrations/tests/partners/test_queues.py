@@ -163,8 +163,11 @@ async def test_a_queue_that_nobody_reads_fills_no_disk_and_loses_nothing(
         waiting = await subscribed.log("?state=waiting")
         return any(each["error"] == "The queue is full." for each in waiting)
 
+    async def failing() -> bool:
+        return (await subscribed.read())["failing_since"] is not None
+
     await eventually(stuck)
-    assert (await subscribed.read())["failing_since"] is not None
+    await eventually(failing, what="a turn in which nothing was taken")
     events = await read(subscribed, len(sent))
     assert {event["id"] for event in events} == sent
     await subscribed.logged("delivered", len(sent))
