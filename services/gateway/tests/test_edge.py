@@ -156,7 +156,7 @@ async def test_a_large_body_in_the_same_segment_is_no_large_head(edge: World) ->
 
 @pytest.mark.parametrize("beginning", [b"", b"GET /v1/open HTTP/1.1\r\nhost: x\r\nx-slow: "])
 async def test_heads_that_do_not_come(start_world: StartWorld, beginning: bytes) -> None:
-    async with start_world(head_seconds=0.2) as edge, connected(edge.port) as caller:
+    async with start_world(head_seconds=1.0) as edge, connected(edge.port) as caller:
         await caller.say(beginning)
         answer = await caller.answer()
         assert (answer.status, answer.json()["type"]) == (408, "/problems/request-timeout")
@@ -164,11 +164,11 @@ async def test_heads_that_do_not_come(start_world: StartWorld, beginning: bytes)
 
 
 async def test_a_kept_connection_may_idle_longer_than_a_head_may_take(start_world: StartWorld) -> None:
-    async with start_world(head_seconds=0.2) as edge, connected(edge.port) as caller:
+    async with start_world(head_seconds=1.0) as edge, connected(edge.port) as caller:
         for _ in range(2):
             await caller.say(request("GET", "/v1/open"))
             assert (await caller.answer()).status == 200
-            await asyncio.sleep(0.4)  # sleep: idle for longer than a head may take
+            await asyncio.sleep(1.5)  # sleep: idle for longer than a head may take
 
 
 async def test_bodies_that_do_not_come(start_world: StartWorld) -> None:

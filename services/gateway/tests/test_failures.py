@@ -88,7 +88,7 @@ async def test_a_slow_service(start_world: StartWorld) -> None:
     async def slow(passed: Request, writer: asyncio.StreamWriter) -> None:
         await passed.reader.read()
 
-    async with start_world(upstream_answer_seconds=0.2) as edge:
+    async with start_world(upstream_answer_seconds=1) as edge:
         edge.things.script = slow
         answer = await ask(edge.port, "GET", "/v1/things", token=edge.token())
         assert (answer.status, answer.json()["type"]) == (504, "/problems/gateway-timeout")
@@ -100,7 +100,7 @@ async def test_a_service_that_falls_silent_in_the_middle(start_world: StartWorld
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")
         await passed.reader.read()
 
-    async with start_world(upstream_silence_seconds=0.2) as edge:
+    async with start_world(upstream_silence_seconds=1) as edge:
         edge.things.script = stall
         answer = await ask(edge.port, "GET", "/v1/things", token=edge.token())
         assert (answer.body, answer.broken) == (b"half", True)
@@ -158,7 +158,7 @@ async def test_a_service_that_is_down_is_left_alone_and_others_go_on(start_world
             async def back() -> bool:
                 return (await ask(edge.port, "GET", "/v1/things", token=token)).status == 200
 
-            await eventually(back, seconds=5, what="the service is tried again")
+            await eventually(back, what="the service is tried again")
 
 
 async def test_a_service_that_does_not_run_here(edge: World) -> None:
@@ -173,7 +173,7 @@ async def test_only_so_many_requests_at_once_go_to_a_service(start_world: StartW
         await go_on.wait()
         await ok(passed, writer)
 
-    async with start_world(upstream_connections=2, upstream_connect_seconds=0.2) as edge:
+    async with start_world(upstream_connections=2, upstream_connect_seconds=1) as edge:
         edge.things.script = wait
         token = edge.token()
         waiting = [asyncio.create_task(ask(edge.port, "GET", "/v1/things", token=token)) for _ in range(2)]

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from flotilla.testing import eventually
 
-from services.gateway.tests.raw import ask, connected, request
+from services.gateway.tests.raw import ask, connected, narrow, request
 from services.gateway.tests.scripted import Request, answering, ok
 from services.gateway.tests.world import World
 
@@ -112,6 +112,7 @@ async def test_a_slow_reader_slows_the_service(edge: World) -> None:
 
     async def endless(passed: Request, writer: asyncio.StreamWriter) -> None:
         nonlocal written
+        narrow(writer)
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (64 << 20))
         for _ in range(1024):
             writer.write(b"x" * 65_536)
@@ -120,6 +121,7 @@ async def test_a_slow_reader_slows_the_service(edge: World) -> None:
 
     edge.things.script = endless
     async with connected(edge.port) as caller:
+        narrow(caller.writer)
         await caller.say(request("GET", "/v1/things", token=edge.token()))
         await caller.reader.readuntil(b"\r\n\r\n")
         await _settled(lambda: written)
@@ -132,6 +134,7 @@ async def test_a_slow_service_slows_the_caller(edge: World) -> None:
     go_on = asyncio.Event()
 
     async def slow(passed: Request, writer: asyncio.StreamWriter) -> None:
+        narrow(writer)
         await go_on.wait()
         body = await passed.body()
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n%08d" % len(body))
@@ -139,6 +142,7 @@ async def test_a_slow_service_slows_the_caller(edge: World) -> None:
     edge.things.script = slow
     edge.gateway.settings.__dict__["body_bytes"] = 64 << 20
     async with connected(edge.port) as caller:
+        narrow(caller.writer)
         sent = 0
         head = request("POST", "/v1/things", f"content-length: {48 << 20}", token=edge.token())
         caller.writer.write(head)

@@ -13,8 +13,8 @@ from services.gateway.tests.scripted import Request
 
 SIZE = int(os.environ.get("FLOTILLA_BODY_MIB", "64")) << 20
 PIECE = b"x" * (1 << 20)
-GROWTH = 24 << 20
-"""Buffers of four sockets and of the parsers; a body that stayed would be several times as large."""
+GROWTH = SIZE // 2
+"""Buffers of four sockets and of the parsers, as the machine has them; a body that stayed would be twice as large."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 

@@ -9,15 +9,18 @@ from flotilla.events.auth import ApiKeyCreated, ApiKeyRevoked
 from flotilla.events.billing import EntitlementChanged, UsageLimitReached
 from flotilla.events.gateway import ApiKeyUsed
 from flotilla.ids import new_id
+from flotilla.security.revocations import key as revocation_key
 from flotilla.testing import eventually
+from flotilla.testing.clock import same_hour
 from flotilla.testing.plugin import StartService
 from flotilla_gateway.key_use import note_used_keys
-from flotilla_gateway.limits.limiter import revocation_key
 from flotilla_gateway.settings import GatewaySettings
 
 from services.gateway.tests.fleet import Fleet
 from services.gateway.tests.test_programs import new_key
 
+AT_ONCE = 5.0
+"""Seconds within which every process refuses a revoked key; one, where the machine has nothing else to do."""
 REVOKED: dict[str, Any] = {"revoked_at": datetime.now(UTC), "reason": "revoked"}
 
 
@@ -59,6 +62,7 @@ async def test_a_key_comes_and_goes_by_event_in_every_process(
         await replica.becomes(200, key)
         assert (await fleet.ask(other)).status == 401
 
+        await same_hour()  # a use is told once an hour
         await note_used_keys(second.app)
         await note_used_keys(fleet.gateway.app)
         used = await fleet.gateway.spy.expect(ApiKeyUsed, lambda event: event.org == org)
@@ -69,7 +73,7 @@ async def test_a_key_comes_and_goes_by_event_in_every_process(
         await fleet.gateway.publish(ApiKeyRevoked(**created, **REVOKED), org=org, sequence=2)
         await replica.becomes(401, key)
         await fleet.becomes(401, key)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < AT_ONCE
     app = fleet.gateway.app
     assert app.redis is not None
     assert await app.redis.ttl(revocation_key(str(created["api_key_id"]))) > 0

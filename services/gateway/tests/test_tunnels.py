@@ -19,7 +19,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from services.gateway.tests.conftest import StartWorld
-from services.gateway.tests.raw import ask, connected, request
+from services.gateway.tests.raw import ask, connected, narrow, request
 from services.gateway.tests.world import World, world
 
 Talk = Callable[[ServerConnection], Awaitable[None]]
@@ -180,6 +180,7 @@ async def test_a_caller_that_reads_nothing_slows_the_service_and_is_cut_at_last(
 
     async def pour(connection: ServerConnection) -> None:
         nonlocal sent
+        narrow(connection.transport)
         with contextlib.suppress(ConnectionClosed):
             while sent < 1 << 30:
                 await connection.send(b"x" * 65_536)
@@ -187,6 +188,7 @@ async def test_a_caller_that_reads_nothing_slows_the_service_and_is_cut_at_last(
 
     async with live(tmp_path, pour, stall_seconds=0.5) as (edge, server):
         async with connected(edge.port) as caller:
+            narrow(caller.writer)
             caller.writer.transport.pause_reading()  # type: ignore[attr-defined]
             handshake = (
                 "connection: upgrade",
