@@ -1,11 +1,10 @@
 """What clients of an organization see of its invoices: their own, by the database's word, and no drafts."""
 
 from typing import Any
-from uuid import UUID
 
-from flotilla.events.auth import ClientLinked, ClientUnlinked
 from flotilla.ids import new_id
 from flotilla.testing import Client, Harness, eventually
+from flotilla.testing.linking import link
 
 from services.billing.tests.conftest import Firm, draft, issued
 
@@ -26,13 +25,6 @@ async def sees(client: Client, *expected: dict[str, Any]) -> None:
         return await numbers(client) == [each["number"] for each in expected]
 
     await eventually(so, what="whose they are is known")
-
-
-async def link(billing: Harness, client: Client, sequence: int, *contact_ids: UUID) -> None:
-    """As auth would say."""
-    type_ = ClientLinked if contact_ids else ClientUnlinked
-    told = type_(user_id=client.user_id, contact_ids=list(contact_ids))
-    await billing.publish(told, org=client.org, sequence=sequence)
 
 
 async def test_a_client_sees_their_own_invoices_alone(billing: Harness, firm: Firm) -> None:

@@ -6,9 +6,18 @@ from uuid import UUID
 
 from flotilla.bus.declare import NotYetKnown, projection, reaction
 from flotilla.bus.envelope import Received
-from flotilla.events.auth import User, UserCreated, UserDeactivated, UserUpdated
+from flotilla.events.auth import (
+    Client,
+    ClientLinked,
+    ClientUnlinked,
+    User,
+    UserCreated,
+    UserDeactivated,
+    UserUpdated,
+)
 from flotilla.events.crm import ContactCreated, ContactIdentified
 from flotilla.events.messaging import MessageReceived, MessageSent
+from flotilla.store import clients
 from flotilla.store.postgres import Transaction
 
 from flotilla_crm.commands import AUDIENCE
@@ -24,6 +33,12 @@ Key = tuple[UUID, UUID]
 async def keep_users(tx: Transaction, batch: Sequence[Received[User]]) -> None:
     """Know who may own a contact or be given a task."""
     await people.keep_users(tx, batch)
+
+
+@projection(ClientLinked, ClientUnlinked, lane="directory", tables=("client_contacts",))
+async def keep_clients(tx: Transaction, batch: Sequence[Received[Client]]) -> None:
+    """Know whose bookings a client sees."""
+    await clients.keep(tx, batch)
 
 
 @reaction(MessageReceived, lane="people")

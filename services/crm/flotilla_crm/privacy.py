@@ -74,6 +74,7 @@ privacy: Final = Privacy(
     within=_let_go,
     keeps=(Keep("notes", "notes"),),
     harmless={
+        "client_contacts": "ids, and none of a contact that is gone",
         "users": "roles",
         "companies": "of companies",
         "contact_tags": "goes with its contact",

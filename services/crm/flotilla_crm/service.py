@@ -26,6 +26,7 @@ from flotilla_crm.api import (
     leads,
     merges,
     notes,
+    portal,
     segments,
     tasks,
 )
@@ -55,6 +56,7 @@ service = Service(
         leads,
         booking_hosts,
         bookings,
+        portal,
     ),
     lanes=(
         Lane("people", wait=timedelta(milliseconds=20), busy_wait=timedelta(milliseconds=250)),
@@ -71,6 +73,7 @@ service = Service(
         lead_handlers.rescore_conversations,
         lead_handlers.convert_leads,
         handlers.keep_users,
+        handlers.keep_clients,
         wishes.grant_tasks,
         wishes.take_back_tasks,
         revisions.revise_contacts,

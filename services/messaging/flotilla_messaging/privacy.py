@@ -100,6 +100,7 @@ privacy: Final = Privacy(
         Keep("messages", "escalations"),
     ),
     harmless={
+        "client_contacts": "ids, and none of a contact that is gone",
         "inboxes": "what an organization calls its inboxes",
         "members": "roles",
         "teams": "states",

@@ -40,9 +40,11 @@ from flotilla_messaging.api import (
     inboxes,
     messages,
     notes,
+    portal,
     typing_notices,
 )
 from flotilla_messaging.handlers.assignments import grant_assignments
+from flotilla_messaging.handlers.clients import keep_clients
 from flotilla_messaging.handlers.deliveries import follow_deliveries
 from flotilla_messaging.handlers.drafts import queue_drafts
 from flotilla_messaging.handlers.escalations import grant_escalations, keep_teams
@@ -80,6 +82,7 @@ service = Service(
         attachments.of_conversation,
         attachments.routes,
         inboxes.routes,
+        portal.routes,
     ),
     lanes=(
         Lane("inbound", wait=SOON, busy_wait=BUSY),
@@ -94,6 +97,7 @@ service = Service(
         follow_deliveries,
         keep_identities,
         keep_members,
+        keep_clients,
         keep_opt_outs,
         release_conversations,
         begin_inboxes,

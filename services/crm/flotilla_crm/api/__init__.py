@@ -12,6 +12,7 @@ from flotilla_crm.api.leads import leads
 from flotilla_crm.api.merges import merges
 from flotilla_crm.api.merges import of_contact as contact_merges
 from flotilla_crm.api.notes import notes
+from flotilla_crm.api.portal import portal
 from flotilla_crm.api.segments import segments
 from flotilla_crm.api.tasks import tasks
 
@@ -28,6 +29,7 @@ __all__ = [
     "leads",
     "merges",
     "notes",
+    "portal",
     "segments",
     "tasks",
 ]

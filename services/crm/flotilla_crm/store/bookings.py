@@ -35,6 +35,13 @@ READ: Final = f"SELECT {COLUMNS} FROM bookings WHERE organization_id = $1 AND id
 TAKE_TURN: Final = "SELECT pg_advisory_xact_lock(hashtextextended('booking ' || $1::uuid::text, 0))"
 
 # Whom a confirmation can reach: somebody on a channel.
+OF_CLIENT: Final = f"""
+SELECT {COLUMNS} FROM bookings
+WHERE organization_id = $1 AND state <> 'failed' AND ($3::timestamptz IS NULL OR (starts_at, id) < ($3, $4::uuid))
+    AND contact_id = ANY ((SELECT contact_ids FROM client_contacts
+                           WHERE organization_id = $1 AND user_id = $2)::uuid[])
+ORDER BY starts_at DESC, id DESC LIMIT $5"""  # noqa: S608
+
 CONTACTS: Final = """
 SELECT c.organization_id, c.id, c.name, c.email,
        EXISTS (SELECT FROM channel_identities i
@@ -121,6 +128,14 @@ async def listing(
         where.also("starts_at < {}", end)
     select = f"SELECT {COLUMNS} FROM bookings"  # noqa: S608
     return [_booking(row) for row in await order.read(tx, select, where, after, limit)]
+
+
+async def of_client(
+    tx: Transaction, org: UUID, user_id: UUID, after: tuple[datetime, UUID] | None, limit: int
+) -> list[Booking]:
+    """With the contacts that somebody is, the latest first, behind the one with the key `after`."""
+    at, id_ = after or (None, None)
+    return [_booking(row) for row in await tx.fetch(OF_CLIENT, org, user_id, at, id_, limit)]
 
 
 async def contacts(tx: Transaction, wanted: Sequence[Key]) -> dict[Key, Row]:

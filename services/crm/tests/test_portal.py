@@ -1,0 +1,39 @@
+"""What clients of an organization see of its bookings: their own."""
+
+from uuid import UUID
+
+from flotilla.testing import Harness, eventually
+from flotilla.testing.linking import link
+
+from services.crm.tests.bookings import a_contact, a_host, post, tomorrow
+from services.crm.tests.conftest import Colleague
+
+OWN = "/v1/portal/bookings"
+
+
+async def test_a_client_sees_their_own_bookings_alone(crm: Harness, org: UUID, colleague: Colleague) -> None:
+    host, contact = await a_host(crm, org, colleague), await a_contact(crm, org)
+    first = (await post(crm, org, contact, tomorrow(1), host, title="Demo")).json()
+    second = (await post(crm, org, contact, tomorrow(3), host)).json()
+    await post(crm, org, await a_contact(crm, org), tomorrow(5), host)
+    client = crm.client(org, "client")
+    assert (await client.get(OWN)).json()["items"] == []
+    await link(crm, client, 1, UUID(contact))
+
+    async def sees() -> bool:
+        items = (await client.get(OWN)).json()["items"]
+        return [each["id"] for each in items] == [second["id"], first["id"]]
+
+    await eventually(sees, what="whose they are is known")
+    page = (await client.get(f"{OWN}?limit=1")).json()
+    rest = (await client.get(f"{OWN}?cursor={page['next_cursor']}")).json()["items"]
+    assert [each["title"] for each in rest] == ["Demo"]
+    assert not {"host_id", "contact_id", "reason"} & rest[0].keys()
+    assert (await client.get("/v1/bookings")).status == 403
+    assert (await crm.client(org).get(OWN)).json()["items"] == [], "an owner is nobody's client"
+
+    sql = "SELECT count(*) FROM bookings"
+    async with crm.app.db.transaction(org) as tx:
+        assert await tx.fetchval(sql) == 3, "anybody else sees all"
+        await tx.execute(f"SET LOCAL flotilla.client = '{client.user_id}'")
+        assert await tx.fetchval(sql) == 2
