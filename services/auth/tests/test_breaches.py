@@ -64,7 +64,7 @@ async def test_nobody_waits_for_a_service_that_does_not_answer(ranges: tuple[Ran
     server.hangs = True
     began = time.monotonic()
     assert not await breaches.has(LEAKED)
-    assert time.monotonic() - began < WITHIN_SECONDS + 1
+    assert time.monotonic() - began < WITHIN_SECONDS * 5, "it never answers"
 
 
 async def test_a_service_that_is_broken_keeps_nobody_out(ranges: tuple[Ranges, Breaches]) -> None:
