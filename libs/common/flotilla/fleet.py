@@ -24,6 +24,7 @@ from flotilla.store.migrate import migrate_all
 READY_SECONDS: Final = 60.0
 # Longer than the 20 s in which a service finishes what it has in hand and hands over what it wrote.
 GRACE_SECONDS: Final = 30.0
+LOG_SHIPPER: Final = "log-shipper"
 OPERATOR: Final = "operator"
 """The name in the certificate of whoever runs commands."""
 _PROBE_SECONDS: Final = 2.0
@@ -161,6 +162,33 @@ class Fleet:
             self.instance.file.simulators,
             lambda name: f"{name} (simulated)",
             lambda name: _stopped(self.processes.stop(name, GRACE_SECONDS)),
+        )
+
+    def start_log_shipper(self) -> bool:
+        """Send what the services write to the store of logs, where the instance has one."""
+        url = self.instance.elasticsearch_url
+        if not url:
+            return False
+        told = {
+            "ELASTICSEARCH_URL": url,
+            "DOCUMENTS_PREFIX": self.instance.documents_prefix,
+            "LOGS_FOLDER": str(self.instance.fleet_folder / "logs"),
+            "LOGS_SERVICES": ",".join(self.instance.services),
+            "LOGS_POSITIONS": str(self.instance.fleet_folder / "log-shipper.json"),
+            **({"TLS_CA_FILE": str(self.instance.ca_file)} if self.instance.tls else {}),
+        }
+        self.processes.start(
+            LOG_SHIPPER,
+            [sys.executable, "-m", "flotilla.log_store"],
+            {**_inherited(), **{f"FLOTILLA_{name}": value for name, value in told.items()}},
+            cwd=self.instance.root,
+        )
+        return True
+
+    async def stop_log_shipper(self) -> None:
+        """What it has not sent it sends when it is started again."""
+        await self._all_of(
+            [LOG_SHIPPER], str, lambda name: _stopped(self.processes.stop(name, GRACE_SECONDS))
         )
 
     async def stop_services(self, services: Sequence[str] | None = None) -> None:

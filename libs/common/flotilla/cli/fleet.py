@@ -9,7 +9,7 @@ from rich.table import Table
 
 from flotilla.cli.screen import console, explained, failed, megabytes, report
 from flotilla.cli.seed import seeded, sign_in
-from flotilla.fleet import Fleet, answers
+from flotilla.fleet import LOG_SHIPPER, Fleet, answers
 from flotilla.instance import HOST, TLS_MARK, Instance
 from flotilla.processes import memory
 from flotilla.seed import Demo
@@ -99,6 +99,7 @@ async def _up(fleet: Fleet, only_servers: bool) -> Demo | None:
         report("schemas", f"{applied} migrations applied", time.monotonic() - began)
     with console.status("starting the services"):
         await asyncio.gather(fleet.start_simulators(), fleet.start_services())
+        fleet.start_log_shipper()
     if not fleet.instance.file.simulators:
         return None
     with console.status("filling the demo organization"):
@@ -108,6 +109,7 @@ async def _up(fleet: Fleet, only_servers: bool) -> Demo | None:
 async def _down(fleet: Fleet) -> None:
     with console.status("stopping"):
         await asyncio.gather(fleet.stop_services(), fleet.stop_simulators())
+        await fleet.stop_log_shipper()
         await fleet.stop_servers()
 
 
@@ -128,5 +130,8 @@ async def _status(fleet: Fleet) -> Table:
             "stopped" if record is None else "ready" if await answers(port, "/readyz", tls) else "not ready"
         )
         table.add_row(service, state, f"{HOST}:{port}", str(record.pid) if record else "", megabytes(size))
+    if (record := fleet.processes.record(LOG_SHIPPER)) is not None:
+        total += (size := memory(record.pid))
+        table.add_row(LOG_SHIPPER, "running", "", str(record.pid), megabytes(size))
     table.add_row("", "", "", "", megabytes(total))
     return table

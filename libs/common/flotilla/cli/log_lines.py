@@ -4,7 +4,7 @@ import json
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,6 +54,7 @@ class Wanted:
     """As `404`, or `4xx` for all of its hundred."""
     request: str | None = None
     caller: "CallerOf | None" = None
+    since: datetime | None = None
 
     def takes(self, line: LogLine) -> bool:
         wanted = {
@@ -66,7 +67,8 @@ class Wanted:
         }
         said = line.fields.get
         return (
-            all(value is None or str(said(name)) == value for name, value in wanted.items())
+            (self.since is None or line.time >= self.since.isoformat())
+            and all(value is None or str(said(name)) == value for name, value in wanted.items())
             and (self.status is None or _is_status(str(said("status")), self.status))
             and (self.caller is None or said("caller") in self.caller.on(line.time[:10]))
         )

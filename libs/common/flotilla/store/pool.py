@@ -1,6 +1,7 @@
 """A service's connections to Postgres: few, alike, and without state between transactions."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
@@ -12,6 +13,8 @@ from flotilla.security.reach import Reach
 from flotilla.telemetry import metrics
 
 WAIT_SECONDS: Final = 10.0
+SLOW_SECONDS: Final = 0.5
+"""A statement that takes so long is counted here, and told in PostgreSQL's log (`log_min_duration_statement`)."""
 
 
 class StoreAwayError(ConnectionError):
@@ -40,16 +43,32 @@ class _Counted(asyncpg.Connection):  # type: ignore[misc]  # asyncpg says no typ
     """Counts what it sends. asyncpg's own way, a query logger, costs a record and a turn of the loop a statement."""
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
-        if not args:  # else it goes the other way
-            metrics.STATEMENTS.inc()
-            if query.startswith("BEGIN"):
-                metrics.TRANSACTIONS.inc()
-        tag: str = await super().execute(query, *args, timeout=timeout)
+        if args:  # it goes the other way, and is counted there
+            tag: str = await super().execute(query, *args, timeout=timeout)
+            return tag
+        metrics.STATEMENTS.inc()
+        if query.startswith("BEGIN"):
+            metrics.TRANSACTIONS.inc()
+        began = time.monotonic()
+        try:
+            tag = await super().execute(query, timeout=timeout)
+        finally:
+            _timed(began)
         return tag
 
     async def _execute(self, *args: Any, **options: Any) -> Any:
         metrics.STATEMENTS.inc()
-        return await super()._execute(*args, **options)
+        began = time.monotonic()
+        try:
+            return await super()._execute(*args, **options)
+        finally:
+            _timed(began)
+
+
+def _timed(began: float) -> None:
+    """Also of what failed: a statement that was broken off for its time is the slowest of all."""
+    if time.monotonic() - began >= SLOW_SECONDS:
+        metrics.SLOW_STATEMENTS.inc()
 
 
 @asynccontextmanager

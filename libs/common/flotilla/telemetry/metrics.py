@@ -23,5 +23,8 @@ UNTOLD = Counter(
 )
 POOL_CONNECTIONS = Gauge("flotilla_postgres_connections", "Connections of the pool", ["state"])
 STATEMENTS = Counter("flotilla_statements_total", "Statements sent to Postgres, BEGIN and COMMIT too")
+SLOW_STATEMENTS = Counter(
+    "flotilla_slow_statements_total", "Statements that took half a second or longer, from here and back"
+)
 TRANSACTIONS = Counter("flotilla_transactions_total", "Transactions begun")
 RETENTION_SWEPT = Counter("flotilla_retention_swept_total", "Things removed because of their age", ["kind"])

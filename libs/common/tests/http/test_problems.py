@@ -138,6 +138,15 @@ async def test_requests_are_measured_by_route_and_outcome(shop: Harness, client:
 async def test_health_metrics_and_readiness_answer_without_a_principal(shop: Harness) -> None:
     nobody = shop.anonymous()
     assert (await nobody.get("/healthz")).status == 200
-    assert b"flotilla_events_handled_total" in (await nobody.get("/metrics")).body
+    told = (await nobody.get("/metrics")).body
+    for metric in (
+        *(
+            b"flotilla_events_handled_total",
+            b"flotilla_postgres_connections",
+            b"flotilla_slow_statements_total",
+        ),
+        *(b"process_cpu_seconds_total", b"process_resident_memory_bytes"),
+    ):
+        assert metric in told, metric
     ready = await nobody.get("/readyz")
     assert (ready.status, ready.json()["dependencies"]) == (200, {"postgres": "ok", "rabbitmq": "ok"})

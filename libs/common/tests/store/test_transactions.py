@@ -8,7 +8,9 @@ import asyncpg
 import pytest
 from flotilla.cause import Cause
 from flotilla.ids import new_id
+from flotilla.store.pool import SLOW_SECONDS
 from flotilla.store.postgres import NotCommittedError, Transaction
+from flotilla.telemetry import metrics
 from flotilla.testing import Harness, eventually
 from flotilla.testing.plugin import StartService
 
@@ -172,3 +174,11 @@ async def _end_listeners(harness: Harness) -> None:
     )
     await connection.execute(sql)
     await connection.close()
+
+
+async def test_slow_statements_are_counted_those_that_fail_too(harness: Harness) -> None:
+    before = metrics.SLOW_STATEMENTS._value.get()
+    await harness.app.db.fetchval("SELECT pg_sleep($1)", SLOW_SECONDS * 1.2)
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await harness.app.db.execute(f"SELECT pg_sleep({SLOW_SECONDS * 1.2}); SELECT 1 / 0")
+    assert metrics.SLOW_STATEMENTS._value.get() >= before + 2
