@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import msgspec
+from flotilla.cli.signing_keys import revoked
 from flotilla.events.auth import SigningKeyRotated
 from flotilla.ids import PLATFORM_ORG
-from flotilla.testing import Harness
+from flotilla.testing import Harness, eventually
 from flotilla.testing.harness import running
 from flotilla_auth.domain import signing
 from flotilla_auth.domain.signing import ACCESS_LIFETIME, AHEAD, PERIOD, SLACK, SigningKey
@@ -127,6 +128,34 @@ async def test_private_halves_are_sealed(auth: Harness) -> None:
     for row in await auth.app.db.fetch("SELECT id, sealed_private_key FROM signing_keys"):
         raw = auth.app.keyring.open(row["sealed_private_key"], row["id"].bytes)
         assert raw not in row["sealed_private_key"]
+
+
+async def test_revoked_keys_sign_nothing_any_more_in_any_process() -> None:
+    """By an operator's word: the fleet is told of the new one alone, and whoever has a token refreshes it."""
+    async with (
+        running(service, "revoked") as auth,
+        running(service, instance=auth.instance) as replica,
+    ):
+        owner = await People(auth).owner()
+        leaked = _kid(owner.signed_in["access_token"])
+        assert _kid((await People(replica).sign_in(owner.email)).json()["access_token"]) == leaked
+
+        await revoked(auth.instance)
+
+        told = await auth.spy.expect(
+            SigningKeyRotated, lambda event: leaked not in {key.kid for key in event.data.keys}
+        )
+        (fresh,) = told.data.keys
+
+        for process in (auth, replica):
+
+            async def signs_with_it(process: Harness = process) -> bool:
+                answer = await People(process).sign_in(owner.email)
+                return _kid(answer.json()["access_token"]) == fresh.kid
+
+            await eventually(signs_with_it, what="the new key signs")
+        refreshed = await People(replica).refresh(owner.refresh_token)
+        assert _kid(refreshed.json()["access_token"]) == fresh.kid, "the session goes on"
 
 
 def _kid(token: str) -> str:
