@@ -13,9 +13,11 @@ from opentelemetry.trace import SpanKind
 
 from flotilla_gateway.browser.sessions import AUTH
 from flotilla_gateway.edge import security
+from flotilla_gateway.edge.turn import TURN
 from flotilla_gateway.forward.exchange import forward
 from flotilla_gateway.forward.passage import Asgi, Outcome, Receive, Send
 from flotilla_gateway.gateway import Gateway
+from flotilla_gateway.pages.console import answer
 from flotilla_gateway.pages.local import Local
 from flotilla_gateway.paths import check_path
 from flotilla_gateway.policy import API, Policy, Scope
@@ -39,12 +41,15 @@ class Door:
         """One request."""
         if scope["type"] != "http":
             raise RuntimeError(f"the gateway serves no {scope['type']!r} by ASGI")
-        visit = self._policy.arrive(scope)
+        visit = self._policy.arrive(Visit, scope[TURN])
         await self._policy.conduct(visit, self._serve(visit, receive, send))
 
     async def _serve(self, visit: Visit, receive: Receive, send: Send) -> Outcome:
         check_path(visit.path, visit.query)
         if not visit.path.startswith(API):
+            console = self._gateway.console
+            if console and (file := console.find(visit.scope["method"], visit.path, visit.fields)):
+                return await answer(visit, file, send)
             return await self._local.page(visit, receive, send)
         operations = self._policy.route(visit)
         operation = visit.operation
@@ -90,7 +95,7 @@ class Door:
         if "GET" in methods and "HEAD" not in methods:
             methods = [*methods, "HEAD"]
         allow = ", ".join([*methods, "OPTIONS"])
-        if visit.scope["method"] != "OPTIONS":
+        if visit.method != "OPTIONS":
             raise MethodNotAllowedError(f"It takes {allow}.", headers={"allow": allow})
         headers = [
             (b"allow", allow.encode()),

@@ -29,11 +29,13 @@ from flotilla_gateway.edge.limits import EdgeLimits
 from flotilla_gateway.edge.protocol import EdgeProtocol
 from flotilla_gateway.edge.refusals import Refusals
 from flotilla_gateway.edge.tunnel import Tunnels
+from flotilla_gateway.edge.turn import OwnLines
 from flotilla_gateway.express import Express
 from flotilla_gateway.forward.upstream import Upstream, UpstreamLimits
 from flotilla_gateway.limits.hooks import HOOK, REJECTED, Hooks
 from flotilla_gateway.limits.limiter import LimitClass, Limiter
 from flotilla_gateway.limits.pipe import RedisPipe
+from flotilla_gateway.pages.console import Console
 from flotilla_gateway.pages.document import Document
 from flotilla_gateway.policy import Policy
 from flotilla_gateway.routing import RoutingTable
@@ -66,6 +68,8 @@ class Gateway:
 
     settings: GatewaySettings
     document: Document
+    console: Console | None
+    """None where none was built."""
     table: RoutingTable
     upstreams: dict[str, Upstream]
     standing: Standing
@@ -95,6 +99,7 @@ class Gateway:
             tunnels=self.tunnels,
             everyone=self.connections,
             refusals=self.refusals,
+            own_lines=OwnLines(),
             express=Express(self, Policy(self)) if self.settings.express else None,
         )
         return {"http": protocol, "ws": "none", "proxy_headers": False}
@@ -166,6 +171,7 @@ def _made(
     return Gateway(
         settings=settings,
         document=document,
+        console=Console.load(settings.console_dir),
         table=RoutingTable.of(document.content),
         upstreams=upstreams,
         standing=standing,

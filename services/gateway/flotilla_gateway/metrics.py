@@ -38,30 +38,30 @@ CROSS_SITE: Final = Counter(
 )
 
 
-class _Times:
-    __slots__ = ("buckets", "total")
+class _Tally:
+    """Of requests that are counted as one kind."""
+
+    __slots__ = ("buckets", "seconds")
 
     def __init__(self) -> None:
         self.buckets = [0] * (len(BUCKETS) + 1)
-        self.total = 0.0
+        self.seconds = 0.0
 
 
 class Requests(Collector):
     """Requests by service, rate-limit class and status, and how long they took by service."""
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[str, str, int], int] = {}
-        self._times: dict[str, _Times] = {}
+        self._tallies: dict[tuple[str, str, int], _Tally] = {}
 
     def add(self, upstream: str, limit: str, status: int, seconds: float) -> None:
         """One request has ended."""
         key = (upstream, limit, status)
-        self._counts[key] = self._counts.get(key, 0) + 1
-        times = self._times.get(upstream)
-        if times is None:
-            times = self._times[upstream] = _Times()
-        times.buckets[bisect_left(BUCKETS, seconds)] += 1
-        times.total += seconds
+        tally = self._tallies.get(key)
+        if tally is None:
+            tally = self._tallies[key] = _Tally()
+        tally.buckets[bisect_left(BUCKETS, seconds)] += 1
+        tally.seconds += seconds
 
     def collect(self) -> Iterator[Metric]:
         """As Prometheus reads it."""
@@ -70,8 +70,9 @@ class Requests(Collector):
             "Requests by service, rate-limit class and status",
             labels=["upstream", "limit", "status"],
         )
-        for (upstream, limit, status), count in list(self._counts.items()):
-            counts.add_metric([upstream, limit, str(status)], count)
+        tallies = list(self._tallies.items())
+        for (upstream, limit, status), tally in tallies:
+            counts.add_metric([upstream, limit, str(status)], sum(tally.buckets))
         yield counts
         seconds = HistogramMetricFamily(
             "flotilla_gateway_request_seconds",
@@ -79,9 +80,11 @@ class Requests(Collector):
             labels=["upstream"],
         )
         bounds = [*(str(float(bound)) for bound in BUCKETS), "+Inf"]
-        for upstream, times in list(self._times.items()):
-            up_to = list(zip(bounds, accumulate(times.buckets), strict=True))
-            seconds.add_metric([upstream], up_to, times.total)
+        for name in dict.fromkeys(upstream for (upstream, _, _), _ in tallies):
+            of_it = [tally for (upstream, _, _), tally in tallies if upstream == name]
+            buckets = [sum(counts_) for counts_ in zip(*(tally.buckets for tally in of_it), strict=True)]
+            up_to = list(zip(bounds, accumulate(buckets), strict=True))
+            seconds.add_metric([name], up_to, sum(tally.seconds for tally in of_it))
         yield seconds
 
 

@@ -5,10 +5,9 @@ the short way (`express`) is called back between them.
 """
 
 import re
-import time
-from collections.abc import Awaitable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Mapping, MutableMapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 from flotilla.problems import NotFoundError, Problem, UnavailableError, render
@@ -18,11 +17,12 @@ from flotilla_gateway.browser.cookies import without_ours
 from flotilla_gateway.browser.sessions import COOKIE
 from flotilla_gateway.edge import security
 from flotilla_gateway.edge.admission import approve
-from flotilla_gateway.edge.protocol import CLIENT, EdgeProtocol
 from flotilla_gateway.edge.tunnel import LIVE_PATH
+from flotilla_gateway.edge.turn import Turn
 from flotilla_gateway.forward.answer import Added
+from flotilla_gateway.forward.body import framing
 from flotilla_gateway.forward.connection import Connection
-from flotilla_gateway.forward.headers import VIA, Header, header, usable_request_id
+from flotilla_gateway.forward.headers import Header, lines, request_head, usable_request_id
 from flotilla_gateway.forward.passage import Outcome, Passage, Receive, Send
 from flotilla_gateway.forward.upstream import Upstream
 from flotilla_gateway.limits.hooks import HOOK
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 Scope = MutableMapping[str, Any]
+V = TypeVar("V", bound=Visit)
 
 API: Final = b"/v1/"
 _TRACEPARENT: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}").fullmatch
@@ -53,17 +54,15 @@ class Policy:
 
     def __init__(self, gateway: "Gateway") -> None:
         self._gateway = gateway
+        self.settings = gateway.settings
 
     # Before Redis is asked
 
-    def arrive(self, scope: Scope) -> Visit:
+    def arrive(self, kind: type[V], turn: Turn) -> V:
         """A request came."""
-        headers: list[Header] = scope["headers"]
-        fields = dict(headers)
-        peer = scope["client"]
-        caller = self._gateway.callers.of(peer[0] if peer else "", scope["scheme"], headers, fields)
-        request_id = usable_request_id(fields.get(b"x-request-id"))
-        return Visit(scope, headers, fields, caller, request_id, time.perf_counter())
+        client = turn.client
+        caller = self._gateway.callers.of(client.peer, client.scheme or "http", turn.headers, turn.fields)
+        return kind(turn, caller, usable_request_id(turn.fields.get(b"x-request-id")))
 
     def route(self, visit: Visit) -> Mapping[str, Operation]:
         """The operations of its path, and which it asks for, if any (`visit.operation`); 404 and 426 problems."""
@@ -72,7 +71,7 @@ class Policy:
             raise UpgradeRequiredError("Open a WebSocket here.", headers={"upgrade": "websocket"})
         if operations is None:
             raise NotFoundError("No such path; /docs lists those there are.")
-        method: str = visit.scope["method"]
+        method = visit.method
         visit.operation = operations.get(method) or (operations.get("GET") if method == "HEAD" else None)
         return operations
 
@@ -88,7 +87,7 @@ class Policy:
                 visit.hook = question.name
                 return None, question
             budget = gateway.limiter.classes[operation.limit]
-            return None, Question(budget, caller.bucket, block=caller.block)
+            return None, Question(budget, caller.bucket, None, caller.block)
         fields = visit.fields
         token = from_fields(fields.get(b"authorization"), fields.get(b"x-api-key"))
         if token is None and operation.template.startswith(STREAMS):
@@ -120,7 +119,7 @@ class Policy:
 
     def traceparent(self, visit: Visit) -> str | None:
         """The head of its trace."""
-        settings = self._gateway.settings
+        settings = self.settings
         given = visit.fields.get(b"traceparent") if settings.honour_traceparent else None
         if given is not None and _TRACEPARENT(given):
             return given.decode("ascii")
@@ -134,45 +133,59 @@ class Policy:
         return upstream
 
     def passage(self, visit: Visit, operation: Operation, receive: Receive, send: Send) -> Passage:
-        """The request as the service is asked."""
-        scope = visit.scope
+        """The request as the service is asked the long way."""
+        turn = visit.turn
         return Passage(
-            client=scope[CLIENT],
+            client=turn.client,
             receive=receive,
             send=send,
             method=operation.method,
-            target=visit.path + b"?" + visit.query if visit.query else visit.path,
-            received=_without_session(visit)
-            if operation.public and COOKIE in visit.fields
-            else visit.headers,
+            target=_target(visit),
+            received=_received(visit, operation),
             fields=visit.fields,
-            added=_request_headers(visit),
+            added=_request_lines(visit),
             with_credentials=operation.public,
-            body_limit=self._gateway.settings.body_bytes,
-            head_only=scope["method"] == "HEAD",
-            http10=scope["http_version"] == "1.0",
+            body_limit=self.settings.body_bytes,
+            head_only=visit.method == "HEAD",
+            http10=turn.version == "1.0",
         )
+
+    def request(self, visit: Visit, operation: Operation, upstream: Upstream, body: bytes) -> bytes:
+        """The same as bytes, with a body that is here as a whole."""
+        fields = visit.fields
+        head = request_head(
+            operation.method.encode(),
+            _target(visit),
+            upstream.authority,
+            _received(visit, operation),
+            fields,
+            _request_lines(visit) + framing(operation.method, fields, body),
+            with_credentials=operation.public,
+        )
+        return head + body if body else head
 
     # Answers
 
     def added(self, visit: Visit) -> Added:
         """What the gateway says beside a service's answer."""
-        return partial(self._response_headers, visit)
+        return partial(self.response_lines, visit)
 
-    def _response_headers(self, visit: Visit, answer: Connection) -> list[Header]:
-        added = [(b"x-request-id", visit.request_id), *visit.limit_headers, *self._guards(visit)]
-        if header(answer.headers, b"cache-control") is None:
-            added.append(security.NO_STORE)
-        return added
+    def response_lines(self, visit: Visit, answer: Connection) -> bytes:
+        """The same of this answer."""
+        own = b"x-request-id: %b\r\n" % visit.request_id
+        if visit.limit_headers:
+            own += lines(visit.limit_headers)
+        own += self._guards(visit)
+        return own if b"cache-control" in answer.fields else own + security.NO_STORE_LINE
 
-    def _guards(self, visit: Visit) -> Sequence[Header]:
-        guards = security.guards(https=visit.caller.scheme == "https")
-        if not self._gateway.cors.in_use:
+    def _guards(self, visit: Visit) -> bytes:
+        guards = security.guard_lines(https=visit.caller.scheme == "https")
+        cors = self._gateway.cors
+        if not cors.in_use:
             return guards
         org = visit.session.org_id if visit.session is not None else None
         anonymous = visit.operation is None or visit.operation.public
-        origin = visit.fields.get(b"origin")
-        return (*guards, *self._gateway.cors.response_headers(origin, org, anonymous=anonymous))
+        return guards + lines(cors.response_headers(visit.fields.get(b"origin"), org, anonymous=anonymous))
 
     # The end
 
@@ -184,7 +197,7 @@ class Policy:
             outcome = self.refuse(visit, problem)
         except Exception as error:
             outcome = self.fail(visit, error)
-        self.note(visit, outcome)
+        self.note(visit, outcome.status, outcome.sent)
 
     def refuse(self, visit: Visit, problem: Problem) -> Outcome:
         """The problem is the answer."""
@@ -199,49 +212,47 @@ class Policy:
             (b"x-request-id", visit.request_id),
             security.NO_STORE,
             *(field for field in visit.limit_headers if field[0] not in named),
-            *self._guards(visit),
         ]
-        client: EdgeProtocol = visit.scope[CLIENT]
-        client.respond(status, headers, b"" if visit.scope["method"] == "HEAD" else body)
+        said = lines(headers) + self._guards(visit)
+        visit.turn.respond(status, said, b"" if visit.method == "HEAD" else body)
         return Outcome(status, len(body))
 
     def fail(self, visit: Visit, error: Exception) -> Outcome:
         """A mistake of ours: logged with its stack, told without."""
         log.error("request.failed", request_id=visit.request_id.decode(), exc_info=error)
-        client: EdgeProtocol = visit.scope[CLIENT]
-        if client.answering:
-            client.abort()
+        if visit.turn.response_started:
+            visit.turn.client.abort()
             return Outcome(Problem.status, 0)
         return self.refuse(visit, Problem("Try again; if it persists, tell the operator."))
 
-    def note(self, visit: Visit, outcome: Outcome) -> None:
-        """Log it, count it, and hold it against the caller where it ended badly."""
-        visit.note(self._gateway.access_log, outcome)
+    def note(self, visit: Visit, status: int, sent: int) -> None:
+        """Log it, count it, and hold it against the caller where it ended badly; `sent`: bytes of the body."""
+        visit.note(self._gateway.access_log, status, sent)
         if visit.hook is not None and visit.operation is not None:
-            self._gateway.hooks.ended(visit.operation, visit.hook, visit.caller, outcome.status)
-        if outcome.status >= FIRST_BAD and not visit.blocked:
-            self._gateway.watch.saw(visit.caller, outcome.status, visit.operation)
+            self._gateway.hooks.ended(visit.operation, visit.hook, visit.caller, status)
+        if status >= FIRST_BAD and not visit.blocked:
+            self._gateway.watch.saw(visit.caller, status, visit.operation)
 
 
-def _without_session(visit: Visit) -> list[Header]:
+def _target(visit: Visit) -> bytes:
+    return visit.path + b"?" + visit.query if visit.query else visit.path
+
+
+def _received(visit: Visit, operation: Operation) -> list[Header]:
     """A route for everybody gets cookies as they come, but none of ours."""
-    rest = without_ours(visit.fields[COOKIE])
-    headers = [field for field in visit.headers if field[0] != COOKIE]
-    return [*headers, (COOKIE, rest)] if rest else headers
+    if operation.public and COOKIE in visit.fields:
+        rest = without_ours(visit.fields[COOKIE])
+        headers = [field for field in visit.headers if field[0] != COOKIE]
+        return [*headers, (COOKIE, rest)] if rest else headers
+    return visit.headers
 
 
-def _request_headers(visit: Visit) -> list[Header]:
-    caller = visit.caller
-    added = [
-        (b"x-request-id", visit.request_id),
-        (b"x-forwarded-for", caller.address.encode()),
-        (b"x-forwarded-proto", caller.scheme.encode()),
-        (b"via", VIA),
-    ]
+def _request_lines(visit: Visit) -> bytes:
+    added = b"x-request-id: %b\r\n%b" % (visit.request_id, visit.caller.forwarded)
     if (host := visit.fields.get(b"host")) is not None:
-        added.append((b"x-forwarded-host", host))
+        added += b"x-forwarded-host: %b\r\n" % host
     if visit.session is not None:
-        added.append((b"flotilla-principal", visit.session.principal))
+        added += b"flotilla-principal: %b\r\n" % visit.session.principal
     if visit.traceparent is not None:
-        added.append((b"traceparent", visit.traceparent.encode()))
+        added += b"traceparent: %b\r\n" % visit.traceparent.encode()
     return added

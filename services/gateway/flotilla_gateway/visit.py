@@ -1,73 +1,73 @@
 """One request on its way through the door: what is known of it so far, and its line in the log."""
 
 import time
-from collections.abc import MutableMapping
-from dataclasses import dataclass, field
-from typing import Any, Final
-
-from msgspec import UNSET
+from typing import Final
 
 from flotilla_gateway import metrics
 from flotilla_gateway.access_log import AccessLine, AccessLog, timestamp
 from flotilla_gateway.edge.clients import Caller
+from flotilla_gateway.edge.turn import Turn
 from flotilla_gateway.forward.headers import Header
-from flotilla_gateway.forward.passage import Outcome
 from flotilla_gateway.routing import Operation
 from flotilla_gateway.trust.session import Session
 
 UNKNOWN_ROUTE: Final = "-"
+OWN: Final = "gateway"
+"""Who answers where no service does."""
+NO_CLASS: Final = "none"
 
 
-@dataclass(slots=True)
 class Visit:
-    """Filled in step by step."""
+    """Filled in step by step; what is not known yet stands at the class, as few requests need all of it."""
 
-    scope: MutableMapping[str, Any]
-    headers: list[Header]
-    fields: dict[bytes, bytes]
-    """The same by name, the last of each."""
-    caller: Caller
-    request_id: bytes
-    started: float
-    """By `time.perf_counter`."""
-    path: bytes = field(init=False)
-    query: bytes = field(init=False)
-    """Without a token in it, once that is taken out."""
     operation: Operation | None = None
     route: str = UNKNOWN_ROUTE
     session: Session | None = None
-    by_cookie: bool = False
+    by_cookie = False
     """Whether a browser's cookie shows who asks."""
     hook: str | None = None
     """Of a channel's webhook or a message's link: whose budget it uses."""
     limit_headers: tuple[Header, ...] = ()
-    blocked: bool = False
+    blocked = False
     """Whether its address is blocked: what it is refused then is not held against it again."""
     traceparent: str | None = None
 
-    def __post_init__(self) -> None:
-        self.path = self.scope["raw_path"]
-        self.query = self.scope["query_string"]
+    def __init__(self, turn: Turn, caller: Caller, request_id: bytes) -> None:
+        self.turn = turn
+        self.method = turn.method
+        self.path = turn.path
+        self.query = turn.query
+        """Without a token in it, once that is taken out."""
+        self.headers = turn.headers
+        self.fields = turn.fields
+        """The same by name, the last of each."""
+        self.caller = caller
+        self.request_id = request_id
+        self.started = time.perf_counter()
 
-    def note(self, log: AccessLog, outcome: Outcome) -> None:
+    def note(self, log: AccessLog, status: int, sent: int) -> None:
         """Log it and count it."""
         took = time.perf_counter() - self.started
-        operation, session = self.operation, self.session
-        upstream = operation.service if operation else "gateway"
-        metrics.REQUESTS.add(upstream, operation.limit if operation else "none", outcome.status, took)
+        operation, session, caller = self.operation, self.session, self.caller
+        if operation is None:
+            route, upstream, limit = self.route, OWN, NO_CLASS
+        else:
+            route, upstream, limit = operation.template, operation.service, operation.limit
+        metrics.REQUESTS.add(upstream, limit, status, took)
         line = AccessLine(
-            ts=timestamp(),
-            request_id=self.request_id.decode(),
-            method=self.scope["method"],
-            route=operation.template if operation else self.route,
-            status=outcome.status,
-            ms=round(took * 1000, 3),
-            sent=outcome.sent,
-            network=self.caller.network,
-            caller=self.caller.pseudonym,
-            actor=session.actor if session else UNSET,
-            org=session.org if session else UNSET,
-            trace_id=self.traceparent.split("-")[1] if self.traceparent else UNSET,
-            upstream=upstream,
+            timestamp(),
+            self.request_id.decode(),
+            self.method,
+            route,
+            status,
+            round(took * 1000, 3),
+            sent,
+            caller.network,
+            caller.pseudonym,
+            upstream,
         )
+        if session is not None:
+            line.actor, line.org = session.actor, session.org
+        if self.traceparent is not None:
+            line.trace_id = self.traceparent.split("-")[1]
         log.add(line)

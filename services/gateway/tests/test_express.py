@@ -203,7 +203,7 @@ async def test_a_large_answer_to_a_slow_reader(edge: World) -> None:
 
 
 async def test_a_mistake_of_the_gateways_own(edge: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    for step in ("admit", "passage", "added"):
+    for step in ("admit", "request", "response_lines"):
         with monkeypatch.context() as patched, counted() as ways:
             patched.setattr(Policy, step, None)
             answer = await ask(edge.port, "GET", "/v1/things", token=edge.token())

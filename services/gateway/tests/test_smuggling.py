@@ -74,15 +74,6 @@ async def recorded(
     async with world(folder, upstreams=before, body_bytes=LIMIT, express=express, **times) as edge:
         with counted() as ways:
             yield edge, recorder
-        print(
-            "DBG",
-            express,
-            len(ways),
-            any(ways),
-            len(recorder.seen),
-            len(edge.log),
-            edge.gateway.settings.express,
-        )
         assert any(ways) == express, "what goes the short way is looked at too"
     service.close()
 

@@ -1,9 +1,9 @@
 """An answer kept instead of sent, so that what is in it can be put where scripts cannot read it."""
 
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
-from flotilla_gateway.forward.headers import Header
+from flotilla_gateway.forward.headers import Header, fields_of, lines
 from flotilla_gateway.forward.passage import Client
 
 BODILESS: Final = (204, 304)
@@ -15,7 +15,8 @@ class Kept:
     def __init__(self, client: Client) -> None:
         self._client = client
         self.status = 0
-        self.headers: list[Header] = []
+        self.lines = b""
+        """Of its head."""
         self.body = b""
 
     @property
@@ -40,13 +41,13 @@ class Kept:
         """As the caller's connection does."""
         self._client.abort()
 
-    def respond(self, status: int, headers: Iterable[Header], body: bytes) -> None:
+    def respond(self, status: int, lines: bytes, body: bytes) -> None:
         """Keep a whole answer."""
-        self.status, self.headers, self.body = status, list(headers), body
+        self.status, self.lines, self.body = status, lines, body
 
     def measured(self) -> list[Header]:
         """Its header fields with the length of its body, which may not be what the service sent."""
-        fields = [field for field in self.headers if field[0] != b"content-length"]
+        fields = [field for field in fields_of(self.lines) if field[0] != b"content-length"]
         if self.status not in BODILESS:
             fields.append((b"content-length", b"%d" % len(self.body)))
         return fields
@@ -54,6 +55,6 @@ class Kept:
     async def send(self, message: MutableMapping[str, Any]) -> None:
         """Keep a part of one."""
         if message["type"] == "http.response.start":
-            self.status, self.headers = message["status"], list(message["headers"])
+            self.status, self.lines = message["status"], lines(message["headers"])
         else:
             self.body += message.get("body", b"")

@@ -20,7 +20,7 @@ from flotilla_gateway.browser.kept import Kept
 from flotilla_gateway.browser.proofs import SAFE, Proofs
 from flotilla_gateway.forward.answer import Added
 from flotilla_gateway.forward.exchange import forward
-from flotilla_gateway.forward.headers import Header
+from flotilla_gateway.forward.headers import Header, lines
 from flotilla_gateway.forward.passage import CALLER_GONE, Outcome, Passage
 from flotilla_gateway.forward.upstream import Upstream
 from flotilla_gateway.trust.session import Session
@@ -62,8 +62,9 @@ class Browsers:
         assert session is not None
         if session.is_program:
             raise UnauthorizedError("Programs send their token in Authorization.")
-        method: str = visit.scope["method"]
-        self._proofs.check(method, visit.fields, visit.caller.scheme, UUID(session.session), session.org_id)
+        self._proofs.check(
+            visit.method, visit.fields, visit.caller.scheme, UUID(session.session), session.org_id
+        )
 
     def check_socket(self, fields: Mapping[bytes, bytes], scheme: str, session: Session) -> None:
         """The same of a WebSocket's handshake, which any page may begin: the Origin must be said, and right."""
@@ -74,7 +75,7 @@ class Browsers:
     def concern(self, visit: "Visit") -> bool:
         """Whether auth's answer to this may hold tokens for cookies, or end them; asked of auth's routes alone."""
         operation = visit.operation
-        if operation is None or visit.scope["method"] in SAFE:
+        if operation is None or visit.method in SAFE:
             return False
         asked = visit.fields.get(ASKED) == COOKIE and operation.public and operation.template != PROGRAMS
         return asked or visit.by_cookie
@@ -100,7 +101,7 @@ class Browsers:
                 more = cookies.clear()
         elif kept.status == 401 and operation.template == REFRESH:
             more = cookies.clear()
-        client.respond(kept.status, [*kept.measured(), *more], kept.body)
+        client.respond(kept.status, lines([*kept.measured(), *more]), kept.body)
         return Outcome(kept.status, len(kept.body))
 
     def _refresh(self, visit: "Visit", passage: Passage) -> Passage:

@@ -3,7 +3,7 @@
 import ipaddress
 import time
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -11,7 +11,7 @@ import structlog
 from flotilla.security import addresses, blocks
 from flotilla.security.sealing import Keyring
 
-from flotilla_gateway.forward.headers import Header, header
+from flotilla_gateway.forward.headers import VIA, Header, header, lines
 
 log = structlog.get_logger()
 
@@ -41,6 +41,16 @@ class Caller:
     """What logs call it today."""
     block: str | None
     """Where its block would be; None: it is never blocked, nor screened."""
+    forwarded: bytes = field(init=False, repr=False, compare=False)
+    """What services are told of it: lines of a request's head."""
+
+    def __post_init__(self) -> None:
+        said = {
+            b"x-forwarded-for": self.address.encode(),
+            b"x-forwarded-proto": self.scheme.encode(),
+            b"via": VIA,
+        }
+        object.__setattr__(self, "forwarded", lines(said.items()))
 
 
 class Callers:

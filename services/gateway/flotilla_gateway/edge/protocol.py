@@ -1,12 +1,12 @@
 """A caller's connection: uvicorn's HTTP protocol with limits on what a head may be and how long it may take.
 
-The forwarding path finds the connection in its scope (`CLIENT`) and hears through it that the caller went
-away, so that nobody works for an answer that cannot be delivered.
+The forwarding path hears through it that the caller went away, so that nobody works for an answer that cannot be
+delivered.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import httptools
@@ -17,10 +17,9 @@ from uvicorn.server import ServerState
 
 from flotilla_gateway.edge.limits import EdgeLimits, Late, Patience, head_too_large
 from flotilla_gateway.edge.refusals import Refusals
-from flotilla_gateway.edge.target import announces_body, read_target
-from flotilla_gateway.edge.turn import Turn
+from flotilla_gateway.edge.target import announces_body, expects_continue, read_target
+from flotilla_gateway.edge.turn import OwnLines, Turn
 from flotilla_gateway.edge.wire import Handshake
-from flotilla_gateway.forward.headers import Header
 from flotilla_gateway.forward.passage import Asgi
 from flotilla_gateway.problems import RequestTimeoutError
 
@@ -29,12 +28,9 @@ if TYPE_CHECKING:
     from flotilla_gateway.express import Express
 
 
-CLIENT: Final = "flotilla.client"
-"""The key of the scope under which the connection stands."""
 HIGH_WATER: Final = 64 * 1024
 """Of a body, what waits to be taken while more is read."""
 VERSIONS: Final = ("1.1", "1.0")
-_ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 
 
 class EdgeProtocol(HttpToolsProtocol):
@@ -54,6 +50,7 @@ class EdgeProtocol(HttpToolsProtocol):
         tunnels: "Tunnels",
         everyone: "set[EdgeProtocol]",
         refusals: Refusals,
+        own_lines: OwnLines,
         express: "Express | None",
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
@@ -62,6 +59,9 @@ class EdgeProtocol(HttpToolsProtocol):
         self._everyone = everyone
         self._refusals = refusals
         self._express = express
+        self.peer = ""
+        """The address at the other end; "" where it is none."""
+        self.own_lines = own_lines
         self._refused = False
         self._in_head = True
         self._head_bytes = 0
@@ -82,11 +82,6 @@ class EdgeProtocol(HttpToolsProtocol):
         return self.transport.is_closing()
 
     @property
-    def answering(self) -> bool:
-        """A response has begun: no other can take its place."""
-        return self._running is not None and self._running.response_started
-
-    @property
     def keeps_up(self) -> bool:
         """The caller takes what it is sent."""
         return not self.flow.write_paused
@@ -104,15 +99,16 @@ class EdgeProtocol(HttpToolsProtocol):
         self._give_up()
         self.transport.close()
 
-    def respond(self, status: int, headers: Iterable[Header], body: bytes) -> None:
+    def respond(self, status: int, lines: bytes, body: bytes) -> None:
         """Write a whole response at once: `Turn.respond`."""
         if self._running is not None:
-            self._running.respond(status, headers, body)
+            self._running.respond(status, lines, body)
 
     # What uvicorn calls
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.peer = self.client[0] if self.client else ""
         self._everyone.add(self)
         if len(self._everyone) > self._limits.connections:
             self.refuse(UnavailableError("Too many connections.", headers={"retry-after": "1"}))
@@ -159,11 +155,13 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self.url = b""
-        self.expect_100_continue = False
         self.headers = []
         self._in_head = True
         self._discarded = 0
         self._patience.head_begins(self.loop.time())
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         if self._refused:
@@ -192,30 +190,20 @@ class EdgeProtocol(HttpToolsProtocol):
         if version not in VERSIONS:
             self.refuse(BadRequestError("This speaks HTTP/1.1 and HTTP/1.0."))
             return
-        path, query = read_target(self.url, self.headers, version)
-        scope: dict[str, Any] = {
-            "type": "http",
-            "asgi": _ASGI,
-            "http_version": version,
-            "method": parser.get_method().decode("ascii"),
-            "scheme": self.scheme,
-            "root_path": "",
-            "raw_path": path,
-            "query_string": query,
-            "headers": self.headers,
-            "client": self.client,
-            "server": self.server,
-            CLIENT: self,
-        }
+        headers = self.headers
+        fields = dict(headers)
+        path, query = read_target(self.url, headers, fields, version)
         earlier = self.cycle
         self.cycle = turn = Turn(
-            scope,
-            self.transport,
-            self.flow,
-            self.server_state.default_headers,
-            expects_continue=self.expect_100_continue,
-            keep_alive=version != "1.0" and parser.should_keep_alive(),
-            on_response=self.on_response_complete,
+            self,
+            parser.get_method().decode("ascii"),
+            version,
+            path,
+            query,
+            headers,
+            fields,
+            version != "1.0" and parser.should_keep_alive(),
+            b"expect" in fields and expects_continue(headers),
         )
         if earlier is None or earlier.response_complete:
             self._running = self._unstarted = turn
@@ -265,7 +253,8 @@ class EdgeProtocol(HttpToolsProtocol):
             turn, app = self.pipeline.pop()
             self.run(turn, app)
         else:
-            self.flow.resume_reading()
+            if self.flow.read_paused:
+                self.flow.resume_reading()
             self._patience.idles(self.loop.time())
 
     def _switch(self, early: bytes) -> None:
@@ -275,9 +264,8 @@ class EdgeProtocol(HttpToolsProtocol):
             return
         self.connections.discard(self)
         self._everyone.discard(self)
-        address = self.client[0] if self.client else ""
         method = self.parser.get_method().decode("ascii")
-        handshake = Handshake(method, self.url, self.headers, address, self.scheme or "http")
+        handshake = Handshake(method, self.url, self.headers, self.peer, self.scheme or "http")
         self._tunnels.open(self.transport, handshake, self.server_state)
 
     def _should_upgrade_to_ws(self) -> bool:
@@ -318,8 +306,7 @@ class EdgeProtocol(HttpToolsProtocol):
                 self.abort()
                 return
             self._give_up()
-        peer = self.client[0] if self.client else ""
-        self.transport.write(self._refusals.answer(problem, peer, self.scheme or "http", known=current))
+        self.transport.write(self._refusals.answer(problem, self.peer, self.scheme or "http", known=current))
         self._linger()
 
     def _linger(self) -> None:
@@ -342,8 +329,7 @@ class EdgeProtocol(HttpToolsProtocol):
     def _give_up(self) -> None:
         """Nothing the request in hand still sends can arrive."""
         if self._running is not None and not self._running.response_complete:
-            self._running.disconnected = True
-            self._running.message_event.set()
+            self._running.give_up()
 
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)

@@ -6,7 +6,6 @@ service. Each side is read only as fast as the other takes it.
 
 import asyncio
 import time
-from collections.abc import Iterable
 from typing import Any, Final
 
 import structlog
@@ -27,8 +26,8 @@ from flotilla_gateway.forward.connection import SWITCHING, Connection
 from flotilla_gateway.forward.errors import ExchangeError
 from flotilla_gateway.forward.headers import (
     Header,
-    connection_options,
     header,
+    lines,
     request_head,
     usable_request_id,
 )
@@ -190,9 +189,9 @@ class Tunnels:
             added.append((b"sec-websocket-protocol", b", ".join(offered)))
         kept = [field for field in handshake.headers if field[0] != b"sec-websocket-protocol"]
         target = path + b"?" + rest if rest else path
-        nominated = connection_options(handshake.headers)
+        fields = dict(handshake.headers)
         return request_head(
-            b"GET", target, upstream.authority, kept, added, nominated=nominated, with_credentials=False
+            b"GET", target, upstream.authority, kept, fields, lines(added), with_credentials=False
         )
 
     async def _reject(
@@ -209,7 +208,7 @@ class Tunnels:
         body += connection.take()
         type_ = header(connection.headers, b"content-type") or b"application/octet-stream"
         head = b"HTTP/1.1 %d \r\ncontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n"
-        fields = _fields([(b"x-request-id", request_id), security.NO_STORE, *security.guards(https=https)])
+        fields = lines([(b"x-request-id", request_id), security.NO_STORE, *security.guards(https=https)])
         transport.write(b"".join([head % (connection.status, type_, len(body)), fields, b"\r\n", body]))
         return len(body)
 
@@ -226,7 +225,7 @@ class Tunnels:
         caller, service = Relay(transport), Relay(connection.detach())
         caller.other, service.other = service, caller
         theirs = [field for field in connection.headers if field[0] not in _NOT_THEIRS]
-        fields = _fields([*theirs, (b"x-request-id", request_id), *security.guards(https=https)])
+        fields = lines([*theirs, (b"x-request-id", request_id), *security.guards(https=https)])
         first = b"HTTP/1.1 101 Switching Protocols\r\n"
         transport.write(b"".join([first, fields, b"\r\n", connection.leftover]))
         transport.set_protocol(caller)
@@ -271,10 +270,6 @@ class Tunnels:
             upstream="websocket",
         )
         self._access_log.add(line)
-
-
-def _fields(fields: Iterable[Header]) -> bytes:
-    return b"".join(b"%b: %b\r\n" % field for field in fields)
 
 
 def _unavailable() -> UnavailableError:

@@ -6,14 +6,21 @@ is left out: it cost as much as forwarding does.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, MutableMapping
-from typing import Any, Final
+from collections.abc import MutableMapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from flotilla_gateway.forward.headers import Header
+from flotilla_gateway.forward.headers import Header, lines
 
+if TYPE_CHECKING:
+    from flotilla_gateway.edge.protocol import EdgeProtocol
+
+TURN: Final = "flotilla.turn"
+"""The key of the scope under which the request in hand stands."""
+_ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 _LOG: Final = logging.getLogger("uvicorn.error")
 
 
@@ -44,10 +51,23 @@ class Signal:
             self._waiter = None
 
 
+class OwnLines:
+    """What the server says in every response, the date among it: written anew once it changes, each second."""
+
+    def __init__(self) -> None:
+        self._fields: list[Header] = []
+        self._written = b""
+
+    def of(self, fields: list[Header]) -> bytes:
+        """These fields on the wire. uvicorn replaces the list, and never changes it."""
+        if fields is not self._fields:
+            self._fields, self._written = fields, lines(fields)
+        return self._written
+
+
 class Turn(RequestResponseCycle):
     """A request in hand. `send` and the end of the ASGI application are uvicorn's."""
 
-    scope: MutableMapping[str, Any]  # type: ignore[assignment]
     logger = access_logger = _LOG
     access_log = disconnected = response_started = response_complete = False
     is_last = False
@@ -55,41 +75,101 @@ class Turn(RequestResponseCycle):
     more_body = True
     chunked_encoding = None
     expected_content_length = _waiting = 0
-    message_event: Signal  # type: ignore[assignment]
+    _news: Signal | None = None
 
     def __init__(
         self,
-        scope: MutableMapping[str, Any],
-        transport: asyncio.Transport,
-        flow: FlowControl,
-        default_headers: list[tuple[bytes, bytes]],
-        *,
-        expects_continue: bool,
+        client: "EdgeProtocol",
+        method: str,
+        version: str,
+        path: bytes,
+        query: bytes,
+        headers: list[Header],
+        fields: dict[bytes, bytes],
         keep_alive: bool,
-        on_response: Callable[[], None],
+        expects_continue: bool,
     ) -> None:
-        self.scope = scope
-        self.transport = transport
-        self.flow = flow
-        self.default_headers = default_headers
-        self.message_event = Signal()
-        self.on_response = on_response
+        """`fields`: the headers by name, the last of each."""
+        self.client = client
+        self.method = method
+        self.version = version
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.fields = fields
         self.keep_alive = keep_alive
         self.waiting_for_100_continue = expects_continue
         self._parts: list[bytes] = []
+
+    # As ASGI and uvicorn have it: made for those that ask, which the short way does not.
+
+    @cached_property
+    def scope(self) -> MutableMapping[str, Any]:  # type: ignore[override]
+        """The request."""
+        client = self.client
+        return {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": self.version,
+            "method": self.method,
+            "scheme": client.scheme,
+            "root_path": "",
+            "raw_path": self.path,
+            "query_string": self.query,
+            "headers": self.headers,
+            "client": client.client,
+            "server": client.server,
+            TURN: self,
+        }
+
+    @cached_property
+    def message_event(self) -> Signal:  # type: ignore[override]
+        """Set where there is something to receive."""
+        self._news = news = Signal()
+        if self._parts or not self.more_body or self.response_complete or self.disconnected:
+            news.set()
+        return news
+
+    @property
+    def transport(self) -> asyncio.Transport:  # type: ignore[override]
+        """The caller's connection."""
+        return self.client.transport
+
+    @property
+    def flow(self) -> FlowControl:  # type: ignore[override]
+        """Its other half."""
+        return self.client.flow
+
+    @property
+    def default_headers(self) -> list[Header]:  # type: ignore[override]
+        """Of every response."""
+        return self.client.server_state.default_headers
+
+    def on_response(self) -> None:
+        """The response is complete."""
+        self.client.on_response_complete()
 
     def add(self, part: bytes) -> int:
         """A part of the body came; the bytes that wait to be taken."""
         self._parts.append(part)
         self._waiting += len(part)
-        self.message_event.set()
+        self._tell()
         return self._waiting
 
     def end_of_body(self) -> None:
         """The request is here as a whole."""
         if not self.response_complete:
             self.more_body = False
-            self.message_event.set()
+            self._tell()
+
+    def give_up(self) -> None:
+        """Nothing that is still sent can arrive."""
+        self.disconnected = True
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._news is not None:
+            self._news.set()
 
     @property
     def body_here(self) -> bytes | None:
@@ -99,24 +179,23 @@ class Turn(RequestResponseCycle):
         parts = self._parts
         return b"".join(parts) if parts else b""
 
-    def respond(self, status: int, headers: Iterable[Header], body: bytes) -> None:
+    def respond(self, status: int, lines: bytes, body: bytes) -> None:
         """Write a whole response at once, which spares a system call against uvicorn's two messages.
 
-        `headers` say the length; of a 204, 304 or an answer to HEAD, `body` is empty.
+        `lines` of the head say the length; of a 204, 304 or an answer to HEAD, `body` is empty.
         """
         if self.disconnected:
             return
-        content = [STATUS_LINE[status]]
-        content += [b"%b: %b\r\n" % field for field in self.default_headers]
-        content += [b"%b: %b\r\n" % field for field in headers]
+        client = self.client
         if not self.keep_alive:
-            content.append(b"connection: close\r\n")
+            lines += b"connection: close\r\n"
             self.end_connection()
-        content += (b"\r\n", body)
-        self.transport.write(b"".join(content))
+        own = client.own_lines.of(client.server_state.default_headers)
+        client.transport.write(b"".join((STATUS_LINE[status], own, lines, b"\r\n", body)))
         self.waiting_for_100_continue = False
         self.response_started = self.response_complete = True
-        self.message_event.set()
+        if self._news is not None:
+            self._news.set()
         self.on_response()
 
     async def send(self, message: Any) -> None:

@@ -23,8 +23,8 @@ class Handshake:
 def raw_response(problem: Problem, request_id: str, *, https: bool) -> bytes:
     """The bytes of a problem as a whole last response of a connection."""
     status, headers, body = render(problem, request_id)
-    lines = [STATUS_LINE.get(status, STATUS_LINE[500])]
+    content = [STATUS_LINE.get(status, STATUS_LINE[500])]
     fields = {**headers, "x-request-id": request_id, "content-length": str(len(body)), "connection": "close"}
-    lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in fields.items()]
-    lines += [b"%b: %b\r\n" % field for field in (*security.guards(https=https), security.NO_STORE)]
-    return b"".join([*lines, b"\r\n", body])
+    content += [f"{name}: {value}\r\n".encode("latin-1") for name, value in fields.items()]
+    content += (security.guard_lines(https=https), security.NO_STORE_LINE)
+    return b"".join([*content, b"\r\n", body])

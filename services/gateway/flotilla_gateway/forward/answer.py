@@ -1,6 +1,6 @@
 """The response on its way back: in one write where it is here already, else part by part."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from flotilla_gateway.forward.connection import NEVER, Connection
@@ -11,35 +11,35 @@ from flotilla_gateway.forward.errors import (
     ClosedEarlyError,
     TimedOutError,
 )
-from flotilla_gateway.forward.headers import Header, header, response_headers
+from flotilla_gateway.forward.headers import fields_of, header, response_lines
 from flotilla_gateway.forward.passage import CALLER_GONE, Outcome, Passage
 from flotilla_gateway.forward.upstream import Upstream
 from flotilla_gateway.problems import BadGatewayError, HttpVersionError
 
 BODILESS: Final = (204, 304)
-Added = Callable[[Connection], Sequence[Header]]
-"""The header fields that the gateway adds to a response."""
-
-
-def is_whole(connection: Connection, passage: Passage) -> bool:
-    """Whether all of it is here, as of most answers, and the caller takes what it is sent."""
-    return connection.complete and passage.client.keeps_up
+Added = Callable[[Connection], bytes]
+"""The lines that the gateway adds to a response's head."""
 
 
 def whole(connection: Connection, passage: Passage, added: Added) -> Outcome:
     """Send the caller a response that is here as a whole."""
-    status, received = connection.status, connection.headers
-    body = connection.take()
-    bodiless = status in BODILESS
-    headers = response_headers(received, added(connection), bodiless=bodiless)
-    if not bodiless and not connection.length_said:
-        if passage.http10:
-            raise _needs_length()
-        headers.append((b"content-length", b"%d" % len(body)))
+    status = connection.status
+    if passage.http10 and not connection.length_said and status not in BODILESS:
+        raise _needs_length()
+    lines, body = taken(connection, added(connection))
     if passage.head_only:
         body = b""
-    passage.client.respond(status, headers, body)
+    passage.client.respond(status, lines, body)
     return Outcome(status, len(body))
+
+
+def taken(connection: Connection, added: bytes) -> tuple[bytes, bytes]:
+    """The head's lines for the caller, and the body, of a response that is here as a whole."""
+    body = connection.take()
+    bodiless = connection.status in BODILESS
+    if not bodiless and not connection.length_said:
+        added += b"content-length: %d\r\n" % len(body)
+    return response_lines(connection.headers, connection.fields, added, bodiless=bodiless), body
 
 
 async def in_parts(upstream: Upstream, connection: Connection, passage: Passage, added: Added) -> Outcome:
@@ -48,11 +48,11 @@ async def in_parts(upstream: Upstream, connection: Connection, passage: Passage,
     bodiless = status in BODILESS
     if passage.http10 and not bodiless and not connection.length_said:
         raise _needs_length()
-    headers = response_headers(connection.headers, added(connection), bodiless=bodiless)
-    if _is_event_stream(headers):
+    lines = response_lines(connection.headers, connection.fields, added(connection), bodiless=bodiless)
+    if (header(connection.headers, b"content-type") or b"").startswith(b"text/event-stream"):
         upstream.set_apart(connection)
         passage.client.end_when_draining(connection.cut)
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": fields_of(lines)})
     sent = 0
     try:
         while True:
@@ -75,7 +75,3 @@ async def in_parts(upstream: Upstream, connection: Connection, passage: Passage,
 
 def _needs_length() -> HttpVersionError:
     return HttpVersionError("Ask again with HTTP/1.1: the answer is sent as it is made.")
-
-
-def _is_event_stream(headers: Sequence[Header]) -> bool:
-    return (header(headers, b"content-type") or b"").startswith(b"text/event-stream")

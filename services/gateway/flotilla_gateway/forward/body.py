@@ -1,10 +1,10 @@
 """The body of a request: whole in the first write where it is here already, else streamed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flotilla_gateway.forward.connection import Connection
 from flotilla_gateway.forward.errors import BodyTooLargeError, CallerGoneError
-from flotilla_gateway.forward.headers import Header
 from flotilla_gateway.forward.passage import Passage
 
 WITH_BODY = ("POST", "PUT", "PATCH")
@@ -16,14 +16,18 @@ class Body:
 
     first: bytes
     more: bool
-    framing: list[Header]
+    framing: bytes
+    """The line of the head that says so."""
     size: int = 0
     """Bytes of the body in `first`."""
     chunked: bool = False
 
 
-NOTHING = Body(b"", more=False, framing=[])
-EMPTY = Body(b"", more=False, framing=[(b"content-length", b"0")])
+def framing(method: str, fields: Mapping[bytes, bytes], body: bytes) -> bytes:
+    """The line that frames a body which is here as a whole, however it came; none where there is none to be framed."""
+    if body or method in WITH_BODY or b"content-length" in fields or b"transfer-encoding" in fields:
+        return b"content-length: %d\r\n" % len(body)
+    return b""
 
 
 def without(passage: Passage) -> Body | None:
@@ -32,14 +36,7 @@ def without(passage: Passage) -> Body | None:
     length = fields.get(b"content-length")
     if (length is not None and int(length)) or b"transfer-encoding" in fields:
         return None
-    return EMPTY if length is not None or passage.method in WITH_BODY else NOTHING
-
-
-def whole_body(passage: Passage, body: bytes) -> Body:
-    """That of a request which is here as a whole, however it was framed."""
-    if not body and b"transfer-encoding" not in passage.fields:
-        return without(passage) or EMPTY
-    return Body(body, more=False, framing=[(b"content-length", b"%d" % len(body))])
+    return Body(b"", more=False, framing=framing(passage.method, fields, b""))
 
 
 async def first_part(passage: Passage) -> Body:
@@ -54,11 +51,11 @@ async def first_part(passage: Passage) -> Body:
     if len(first) > passage.body_limit:
         raise BodyTooLargeError
     if not message["more_body"]:
-        return whole_body(passage, first)
+        return Body(first, more=False, framing=framing(passage.method, passage.fields, first))
     if length is not None:
-        return Body(first, more=True, framing=[(b"content-length", length)], size=len(first))
-    framing = [(b"transfer-encoding", b"chunked")]
-    return Body(_chunk(first), more=True, framing=framing, size=len(first), chunked=True)
+        return Body(first, more=True, framing=b"content-length: %b\r\n" % length, size=len(first))
+    chunked = b"transfer-encoding: chunked\r\n"
+    return Body(_chunk(first), more=True, framing=chunked, size=len(first), chunked=True)
 
 
 async def pump(connection: Connection, body: Body, passage: Passage) -> bool:

@@ -42,6 +42,7 @@ class Connection(asyncio.Protocol):
         "complete",
         "deadline",
         "exchanges",
+        "fields",
         "headed",
         "headers",
         "idle_since",
@@ -88,6 +89,8 @@ class Connection(asyncio.Protocol):
         self._error: ExchangeError | None = None
         self.status = 0
         self.headers: list[Header] = []
+        self.fields: dict[bytes, bytes] = {}
+        """The same by name, once all of them are here."""
         self.headed = False
         self.complete = False
         self.reusable = False
@@ -210,14 +213,8 @@ class Connection(asyncio.Protocol):
             self.headers = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.headed:
-            return  # A trailer field: not merged into the head (RFC 9110 section 6.5.1).
-        name = name.lower()
-        if name == b"content-length":
-            self._sized = self.length_said = True
-        elif name == b"transfer-encoding":
-            self._sized = True
-        self.headers.append((name, value))
+        if not self.headed:  # Else a trailer field: not merged into the head (RFC 9110 section 6.5.1).
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
@@ -228,8 +225,9 @@ class Connection(asyncio.Protocol):
         self.status = status
         self.headed = True
         self.reusable = self._parser.should_keep_alive()
-        if status in (204, 304):
-            self._sized = True
+        fields = self.fields = dict(self.headers)
+        self.length_said = b"content-length" in fields
+        self._sized = self.length_said or b"transfer-encoding" in fields or status in (204, 304)
         if self._bodiless:
             self.complete = True
 

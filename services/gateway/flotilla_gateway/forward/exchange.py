@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from flotilla_gateway.forward.answer import Added, in_parts, is_whole, whole
+from flotilla_gateway.forward.answer import Added, in_parts, whole
 from flotilla_gateway.forward.body import Body, first_part, pump, without
 from flotilla_gateway.forward.connection import Connection
 from flotilla_gateway.forward.errors import (
@@ -15,7 +15,7 @@ from flotilla_gateway.forward.errors import (
     TimedOutError,
 )
 from flotilla_gateway.forward.explain import explain, unavailable
-from flotilla_gateway.forward.headers import NONE, connection_options, request_head
+from flotilla_gateway.forward.headers import request_head
 from flotilla_gateway.forward.passage import CALLER_GONE, Outcome, Passage
 from flotilla_gateway.forward.upstream import Upstream
 
@@ -58,7 +58,7 @@ async def deliver(
 ) -> Outcome:
     """Pass back the response whose head has come."""
     try:
-        if is_whole(connection, passage):
+        if connection.complete and passage.client.keeps_up:
             return whole(connection, passage, added)
         return await in_parts(upstream, connection, passage, added)
     finally:
@@ -71,7 +71,7 @@ async def deliver(
 
 async def _ask(upstream: Upstream, passage: Passage, body: Body) -> tuple[Connection, Pumping | None]:
     """Send the request and wait for the head of the answer; again, once, where that is safe."""
-    request = head_of(upstream, passage, body)
+    request = _head(upstream, passage, body)
     if passage.again:
         connection = await upstream.acquire(fresh=True)
     else:
@@ -109,15 +109,15 @@ def _send(connection: Connection, request: bytes, passage: Passage, body: Body) 
     return asyncio.create_task(pump(connection, body, passage)) if body.more else None
 
 
-def head_of(upstream: Upstream, passage: Passage, body: Body) -> bytes:
+def _head(upstream: Upstream, passage: Passage, body: Body) -> bytes:
     """What the service is sent before the body."""
     return request_head(
         passage.method.encode(),
         passage.target,
         upstream.authority,
         passage.received,
+        passage.fields,
         passage.added + body.framing,
-        nominated=connection_options(passage.received) if b"connection" in passage.fields else NONE,
         with_credentials=passage.with_credentials,
     )
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Final
 
@@ -51,44 +51,85 @@ _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,128}").fullmatch
 _PROCESS: Final = os.urandom(10).hex().encode()
 _COUNTER: Final = count()
 NONE: Final[frozenset[bytes]] = frozenset()
+_LENGTH: Final = frozenset({b"content-length"})
+MOST_NAMES: Final = 1024
+LONGEST_NAME: Final = 64
+"""Of the names of fields that are remembered: callers may make up as many as they like."""
+
+
+class Passing(dict[bytes, bool]):
+    """Whether fields of a name are passed on. Names are few: what was worked out of one is remembered."""
+
+    def __init__(self, ours: frozenset[bytes], *, spelled_alike: bool) -> None:
+        """`ours` are not; `spelled_alike`: nor what some frameworks read as one of ours, with an underscore for the
+        hyphen."""
+        super().__init__()
+        self._ours = ours
+        self._spelled_alike = spelled_alike
+
+    def __missing__(self, name: bytes) -> bool:
+        spelled = name.replace(b"_", b"-") if self._spelled_alike else name
+        passes = name not in self._ours and spelled not in self._ours and name[:8] != RESERVED_PREFIX
+        if len(name) <= LONGEST_NAME:
+            if len(self) >= MOST_NAMES:
+                self.clear()
+            self[name] = passes
+        return passes
+
+
+_TO_ANYBODY: Final = Passing(OURS, spelled_alike=True)
+_WITHOUT_CREDENTIALS: Final = Passing(_CREDENTIALS, spelled_alike=True)
+_BACK: Final = Passing(_THEIRS, spelled_alike=False)
 
 
 def request_head(
     method: bytes,
     target: bytes,
     authority: bytes,
-    received: Iterable[Header],
-    added: Iterable[Header],
+    received: Sequence[Header],
+    fields: Mapping[bytes, bytes],
+    added: bytes,
     *,
-    nominated: frozenset[bytes],
     with_credentials: bool,
 ) -> bytes:
-    """The head of the request to a service, up to and with the empty line; `nominated` by `Connection`."""
-    ours = OURS if with_credentials else _CREDENTIALS
-    lines = [method, b" ", target, b" HTTP/1.1\r\nhost: ", authority, b"\r\n"]
+    """The head of the request to a service, up to and with the empty line.
+
+    `fields`: those received, by name; `added`: lines of the gateway's own.
+    """
+    nominated = connection_options(received) if b"connection" in fields else NONE
+    passing = _TO_ANYBODY if with_credentials else _WITHOUT_CREDENTIALS
+    content = [method, b" ", target, b" HTTP/1.1\r\nhost: ", authority, b"\r\n"]
     for name, value in received:
-        if b"_" in name and name.replace(b"_", b"-") in ours:
-            continue  # Some frameworks read it as the hyphen that stands in a name of ours.
-        if name not in ours and name[:8] != RESERVED_PREFIX and name not in nominated:
-            lines += (name, b": ", value, b"\r\n")
-    lines += [b"%b: %b\r\n" % field for field in added]
-    lines.append(b"\r\n")
-    return b"".join(lines)
+        if passing[name] and name not in nominated:
+            content += (name, b": ", value, b"\r\n")
+    content += (added, b"\r\n")
+    return b"".join(content)
 
 
-def response_headers(received: Iterable[Header], added: Sequence[Header], *, bodiless: bool) -> list[Header]:
+def response_lines(
+    received: Sequence[Header], fields: Mapping[bytes, bytes], added: bytes, *, bodiless: bool
+) -> bytes:
     """The header fields of the caller's response. `bodiless`: 204 and 304, whose length is not one to send."""
-    nominated = connection_options(received)
-    passed = [
-        field
-        for field in received
-        if field[0] not in _THEIRS
-        and field[0] not in nominated
-        and field[0][:8] != RESERVED_PREFIX
-        and not (bodiless and field[0] == b"content-length")
-    ]
-    passed.extend(added)
-    return passed
+    nominated = connection_options(received) if b"connection" in fields else NONE
+    if bodiless:
+        nominated |= _LENGTH
+    content: list[bytes] = []
+    for name, value in received:
+        if _BACK[name] and name not in nominated:
+            content += (name, b": ", value, b"\r\n")
+    content.append(added)
+    return b"".join(content)
+
+
+def lines(fields: Iterable[Header]) -> bytes:
+    """Header fields as they stand on the wire, each with the end of its line."""
+    return b"".join([b"%b: %b\r\n" % field for field in fields])
+
+
+def fields_of(written: bytes) -> list[Header]:
+    """The other way round, of lines that the gateway wrote."""
+    pairs = [line.partition(b": ") for line in written.split(b"\r\n")[:-1]]
+    return [(name, value) for name, _, value in pairs]
 
 
 def connection_options(received: Iterable[Header]) -> frozenset[bytes]:

@@ -1,6 +1,6 @@
 """What is passed on, between whom, and how it ended."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -24,7 +24,7 @@ class Client(Protocol):
     def watch(self, when_gone: Callable[[], None] | None) -> None: ...
     def end_when_draining(self, end: Callable[[], None] | None) -> None: ...
     def abort(self) -> None: ...
-    def respond(self, status: int, headers: Iterable[Header], body: bytes) -> None: ...
+    def respond(self, status: int, lines: bytes, body: bytes) -> None: ...
 
 
 @dataclass(slots=True)
@@ -40,8 +40,8 @@ class Passage:
     received: Sequence[Header]
     fields: Mapping[bytes, bytes]
     """The same, by name."""
-    added: list[Header]
-    """To the request."""
+    added: bytes
+    """Lines of the gateway's own in the request's head."""
     with_credentials: bool
     body_limit: int
     head_only: bool

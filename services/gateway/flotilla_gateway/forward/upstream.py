@@ -70,15 +70,19 @@ class Upstream:
 
     def ready(self) -> Connection | None:
         """A connection that idles, to be used until `release`."""
-        return self._use(connection) if (connection := self._reuse()) else None
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.transport.is_closing():
+                return self._use(connection)
+        return None
 
     async def acquire(self, *, fresh: bool = False) -> Connection:
         """A connection of one's own until `release`; ConnectError or BusyError where there is none."""
         if fresh:
             self._drop_idle()  # One of them was stale: the service was restarted, and so are the others.
         while True:
-            if connection := self._reuse():
-                return self._use(connection)
+            if connection := self.ready():
+                return connection
             if len(self._busy) + self._opening < self.limits.connections:
                 return await self.dial()
             await self._queue()
@@ -104,7 +108,8 @@ class Upstream:
         else:
             connection.abort(CallerGoneError())
             connection.end()
-        self._admit()
+        if self._waiting:
+            self._admit()
 
     def set_apart(self, connection: Connection) -> None:
         """Its response is a stream without end: it takes no place among the connections any more."""
@@ -136,13 +141,6 @@ class Upstream:
         self._drop_idle()
         for connection in [*self._busy, *self._streams]:
             connection.abort(CallerGoneError())
-
-    def _reuse(self) -> Connection | None:
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.transport.is_closing():
-                return connection
-        return None
 
     async def _open(self) -> Connection:
         """To the next address, whose turn it then is no more, and past those that take none.

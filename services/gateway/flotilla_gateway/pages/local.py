@@ -52,7 +52,7 @@ class Local:
                 outcome.sent += len(message.get("body", b""))
             await send(message)
 
-        scope = {**visit.scope, "path": unquote(visit.path.decode("ascii")), "headers": _received(visit)}
+        scope = {**visit.turn.scope, "path": unquote(visit.path.decode("ascii")), "headers": _received(visit)}
         await self._pages(scope, receive, guarded)
         visit.route = getattr(scope.get("route"), "path", visit.route)
         return outcome
