@@ -11,6 +11,9 @@ class GatewaySettings(Settings):
 
     openapi_file: Path | None = None
     """The merged OpenAPI document; by default contracts/openapi.json (or .yaml) of the checkout."""
+    console_dir: Path | None = None
+    """The console's built files; by default web/dist of the checkout, where it is built. They are read at the start;
+    a folder without index.html is no console."""
     trusted_proxies: str = ""
     """Networks of load balancers whose X-Forwarded-For and -Proto are believed; comma-separated CIDR."""
     exempt_networks: str = "127.0.0.0/8,::1/128"

@@ -53,6 +53,7 @@ async def fleet(
     async with scripted() as things:
         upstreams = f"things=http://127.0.0.1:{things.port}"
         settings = {"openapi_file": document, "upstreams": upstreams, "limit_open": "1000000/1"}
+        settings["console_dir"] = document.parent
         async with start_service("gateway", **settings) as gateway:
             started = Fleet(gateway, things, key)
             assert (await ask(started.port, "GET", "/readyz")).status == 503, "auth has told no key yet"

@@ -199,6 +199,7 @@ def gateway_settings(folder: Path, ports: Mapping[str, int], **settings: Any) ->
         "limit_sign_in": "1000000/1",
         "screen": False,
         "openapi_file": document,
+        "console_dir": folder,
         "upstreams": ",".join(f"{name}=http://127.0.0.1:{port}" for name, port in ports.items()),
         "principal_public_keys": public,
         "principal_private_key": base64.b64encode(seed.private_bytes_raw()).decode(),
