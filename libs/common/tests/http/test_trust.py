@@ -8,9 +8,12 @@ import msgspec
 import pytest
 from flotilla.http import Routes
 from flotilla.ids import new_id
+from flotilla.secrets import new_key
 from flotilla.security.principal import HEADER, Principal, PrincipalSigner
 from flotilla.testing import Client, Harness
-from flotilla.testing.harness import Answer
+from flotilla.testing.harness import Answer, running
+
+from libs.common.tests.http.shop import service
 
 
 def principal(org: UUID, **changed: object) -> Principal:
@@ -41,6 +44,25 @@ async def test_nobody_may_only_what_is_public(shop: Harness) -> None:
     refused = await nobody.get("/v1/shops")
     assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert (await nobody.post("/v1/shops/open")).status == 201
+
+
+async def test_the_gateways_key_is_changed_while_services_run(shop: Harness, org: UUID) -> None:
+    """Replicas learn the new one, one after the other; the gateway signs with it; then the old one is forgotten."""
+    secrets = shop.instance.secrets
+    added = msgspec.structs.replace(secrets, principal_keys=[*secrets.principal_keys, new_key("p2")])
+    after = msgspec.structs.replace(added, principal_keys=added.principal_keys[-1:])
+    old, new = (PrincipalSigner(each.principal_private_key).sign(principal(org)) for each in (added, after))
+    assert [(await with_token(shop, token)).status for token in (old, new)] == [200, 401], (
+        "not started anew yet"
+    )
+    for known, answers in ((added, [200, 200]), (after, [401, 200])):
+        async with running(
+            service,
+            instance=shop.instance,
+            lanes_paused=True,
+            principal_public_keys=known.principal_public_keys,
+        ) as replica:
+            assert [(await with_token(replica, token)).status for token in (old, new)] == answers
 
 
 async def test_another_key_than_the_gateways_is_not_believed(shop: Harness, org: UUID) -> None:
