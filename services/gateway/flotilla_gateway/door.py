@@ -17,6 +17,7 @@ from flotilla_gateway.edge.turn import TURN
 from flotilla_gateway.forward.exchange import forward
 from flotilla_gateway.forward.passage import Asgi, Outcome, Receive, Send
 from flotilla_gateway.gateway import Gateway
+from flotilla_gateway.pages.console import answer
 from flotilla_gateway.pages.local import Local
 from flotilla_gateway.paths import check_path
 from flotilla_gateway.policy import API, Policy, Scope
@@ -46,6 +47,9 @@ class Door:
     async def _serve(self, visit: Visit, receive: Receive, send: Send) -> Outcome:
         check_path(visit.path, visit.query)
         if not visit.path.startswith(API):
+            console = self._gateway.console
+            if console and (file := console.find(visit.method, visit.path, visit.fields)):
+                return await answer(visit, file, send)
             return await self._local.page(visit, receive, send)
         operations = self._policy.route(visit)
         operation = visit.operation

@@ -35,6 +35,7 @@ from flotilla_gateway.forward.upstream import Upstream, UpstreamLimits
 from flotilla_gateway.limits.hooks import HOOK, REJECTED, Hooks
 from flotilla_gateway.limits.limiter import LimitClass, Limiter
 from flotilla_gateway.limits.pipe import RedisPipe
+from flotilla_gateway.pages.console import Console
 from flotilla_gateway.pages.document import Document
 from flotilla_gateway.policy import Policy
 from flotilla_gateway.routing import RoutingTable
@@ -67,6 +68,8 @@ class Gateway:
 
     settings: GatewaySettings
     document: Document
+    console: Console | None
+    """None where none was built."""
     table: RoutingTable
     upstreams: dict[str, Upstream]
     standing: Standing
@@ -168,6 +171,7 @@ def _made(
     return Gateway(
         settings=settings,
         document=document,
+        console=Console.load(settings.console_dir),
         table=RoutingTable.of(document.content),
         upstreams=upstreams,
         standing=standing,

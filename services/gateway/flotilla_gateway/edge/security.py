@@ -17,6 +17,21 @@ PAGE_POLICY: Final = (
 """For pages of our own: nothing inline, nothing from elsewhere."""
 HSTS: Final[Header] = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
+_CONSOLE_POLICY: Final = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
+    b"media-src 'self' blob:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; frame-src 'self'; "
+    b"base-uri 'none'; form-action 'self'; frame-ancestors "
+)
+CONSOLE: Final[tuple[Header, ...]] = (*_COMMON, (b"content-security-policy", _CONSOLE_POLICY + b"'none'"))
+"""The console: nothing inline, nothing from elsewhere, in nobody's frame."""
+WIDGET: Final[tuple[Header, ...]] = (
+    *_COMMON[:2],
+    (b"cross-origin-resource-policy", b"cross-origin"),
+    (b"access-control-allow-origin", b"*"),
+    (b"content-security-policy", _CONSOLE_POLICY + b"*"),
+)
+"""The chat widget: any site may load and frame it; it has nobody's session."""
+
 API: Final[tuple[Header, ...]] = (*_COMMON, (b"content-security-policy", _API_POLICY))
 API_HTTPS: Final = (*API, HSTS)
 PAGE: Final[tuple[Header, ...]] = (*_COMMON, (b"content-security-policy", PAGE_POLICY))

@@ -130,7 +130,7 @@ async def answer(visit: Visit, file: File, send: Send) -> Outcome:
     if form.encoding is not None:
         headers.append((b"content-encoding", form.encoding))
     headers.append((b"content-length", b"%d" % len(form.body)))
-    body = b"" if visit.scope["method"] == "HEAD" else form.body
+    body = b"" if visit.method == "HEAD" else form.body
     await _send(send, 200, headers, body)
     return Outcome(200, len(body))
 
