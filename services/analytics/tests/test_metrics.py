@@ -37,7 +37,11 @@ class CrashError(Exception):
     """The process dies while it folds."""
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(told=st.lists(happenings, max_size=30), seed=st.integers(0, 10_000))
 async def test_a_fold_gives_what_counting_gives(
     app: App, events: Events, archive: Archive, told: list[Any], seed: int

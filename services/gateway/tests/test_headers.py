@@ -151,7 +151,11 @@ values = st.binary(max_size=60).map(
     body=st.binary(max_size=3000),
     cuts=st.lists(st.integers(1, 500), max_size=6),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @pytest.mark.asyncio(loop_scope="session")
 async def test_passes_any_fields_and_any_body_unchanged(
     edge: World, fields: list[tuple[str, bytes]], body: bytes, cuts: list[int]
