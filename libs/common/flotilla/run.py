@@ -7,6 +7,7 @@ on its queues. A process that stops because a part of it failed says so by its e
 import asyncio
 import gc
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,15 +28,32 @@ from flotilla.telemetry import logs, traces
 log = structlog.get_logger()
 
 COLLECTED_AT: Final = (20_000, 20, 20)
+LAST_CALL_SECONDS: Final = 0.5
+"""How long kept connections may be used once more; whoever keeps several uses the latest first, again and again."""
+LOOK_SECONDS: Final = 0.05
 
 
 class Server(uvicorn.Server):
-    """Uvicorn without its own signal handlers: the process stops as a whole."""
+    """Uvicorn without its own signal handlers: the process stops as a whole. It leaves no request unanswered."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """None."""
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Nobody new is let in, and whoever is there has a last call, which says that the connection ends.
+
+        Closed at once, a kept connection would lose what its caller has just sent: a POST, which nobody may repeat.
+        """
+        for server in self.servers:
+            server.close()
+        state, loop = self.server_state, asyncio.get_running_loop()
+        state.default_headers = [*state.default_headers, (b"connection", b"close")]
+        end = loop.time() + LAST_CALL_SECONDS
+        while state.connections and loop.time() < end:  # noqa: ASYNC110 - uvicorn tells nobody
+            await asyncio.sleep(LOOK_SECONDS)
+        await super().shutdown(sockets)
 
 
 async def run(service: Service) -> None:
