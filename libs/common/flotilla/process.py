@@ -59,7 +59,7 @@ async def opened(service: Service, settings: Settings) -> AsyncIterator[App]:
             keyring=Keyring(
                 settings.master_keys.get_secret_value(), settings.derivation_keys.get_secret_value()
             ),
-            principals=PrincipalVerifier(settings.principal_public_keys),
+            principals=PrincipalVerifier(settings.principal_public_keys, service.name),
             tls=Tls.of(settings),
         )
         db.app = app

@@ -5,7 +5,6 @@ answered by this process's FastAPI application. Each step's rules are in `policy
 """
 
 from collections.abc import Mapping
-from typing import Final
 
 from flotilla.problems import UnauthorizedError
 from flotilla.telemetry.traces import span
@@ -18,14 +17,12 @@ from flotilla_gateway.forward.exchange import forward
 from flotilla_gateway.forward.passage import Asgi, Outcome, Receive, Send
 from flotilla_gateway.gateway import Gateway
 from flotilla_gateway.pages.console import answer
-from flotilla_gateway.pages.local import Local
+from flotilla_gateway.pages.local import OWN_SERVICE, Local
 from flotilla_gateway.paths import check_path
 from flotilla_gateway.policy import API, Policy, Scope
 from flotilla_gateway.problems import MethodNotAllowedError
 from flotilla_gateway.routing import Operation
 from flotilla_gateway.visit import Visit
-
-OWN_SERVICE: Final = "gateway"
 
 
 class Door:

@@ -251,8 +251,8 @@ def _request_lines(visit: Visit) -> bytes:
     added = b"x-request-id: %b\r\n%b" % (visit.request_id, visit.caller.forwarded)
     if (host := visit.fields.get(b"host")) is not None:
         added += b"x-forwarded-host: %b\r\n" % host
-    if visit.session is not None:
-        added += b"flotilla-principal: %b\r\n" % visit.session.principal
+    if visit.session is not None and visit.operation is not None:
+        added += b"flotilla-principal: %b\r\n" % visit.session.principal(visit.operation.service)
     if visit.traceparent is not None:
         added += b"traceparent: %b\r\n" % visit.traceparent.encode()
     return added

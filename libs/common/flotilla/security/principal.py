@@ -2,7 +2,8 @@
 
 The token is `base64url(payload).base64url(signature)`; the payload is JSON, the signature Ed25519 over its
 bytes. It lives a minute, and is verified once per token: the gateway sends the same bytes for the same
-session as long as they are good.
+session and service as long as they are good. It is for one service: what one was sent is of no use at another, so
+that whoever broke into it is nobody elsewhere.
 """
 
 import base64
@@ -52,6 +53,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """Of a guest: their own organization, which `org` has granted to read some of its things (AUTH-5)."""
     grant_id: UUID | None = None
     """Of a guest: by which grant."""
+    audience: str = ""
+    """The service that it is for."""
 
     @property
     def orgs(self) -> tuple[UUID, ...]:
@@ -106,24 +109,28 @@ class PrincipalSigner:
         """`private_key`: base64 of the raw 32-byte seed."""
         self._key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(private_key))
 
-    def sign(self, principal: Principal) -> str:
-        """The header's value."""
-        payload = msgspec.json.encode(principal)
+    def sign(self, principal: Principal, audience: str = "") -> str:
+        """The header's value; `audience`: the service that it is for."""
+        payload = msgspec.json.encode(msgspec.structs.replace(principal, audience=audience))
         return f"{_encode(payload)}.{_encode(self._key.sign(payload))}"
 
 
 class PrincipalVerifier:
     """A service's side; several keys are good while the gateway's is being changed."""
 
-    def __init__(self, public_keys: str) -> None:
-        """`public_keys`: base64 raw keys, comma-separated."""
+    def __init__(self, public_keys: str, audience: str = "") -> None:
+        """`public_keys`: base64 raw keys, comma-separated. `audience`: the service, which believes none for others.
+
+        One that names no service is believed: gateways of the release before sign such, and nobody else can sign any.
+        """
+        self._audience = audience
         self._keys = [
             Ed25519PublicKey.from_public_bytes(base64.b64decode(key)) for key in public_keys.split(",") if key
         ]
         self._known: dict[str, Principal] = {}
 
     def verify(self, token: str) -> Principal:
-        """The principal of a header; a 401 problem where it is forged or has expired."""
+        """The principal of a header; a 401 problem where it is forged, for another service, or has expired."""
         principal = self._known.get(token)
         if principal is None:
             principal = self._check(token)
@@ -143,7 +150,10 @@ class PrincipalVerifier:
                     key.verify(signature, payload)
                 except InvalidSignature:
                     continue
-                return msgspec.json.decode(payload, type=Principal)
+                principal = msgspec.json.decode(payload, type=Principal)
+                if self._audience and principal.audience not in ("", self._audience):
+                    raise UnauthorizedError("The request was meant for another service.")
+                return principal
         except (ValueError, msgspec.DecodeError):
             pass
         raise UnauthorizedError("The request did not come through the gateway.")

@@ -76,3 +76,14 @@ def test_roles_see_and_may_what_the_table_says() -> None:
     assert somebody(role="viewer").may("contacts:read")
     assert not somebody(role="viewer").may("contacts:write")
     assert not somebody(role="no such role").may("contacts:read")
+
+
+def test_what_one_service_was_sent_is_of_no_use_at_another() -> None:
+    signer, who = PrincipalSigner(PRIVATE), somebody()
+    crm, billing = (PrincipalVerifier(PUBLIC, name) for name in ("crm", "billing"))
+    token = signer.sign(who, "crm")
+    assert crm.verify(token).user_id == who.user_id
+    for _ in range(2):
+        with pytest.raises(UnauthorizedError, match="another service"):
+            billing.verify(token)
+    assert billing.verify(signer.sign(who)), "of a gateway of the release before"

@@ -183,7 +183,7 @@ class Tunnels:
             (b"x-request-id", request_id),
             (b"x-forwarded-for", caller.address.encode()),
             (b"x-forwarded-proto", caller.scheme.encode()),
-            (b"flotilla-principal", session.principal),
+            (b"flotilla-principal", session.principal(upstream.name)),
         ]
         if offered:
             added.append((b"sec-websocket-protocol", b", ".join(offered)))

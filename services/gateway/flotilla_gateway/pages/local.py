@@ -14,6 +14,7 @@ from flotilla_gateway.forward.passage import Asgi, Outcome, Receive, Send
 if TYPE_CHECKING:
     from flotilla_gateway.visit import Visit
 
+OWN_SERVICE: Final = "gateway"
 FOR_OPERATORS: Final = frozenset({b"/metrics", b"/readyz"})
 """They say how this place is built: for callers of `FLOTILLA_OPERATOR_NETWORKS` only."""
 _KEPT: Final = (OURS - {b"host", b"content-length"}) | {b"authorization", b"cookie"}
@@ -62,5 +63,5 @@ def _received(visit: "Visit") -> list[Header]:
     headers = [field for field in visit.headers if field[0] not in _KEPT and field[0][:8] != RESERVED_PREFIX]
     headers.append((b"x-request-id", visit.request_id))
     if visit.session is not None:
-        headers.append((HEADER.encode(), visit.session.principal))
+        headers.append((HEADER.encode(), visit.session.principal(OWN_SERVICE)))
     return headers

@@ -8,6 +8,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -121,6 +122,6 @@ class ApiKeys:
             expires_at=int(now + LIFETIME_SECONDS),
             scopes=key.scopes,
         )
-        session.principal = self._signer.sign(principal).encode()
+        session.signs(partial(self._signer.sign, principal))
         session.renew_at = now + LIFETIME_SECONDS - RENEW_BEFORE_SECONDS
         session.epoch = self._standing.epoch

@@ -1,5 +1,6 @@
 """Who asks, as the door knows them: a person by an access token, a program by an API key."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 
@@ -7,13 +8,14 @@ class Session:
     """In good standing; made once, used by every request with the same credential."""
 
     __slots__ = (
+        "_sign",
+        "_signed",
         "actor",
         "bucket",
         "epoch",
         "expires_at",
         "org",
         "org_id",
-        "principal",
         "renew_at",
         "session",
     )
@@ -33,6 +35,19 @@ class Session:
         """Unix seconds."""
         self.epoch = 0
         """Of the standing that it was last found good under."""
-        self.principal = b""
-        """The signed principal, as sent to services."""
         self.renew_at = 0.0
+        self._sign: Callable[[str], str] | None = None
+        self._signed: dict[str, bytes] = {}
+
+    def signs(self, sign: Callable[[str], str]) -> None:
+        """From now on `sign` makes the principal for a service."""
+        self._sign = sign
+        self._signed = {}
+
+    def principal(self, service: str) -> bytes:
+        """The signed principal, as this service is sent it."""
+        signed = self._signed.get(service)
+        if signed is None:
+            assert self._sign is not None, "a session is signed before anybody is asked"
+            signed = self._signed[service] = self._sign(service).encode()
+        return signed

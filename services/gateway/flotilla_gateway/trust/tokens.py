@@ -7,6 +7,7 @@ organization's own, `auth_time`, `acr`, `iat`, `exp` at most 15 minutes later; `
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -235,7 +236,7 @@ class Tokens:
             program="api_key" if claims.scope is None else "oauth_client",
             expires_at=int(now + LIFETIME_SECONDS),
         )
-        session.principal = self._signer.sign(principal).encode()
+        session.signs(partial(self._signer.sign, principal))
         session.renew_at = now + LIFETIME_SECONDS - RENEW_BEFORE_SECONDS
 
     def _sign_guest(self, session: PersonSession, now: float) -> None:
@@ -250,5 +251,5 @@ class Tokens:
             grant_id=claims.gid,
             expires_at=int(now + LIFETIME_SECONDS),
         )
-        session.principal = self._signer.sign(principal).encode()
+        session.signs(partial(self._signer.sign, principal))
         session.renew_at = now + LIFETIME_SECONDS - RENEW_BEFORE_SECONDS
