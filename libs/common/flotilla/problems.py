@@ -67,6 +67,12 @@ class ForbiddenError(Problem):
     status, slug, title = 403, "forbidden", "This is not allowed for your role"
 
 
+class EmailUnverifiedError(Problem):
+    """Their e-mail address may be somebody else's yet; `detail` says how they show that it is theirs."""
+
+    status, slug, title = 403, "email-unverified", "Confirm your e-mail address first"
+
+
 class NotFoundError(Problem):
     """No such thing, or not one this organization may know of."""
 

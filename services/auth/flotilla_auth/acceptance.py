@@ -10,7 +10,7 @@ from flotilla.http.work import RequestWork
 from flotilla.store.postgres import Transaction
 from pydantic import SecretStr
 
-from flotilla_auth import clients, entrance, events
+from flotilla_auth import clients, entrance, events, ownership
 from flotilla_auth.api.fields import check_password
 from flotilla_auth.api.requests import in_the_name_of
 from flotilla_auth.api.views import SecondStep, SignedIn
@@ -47,14 +47,17 @@ async def accept(
     found = await invitations.find_token(app.db, token_hash)
     if found is None:
         raise NotFoundError("This invitation is not known, was accepted or was taken back.")
-    organization_id, invitation_id = found
+    organization_id, invitation_id = found["organization_id"], found["invitation_id"]
     async with app.db.transaction(organization_id, cause=work.cause) as tx:
         invitation = _open(await invitations.read(tx, organization_id, invitation_id))
     identity = await _identify(work, invitation.email, newcomer, device)
     cause = in_the_name_of(identity.user_id, work)
-    async with app.db.transaction(organization_id, cause=cause) as tx:
+    everywhere = [*await credentials.memberships(app.db, identity.user_id), organization_id]
+    async with app.db.transaction(everywhere, cause=cause) as tx:
         invitation = _open(await invitations.lock(tx, organization_id, invitation_id))
         user = await _join(tx, invitation, identity, newcomer)
+        if found["mailed"]:
+            await ownership.shown(tx, everywhere, user.id, anew=True)
         await _settle(tx, invitation, user)
         return await entrance.go_on(tx, user, method="invitation", device=device)
 

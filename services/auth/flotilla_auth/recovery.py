@@ -2,13 +2,13 @@
 
 from uuid import UUID
 
-from flotilla.events.security import UserEmailVerified, UserPasswordChanged
-from flotilla.http import NotFoundError
+from flotilla.events.security import UserPasswordChanged
+from flotilla.http import ConflictError, NotFoundError
 from flotilla.http.work import RequestWork
 from flotilla.store.postgres import Transaction
 from pydantic import SecretStr
 
-from flotilla_auth import events, sessions
+from flotilla_auth import events, ownership, sessions
 from flotilla_auth.api.fields import check_password
 from flotilla_auth.api.requests import in_the_name_of
 from flotilla_auth.domain.opaque import digest
@@ -19,14 +19,19 @@ from flotilla_auth.store import credentials, email_tokens, pending_sign_ins, use
 GONE = "This link is not good any more: ask for another."
 
 
-async def verify_email(work: RequestWork, token: str) -> None:
-    """The address is theirs; a 404 problem where the token is not good any more."""
+async def verify_email(work: RequestWork, token: str, user_id: UUID) -> None:
+    """The caller's address is theirs; a 404 problem where the token is not good any more, 409 where it is another's.
+
+    Only in a session of the account: somebody who opens a mail that another's sign-up sent them shall not make that
+    account look like their own.
+    """
     token_hash = digest(token)
-    user_id = await _holder(work, token_hash, sending.VERIFY)
+    if await _holder(work, token_hash, sending.VERIFY) != user_id:
+        raise ConflictError("This link is of another account: sign in to that one, and open it again.")
     organizations = await credentials.memberships(work.app.db, user_id)
-    async with work.app.db.transaction(organizations, cause=in_the_name_of(user_id, work)) as tx:
+    async with work.app.db.transaction(organizations, cause=work.cause) as tx:
         await _spend(tx, token_hash, sending.VERIFY)
-        await _verified(tx, organizations, user_id)
+        await ownership.shown(tx, organizations, user_id, anew=False)
 
 
 async def reset_password(work: RequestWork, token: str, password: SecretStr) -> None:
@@ -43,8 +48,8 @@ async def reset_password(work: RequestWork, token: str, password: SecretStr) -> 
     async with app.db.transaction(organizations, cause=in_the_name_of(user_id, work)) as tx:
         await _spend(tx, token_hash, sending.RESET)
         await set_password(tx, organizations, user_id, password_hash, how="reset")
-        # The mail with the token reached them.
-        await _verified(tx, organizations, user_id)
+        # The mail with the token reached them, who may never have seen this account before.
+        await ownership.shown(tx, organizations, user_id, anew=True)
         sending.to_person(tx, "password_changed", user.organization_id, user_id)
 
 
@@ -75,8 +80,3 @@ async def _spend(tx: Transaction, token_hash: bytes, purpose: str) -> None:
     """Of two who use it at once, one waits for the other here, and finds it gone."""
     if not await email_tokens.spend(tx, token_hash, purpose):
         raise NotFoundError(GONE)
-
-
-async def _verified(tx: Transaction, organizations: list[UUID], user_id: UUID) -> None:
-    if await credentials.verify_email(tx, user_id):
-        await events.security(tx, organizations, user_id, UserEmailVerified(user_id=user_id))

@@ -9,6 +9,7 @@ from flotilla_auth import bounds, clients, grants, handlers, parenthood, privacy
 from flotilla_auth.api import ROUTES
 from flotilla_auth.feature_flags import flag_setting
 from flotilla_auth.key_revocation import revocation as key_revocation
+from flotilla_auth.mail.inviting import invitation_mail
 from flotilla_auth.mail.sending import mail_job
 from flotilla_auth.onboarding import onboarding
 from flotilla_auth.presence import expiry
@@ -50,7 +51,7 @@ service = Service(
         grants.leave_child,
         bounds.reminder,
     ),
-    jobs=(mail_job, archive),
+    jobs=(mail_job, invitation_mail, archive),
     privacy=privacy,
     sagas=(onboarding,),
     workers=(*WORKERS, retention.worker),

@@ -12,8 +12,9 @@ from flotilla.features import CHILD_ORGANIZATIONS
 from flotilla.ids import new_id
 from flotilla.testing import Client, Harness, eventually
 from flotilla.testing.harness import Answer
+from flotilla.testing.mailbox import Mailbox, token_of
 
-from flotilla_auth.store import child_allowances
+from flotilla_auth.store import child_allowances, credentials
 
 PASSWORD = "seven otters cross the river"  # noqa: S105 - of people who exist for a test
 
@@ -63,12 +64,20 @@ class People:
     """Makes people on a running auth service."""
 
     auth: Harness
+    mailbox: Mailbox | None = None
+    """Where its mail goes; None: it sends none."""
 
-    async def owner(self, *, email: str | None = None, organization: str = "Northwind Coffee") -> Person:
-        """The owner of a fresh organization."""
+    async def owner(
+        self, *, email: str | None = None, organization: str = "Northwind Coffee", verified: bool = True
+    ) -> Person:
+        """The owner of a fresh organization, who has shown their address or not yet."""
         answer = await self.sign_up(email or fresh_email(), organization)
         assert answer.status == 201, answer.body
-        return self.person(answer)
+        person = self.person(answer)
+        if verified:
+            async with self.auth.app.db.transaction(()) as tx:
+                await credentials.verify_email(tx, person.id)
+        return person
 
     async def sign_up(self, email: str, organization: str = "Northwind Coffee") -> Answer:
         body = {"organization_name": organization, "name": "Ada", "email": email, "password": PASSWORD}
@@ -76,12 +85,22 @@ class People:
 
     async def member(self, inviter: Person, role: str, *, email: str | None = None) -> Person:
         """Invited by `inviter`, and come."""
-        invitation = {"email": email or fresh_email(), "role": role}
-        invited = await inviter.client.post("/v1/invitations", invitation)
-        assert invited.status == 201, invited.body
-        answer = await self.accept(invited.json()["token"])
+        answer = await self.accept(await self.invite(inviter, email or fresh_email(), role))
         assert answer.status == 201, answer.body
         return self.person(answer)
+
+    async def invite(self, inviter: Person, email: str, role: str = "viewer", **more: Any) -> str:
+        """The token of an invitation, from its mail, or of the answer where there is none."""
+        invited = await inviter.client.post("/v1/invitations", {"email": email, "role": role, **more})
+        assert invited.status == 201, invited.body
+        return await self.token_of(invited)
+
+    async def token_of(self, invited: Answer, *, count: int = 1) -> str:
+        """The token of the `count`th invitation that somebody was mailed, this one."""
+        if self.mailbox is None:
+            return str(invited.json()["token"])
+        letter = await self.mailbox.expect(invited.json()["email"], "/accept-invitation", count=count)
+        return token_of(letter)
 
     async def accept(self, token: str, password: str = PASSWORD) -> Answer:
         body = {"token": token, "name": "Max", "password": password}

@@ -33,12 +33,18 @@ async def auth(start_service: StartService, mailbox: Mailbox, origin: str) -> As
 
 
 @pytest.fixture
-def people(auth: Harness) -> People:
+def people(auth: Harness, mailbox: Mailbox) -> People:
     """Whom a test needs."""
-    return People(auth)
+    return People(auth, mailbox)
 
 
 @pytest.fixture
 async def owner(people: People) -> Person:
     """The owner of a fresh organization."""
     return await people.owner()
+
+
+@pytest.fixture
+async def newcomer(people: People) -> Person:
+    """The same, who has not shown yet that mail to their address reaches them."""
+    return await people.owner(verified=False)

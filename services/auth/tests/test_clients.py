@@ -20,7 +20,7 @@ async def client_of(people: People, owner: Person, contact_id: UUID) -> Person:
     invited = await owner.client.post(INVITATIONS, wanted)
     assert invited.status == 201, invited.body
     assert invited.json()["contact_id"] == str(contact_id)
-    return people.person(await people.accept(invited.json()["token"]))
+    return people.person(await people.accept(await people.token_of(invited)))
 
 
 async def told(auth: Harness, type_: type[Event], client: Person, *contact_ids: UUID) -> Received[Any]:

@@ -43,36 +43,36 @@ async def complete(auth: Harness, token: str, password: str = OTHER) -> int:
 
 
 async def test_an_address_is_shown_to_be_its_owners_once(
-    auth: Harness, mailbox: Mailbox, owner: Person
+    auth: Harness, mailbox: Mailbox, newcomer: Person
 ) -> None:
+    owner = newcomer
     token = token_of(await mailbox.expect(owner.email, VERIFY))
     assert (await owner.client.get("/v1/me")).json()["email_verified"] is False
 
-    done = await auth.anonymous().post("/v1/email-verifications/complete", {"token": token})
+    done = await owner.client.post("/v1/email-verifications/complete", {"token": token})
     assert done.status == 204, done.body
 
     event = await auth.spy.expect(UserEmailVerified, lambda event: event.data.user_id == owner.id)
     assert (event.envelope.actor, event.envelope.audience) == (f"user:{owner.id}", f"user:{owner.id}")
     assert (await owner.client.get("/v1/me")).json()["email_verified"] is True
-    again = await auth.anonymous().post("/v1/email-verifications/complete", {"token": token})
+    again = await owner.client.post("/v1/email-verifications/complete", {"token": token})
     assert again.status == 404
     assert (await owner.client.post("/v1/email-verifications")).status == 202
     await auth.spy.expect(MailSent, lambda event: event.data.user_id == owner.id)
     assert len([letter for letter in mailbox.to(owner.email) if VERIFY in text_of(letter)]) == 1
 
 
-async def test_the_mail_is_sent_again_to_who_asks(mailbox: Mailbox, owner: Person) -> None:
-    first = token_of(await mailbox.expect(owner.email, VERIFY))
-    assert (await owner.client.post("/v1/email-verifications")).status == 202
-    assert token_of(await mailbox.expect(owner.email, VERIFY, count=2)) != first
+async def test_the_mail_is_sent_again_to_who_asks(mailbox: Mailbox, newcomer: Person) -> None:
+    first = token_of(await mailbox.expect(newcomer.email, VERIFY))
+    assert (await newcomer.client.post("/v1/email-verifications")).status == 202
+    assert token_of(await mailbox.expect(newcomer.email, VERIFY, count=2)) != first
 
 
 async def test_a_new_password_ends_every_session_everywhere(
     auth: Harness, people: People, mailbox: Mailbox, owner: Person
 ) -> None:
-    elsewhere = await people.owner()
-    invited = await elsewhere.client.post("/v1/invitations", {"email": owner.email, "role": "viewer"})
-    there = people.person(await people.accept(invited.json()["token"]))
+    token = await people.invite(await people.owner(), owner.email)
+    there = people.person(await people.accept(token))
 
     token = await reset_token(auth, mailbox, owner.email)
     assert await complete(auth, token) == 204
@@ -88,7 +88,6 @@ async def test_a_new_password_ends_every_session_everywhere(
         told = await auth.spy.expect(UserPasswordChanged, partial(_of, org))
         assert told.data.how == "reset"
     await mailbox.expect(owner.email, "/forgot-password")
-    assert (await owner.client.get("/v1/me")).json()["email_verified"] is True, "the mail reached them"
 
 
 async def test_a_token_is_good_once_and_another_use_at_once_waits(
@@ -138,7 +137,7 @@ async def test_a_token_is_for_what_it_was_sent_for(
     verify = token_of(await mailbox.expect(owner.email, VERIFY))
     reset = await reset_token(auth, mailbox, owner.email)
     body = {"token": verify, "password": OTHER} if purpose == "password-resets" else {"token": reset}
-    assert (await auth.anonymous().post(f"/v1/{purpose}/complete", body)).status == 404
+    assert (await owner.client.post(f"/v1/{purpose}/complete", body)).status == 404
 
 
 async def test_who_asks_for_an_address_nobody_has_sees_and_waits_the_same(
@@ -176,7 +175,6 @@ async def test_who_has_no_access_anywhere_is_sent_nothing(
     auth: Harness, people: People, mailbox: Mailbox, owner: Person
 ) -> None:
     member = await people.member(owner, "viewer")
-    await mailbox.expect(member.email, VERIFY)
     assert (await owner.client.patch(f"/v1/users/{member.id}", {"state": "deactivated"})).status == 200
     await auth.anonymous().post("/v1/password-resets", {"email": member.email})
     await _no_mail_waits(auth)

@@ -1,5 +1,6 @@
 """Passkeys: added, used alone and beside a password, renamed, removed; demanded by organizations."""
 
+import pyotp
 import pytest
 from flotilla.events.auth import SessionEnded, UserLoggedIn
 from flotilla.events.security import (
@@ -166,7 +167,10 @@ async def test_who_has_got_a_factor_meanwhile_is_given_no_other(
     thief, nobody = SoftAuthenticator(device.origin), auth.anonymous()
     token = {"pending_token": (await people.sign_in(member.email)).json()["pending_token"]}
     made = thief.create(await keys.options(nobody, "/v1/sign-in/enrolment/passkey", token))
-    await Authenticator.added(auth, member)
+    owners = {"pending_token": (await people.sign_in(member.email)).json()["pending_token"]}
+    secret = (await nobody.post("/v1/sign-in/enrolment", owners)).json()["secret"]
+    code = {**owners, "code": pyotp.TOTP(secret).now()}
+    assert (await nobody.post("/v1/sign-in/enrolment/complete", code)).status == 200
     late = await nobody.post("/v1/sign-in/enrolment/passkey/complete", {**token, "credential": made})
     assert late.status == 409, late.body
     assert (await keys.sign_in(auth, thief)).status == 401

@@ -157,8 +157,7 @@ async def test_a_reset_password_is_not_enough(auth: Harness, people: People, own
 async def test_an_invitation_is_no_way_around(auth: Harness, people: People, owner: Person) -> None:
     phone = await Authenticator.added(auth, owner)
     elsewhere = await people.owner()
-    invited = await elsewhere.client.post("/v1/invitations", {"email": owner.email, "role": "viewer"})
-    accepted = await people.accept(invited.json()["token"])
+    accepted = await people.accept(await people.invite(elsewhere, owner.email))
     assert (accepted.status, accepted.json()["state"]) == (201, "second_factor")
     done = await second(auth, accepted.json()["pending_token"], code=await phone.code())
     assert people.person(done).org == elsewhere.org

@@ -124,6 +124,6 @@ async def test_who_comes_by_invitation_adds_one_first(auth: Harness, people: Peo
     strong = auth.client(owner.org, "owner", owner.id, owner.session, factors=2)
     assert (await strong.patch("/v1/organization", {"second_factor_required": True})).status == 200
     invited = await strong.post("/v1/invitations", {"email": f"x{owner.email}", "role": "viewer"})
-    accepted = await people.accept(invited.json()["token"])
+    accepted = await people.accept(await people.token_of(invited))
     assert accepted.json()["state"] == "enrolment"
     assert "access_token" not in accepted.json()

@@ -133,8 +133,9 @@ class Mail(Event, frozen=True, kw_only=True):
 
     mail_id: UUID
     user_id: UUID
+    """Who has it; of an `invitation` who invited, as whom they invited has no account yet."""
     kind: str
-    """`verify_email`, `reset_password`, `password_changed`, …"""
+    """`verify_email`, `reset_password`, `password_changed`, `invitation`, …"""
 
 
 @_event("mail.sent.v1", subject="mail_id", person=("user_id",))

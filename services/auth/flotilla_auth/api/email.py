@@ -45,7 +45,8 @@ async def complete_password_reset(body: Reset, work: Work) -> None:
     """Choose another password with the token of the mail; all sessions end.
 
     404 where the token is not good any more, 422 where the password will not do: then the token is still good.
-    A second factor stays what it is, and is asked for at the next sign-in.
+    A second factor stays what it is, and is asked for at the next sign-in; but where nobody had shown yet that mail to
+    this address reaches them, whatever was added to the account before goes: it may have been another's.
     """
     await recovery.reset_password(work, body.token.get_secret_value(), body.password)
 
@@ -58,7 +59,10 @@ async def request_email_verification(tx: Tx, who: Who) -> None:
         sending.to_person(tx, sending.VERIFY, who.org, who.user_id)
 
 
-@routes.post("/email-verifications/complete", permission="public", limit="sign_in", status_code=204)
-async def complete_email_verification(body: Verify, work: Work) -> None:
-    """Show one's address to be one's own with the token of the mail; 404 where it is not good any more."""
-    await recovery.verify_email(work, body.token.get_secret_value())
+@routes.post("/email-verifications/complete", permission="profile:write", limit="sign_in", status_code=204)
+async def complete_email_verification(body: Verify, work: Work, who: Who) -> None:
+    """Show one's address to be one's own with the token of the mail, signed in to the account that it was sent for.
+
+    404 where it is not good any more, 409 where it is of another account.
+    """
+    await recovery.verify_email(work, body.token.get_secret_value(), who.user_id)

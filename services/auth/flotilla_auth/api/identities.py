@@ -7,7 +7,7 @@ from uuid import UUID
 from flotilla.http import CurrentApp, Routes, Tx, Who, Work
 from pydantic import BaseModel, Field
 
-from flotilla_auth import entrance
+from flotilla_auth import entrance, ownership
 from flotilla_auth.api.fields import Body, Token
 from flotilla_auth.api.requests import FromDevice, NoStore
 from flotilla_auth.api.views import SecondStep, SignedIn, View
@@ -117,9 +117,12 @@ async def list_identities(tx: Tx, who: Who) -> IdentitiesView:
 
 
 @routes.post("/me/identities", permission="profile:write", recent=True, dependencies=[NoStore])
-async def begin_linking(body: Begin, app: CurrentApp, who: Who) -> BegunView:
-    """Begin to link one."""
-    return BegunView.of(await flows.begin(app, body.provider, who.user_id, None))
+async def begin_linking(body: Begin, work: Work, who: Who) -> BegunView:
+    """Begin to link one; 403 `email-unverified` before the caller's address is known to be theirs."""
+    mine = await credentials.memberships(work.app.db, who.user_id)
+    async with work.app.db.transaction(mine) as tx:
+        await ownership.check(tx, who, mine)
+    return BegunView.of(await flows.begin(work.app, body.provider, who.user_id, None))
 
 
 @routes.post("/me/identities/complete", permission="profile:write", status_code=204)
@@ -129,6 +132,7 @@ async def complete_linking(body: Ending, work: Work, who: Who) -> None:
     flow, claims = await flows.end(work.app, token, body.state, body.code, who.user_id)
     mine = await credentials.memberships(work.app.db, who.user_id)
     async with work.app.db.transaction(mine, cause=work.cause) as tx:
+        await ownership.check(tx, who, mine)
         await linking.link(tx, mine, who.user_id, flow.provider, claims)
 
 

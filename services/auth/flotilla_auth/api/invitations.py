@@ -21,6 +21,8 @@ from flotilla_auth.api.views import SecondStep, SignedIn, View
 from flotilla_auth.domain import roles
 from flotilla_auth.domain.entities import Invitation
 from flotilla_auth.domain.opaque import INVITATION_LIFETIME, digest, new_invitation_token
+from flotilla_auth.mail import inviting
+from flotilla_auth.resources import own
 from flotilla_auth.store import invitations as store
 from flotilla_auth.store import users
 
@@ -48,9 +50,10 @@ class InvitationView(View):
 
 
 class NewInvitationView(InvitationView):
-    """The only answer that holds the token: pass it on to the person, and to nobody else."""
+    """Whoever is invited gets the token by mail, and nobody else; where no mail can be sent it stands in this answer
+    alone: pass it on to the person, and to nobody else."""
 
-    token: str = ""
+    token: str | None = None
 
 
 class Invite(Body):
@@ -80,12 +83,13 @@ class Accept(Body):
 
 @routes.post("", permission="invitations:write", status_code=201, feature="seats", dependencies=[NoStore])
 async def invite(body: Invite, work: Work, who: Who, response: Response) -> NewInvitationView:
-    """Invite somebody; the answer holds the token.
+    """Invite somebody: the token goes to their address by mail. Owners and administrators are invited by who has just
+    proven who they are.
 
     409 where an invitation for this address is pending or somebody with it is in the organization: so a
-    request sent twice invites once. The answer is not stored under an Idempotency-Key, as it holds a secret.
+    request sent twice invites once. The answer is not stored under an Idempotency-Key, as it may hold a secret.
     """
-    token = new_invitation_token()
+    token = None if own(work.app).smtp.is_configured else new_invitation_token()
     async with work.app.db.transaction(who.org, cause=work.cause) as tx:
         roles.check_grant(await acting(tx, who), body.role)
         if await users.has_email(tx, who.org, body.email):
@@ -98,12 +102,14 @@ async def invite(body: Invite, work: Work, who: Who, response: Response) -> NewI
             role=body.role,
             invited_by=who.user_id,
             lifetime=INVITATION_LIFETIME,
-            token_hash=digest(token),
+            token_hash=digest(token) if token else None,
             contact_id=body.contact_id,
         )
         if made is None:
             raise ConflictError("An invitation for this address is pending: revoke it to make another.")
         events.invitation(tx, InvitationCreated, made)
+        if token is None:
+            inviting.invite(tx, who.org, made.id, who.user_id)
     response.headers["Location"] = f"/v1/invitations/{made.id}"
     set_etag(response, made.sequence)
     view = NewInvitationView.of(made)

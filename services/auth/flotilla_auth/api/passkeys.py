@@ -14,7 +14,7 @@ from flotilla.http import NotFoundError, Routes, Tx, Who, Work, check_if_match, 
 from flotilla.http.bodies import Patch
 from pydantic import BaseModel
 
-from flotilla_auth import passkeys, sessions
+from flotilla_auth import ownership, passkeys, sessions
 from flotilla_auth.api.fields import Body, Name, NewCredential
 from flotilla_auth.api.me import there
 from flotilla_auth.api.requests import FromDevice, NoStore
@@ -102,8 +102,13 @@ async def list_passkeys(tx: Tx, who: Who) -> PasskeysView:
 
 @routes.post("/me/passkeys", permission="profile:write", recent=True, dependencies=[NoStore])
 async def begin_passkey(work: Work, who: Who) -> PublicKeyView:
-    """Begin to add one: it will sign in without a password, and be a second factor."""
-    async with work.app.db.transaction(who.org, cause=work.cause) as tx:
+    """Begin to add one: it will sign in without a password, and be a second factor.
+
+    403 `email-unverified` before the caller's address is known to be theirs.
+    """
+    mine = await credentials.memberships(work.app.db, who.user_id)
+    async with work.app.db.transaction(mine, cause=work.cause) as tx:
+        await ownership.check(tx, who, mine)
         user = there(await users.read(tx, who.org, who.user_id))
     return PublicKeyView(public_key=await passkeys.offer(work.app, passkeys.REGISTER, user))
 
@@ -126,6 +131,7 @@ async def complete_passkey(
     key = await passkeys.made(app, passkeys.REGISTER, who.user_id, body.credential.plain())
     mine = await credentials.memberships(app.db, who.user_id)
     async with app.db.transaction(mine, cause=work.cause) as tx:
+        await ownership.check(tx, who, mine)
         passkey, codes = await passkeys.add(tx, mine, who.org, who.user_id, body.called(device), key)
         if codes:
             reason = "second_factor_changed"

@@ -11,7 +11,7 @@ from flotilla.http.work import RequestWork
 from flotilla.problems import UnauthorizedError
 from pydantic import BaseModel, Field, model_validator
 
-from flotilla_auth import events, passkeys, second_factor, sessions
+from flotilla_auth import events, ownership, passkeys, second_factor, sessions
 from flotilla_auth.api.fields import Body, Code, Password, UsedCredential
 from flotilla_auth.api.me import there
 from flotilla_auth.api.requests import FromDevice, NoStore
@@ -95,8 +95,11 @@ async def read_second_factors(tx: Tx, who: Who) -> SecondFactorsView:
 
 @routes.post("/me/totp", permission="profile:write", status_code=201, recent=True, dependencies=[NoStore])
 async def offer_totp(work: Work, who: Who, response: Response) -> AuthenticatorView:
-    """The secret for an authenticator; it protects nothing before POST /v1/me/totp/confirm. 409 where there is one."""
-    async with work.app.db.transaction(who.org, cause=work.cause) as tx:
+    """The secret for an authenticator; it protects nothing before POST /v1/me/totp/confirm. 409 where there is one, 403
+    `email-unverified` before the caller's address is known to be theirs."""
+    mine = await credentials.memberships(work.app.db, who.user_id)
+    async with work.app.db.transaction(mine, cause=work.cause) as tx:
+        await ownership.check(tx, who, mine)
         user = there(await users.hold(tx, who.org, who.user_id))
         response.headers["Location"] = "/v1/me/second-factors"
         return AuthenticatorView.of(await second_factor.offer(tx, who.user_id), user.email)
@@ -108,6 +111,7 @@ async def confirm_totp(body: TotpCode, work: Work, who: Who) -> RecoveryCodesVie
     app = work.app
     mine = await credentials.memberships(app.db, who.user_id)
     async with app.db.transaction(mine, cause=work.cause) as tx:
+        await ownership.check(tx, who, mine)
         codes = await second_factor.confirm(tx, mine, who.org, who.user_id, body.code)
         if codes is None:
             detail = "This code is wrong: is the clock of your device right?"

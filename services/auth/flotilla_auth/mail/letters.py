@@ -24,6 +24,7 @@ PATHS: Final = {
     "passkey_cloned": "/forgot-password",
     "second_factors_reset": "/forgot-password",
     "identity_linked": "/forgot-password",
+    "invitation": "/accept-invitation",
 }
 """Every kind of mail, and the page of the console that its link opens."""
 _HTML: Final = """\
@@ -68,9 +69,10 @@ def letter(kind: str, locale: str, links: str, token: str | None) -> Letter:
     """
     language = locale.split("-")[0].lower()
     words = texts(language if language in LANGUAGES else "en")
-    said, footer = words[kind], words["footer"]
+    said = words[kind]
+    footer = said.get("footer", words["footer"])
     link = links + PATHS[kind] + (f"#token={token}" if token else "")
-    shown = {"link": link, "footer": footer, "language": language, **said}
+    shown = {"link": link, "language": language, **said, "footer": footer}
     return Letter(
         language=language if language in LANGUAGES else "en",
         subject=said["subject"],

@@ -21,6 +21,8 @@ LIST: Final = "SELECT id, provider, linked_at, used_at FROM identities WHERE use
 
 DELETE: Final = "DELETE FROM identities WHERE user_id = $1 AND id = $2 RETURNING provider"
 
+DELETE_ALL: Final = "DELETE FROM identities WHERE user_id = $1 RETURNING provider"
+
 
 async def use(db: Database, issuer: str, subject: Hashes) -> UUID | None:
     """Whose it is, hashed with the newest key from now on; None where nobody's."""
@@ -50,3 +52,8 @@ async def delete(tx: Transaction, user_id: UUID, identity_id: UUID) -> str | Non
     """Its provider; None where they have none such."""
     provider: str | None = await tx.fetchval(DELETE, user_id, identity_id)
     return provider
+
+
+async def delete_all(tx: Transaction, user_id: UUID) -> list[str]:
+    """Every one of somebody's: their providers."""
+    return [row["provider"] for row in await tx.fetch(DELETE_ALL, user_id)]

@@ -28,7 +28,20 @@ ON CONFLICT (organization_id, email) WHERE state = 'pending' DO NOTHING RETURNIN
 INSERT_HASH: Final = """
 INSERT INTO invitation_tokens (token_hash, organization_id, invitation_id) VALUES ($1, $2, $3)"""
 
-FIND_HASH: Final = "SELECT organization_id, invitation_id FROM invitation_tokens WHERE token_hash = $1"
+# Held, so that whoever takes the invitation back finds this token, or this finds it taken back.
+INSERT_MAILED: Final = """
+INSERT INTO invitation_tokens (token_hash, organization_id, invitation_id, mailed)
+SELECT $3, organization_id, id, true FROM invitations
+WHERE organization_id = $1 AND id = $2 AND state = 'pending' AND expires_at > now() FOR SHARE
+RETURNING token_hash"""
+
+RECENT: Final = """
+SELECT count(*) FROM invitations
+WHERE organization_id = $1 AND email = $2 AND created_at > now() - interval '1 hour'"""
+
+FIND_HASH: Final = (
+    "SELECT organization_id, invitation_id, mailed FROM invitation_tokens WHERE token_hash = $1"
+)
 
 READ: Final = f"SELECT {_COLUMNS} FROM invitations WHERE organization_id = $1 AND id = $2"
 
@@ -57,23 +70,35 @@ async def insert(
     role: str,
     invited_by: UUID,
     lifetime: timedelta,
-    token_hash: bytes,
+    token_hash: bytes | None,
     contact_id: UUID | None = None,
 ) -> Invitation | None:
-    """A new one; None where one for this address is pending."""
+    """A new one; None where one for this address is pending. Without a hash its token comes to be with its mail."""
     await tx.execute(MAKE_ROOM, organization_id, email)
     row = await tx.fetchrow(
         INSERT, organization_id, invitation_id, email, role, invited_by, lifetime, contact_id
     )
-    if row is not None:
+    if row is not None and token_hash is not None:
         await tx.execute(INSERT_HASH, token_hash, organization_id, invitation_id)
     return _read(row)
 
 
-async def find_token(db: Database, token_hash: bytes) -> tuple[UUID, UUID] | None:
-    """Its organization and invitation."""
-    row = await db.fetchrow(FIND_HASH, token_hash)
-    return None if row is None else (row["organization_id"], row["invitation_id"])
+async def add_mailed_token(
+    tx: Transaction, organization_id: UUID, invitation_id: UUID, token_hash: bytes
+) -> bool:
+    """One that is about to be mailed to the invited address; False where nobody may accept it any more."""
+    return await tx.fetchval(INSERT_MAILED, organization_id, invitation_id, token_hash) is not None
+
+
+async def recent(tx: Transaction, organization_id: UUID, email: str) -> int:
+    """How many were made for this address within the hour."""
+    count: int = await tx.fetchval(RECENT, organization_id, email)
+    return count
+
+
+async def find_token(db: Database, token_hash: bytes) -> Row | None:
+    """`organization_id`, `invitation_id`, and whether it was `mailed` to the invited address."""
+    return await db.fetchrow(FIND_HASH, token_hash)
 
 
 async def read(tx: Transaction, organization_id: UUID, invitation_id: UUID) -> Invitation | None:

@@ -14,6 +14,8 @@ SPEND: Final = """
 DELETE FROM oidc_flows WHERE token_hash = $1 AND expires_at > now()
 RETURNING provider, user_id, organization_id"""
 
+DELETE_OF: Final = "DELETE FROM oidc_flows WHERE user_id = $1"
+
 FORGET_EXPIRED: Final = "DELETE FROM oidc_flows WHERE expires_at < now()"
 
 
@@ -35,6 +37,11 @@ async def spend(db: Database, token_hash: bytes) -> Flow | None:
     """End it; None where it is not good any more."""
     row = await db.fetchrow(SPEND, token_hash)
     return None if row is None else Flow(**row)
+
+
+async def delete_of(tx: Transaction, user_id: UUID) -> None:
+    """What somebody began to link is linked no more."""
+    await tx.execute(DELETE_OF, user_id)
 
 
 async def forget_expired(db: Database) -> None:

@@ -49,6 +49,8 @@ SPEND_CHALLENGE: Final = """
 DELETE FROM passkey_challenges WHERE challenge_hash = $1
 RETURNING purpose, user_id, bound_to, expires_at > now() AS fresh"""
 
+DELETE_CHALLENGES: Final = "DELETE FROM passkey_challenges WHERE user_id = $1"
+
 FORGET_EXPIRED: Final = "DELETE FROM passkey_challenges WHERE expires_at < now()"
 
 
@@ -135,6 +137,11 @@ async def spend(db: Database, challenge_hash: bytes) -> Challenge | None:
     if row is None or not row["fresh"]:
         return None
     return Challenge(row["purpose"], row["user_id"], row["bound_to"])
+
+
+async def delete_challenges(tx: Transaction, user_id: UUID) -> None:
+    """What somebody began to add, or to prove, is added and proven no more."""
+    await tx.execute(DELETE_CHALLENGES, user_id)
 
 
 async def forget_expired(db: Database) -> None:

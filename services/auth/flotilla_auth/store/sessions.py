@@ -36,6 +36,10 @@ SALT: Final = """
 SELECT spent_salt FROM sessions
 WHERE organization_id = $1 AND id = $2 AND spent_hash = $3 AND clock_timestamp() < used_at + $4::interval"""
 
+IS_LIVE: Final = """
+SELECT EXISTS (SELECT FROM sessions
+               WHERE organization_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > now())"""
+
 AUTHENTICATE: Final = f"""
 UPDATE sessions SET authenticated_at = now(), factors = greatest(factors, $3)
 WHERE organization_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > now() RETURNING {_COLUMNS}"""
@@ -153,6 +157,12 @@ async def salt_after(tx: Transaction, session: Session, spent_hash: bytes, grace
     """What the token after this one was made with; None where it was not the last that was spent, or too long ago."""
     salt: bytes | None = await tx.fetchval(SALT, session.organization_id, session.id, spent_hash, grace)
     return salt
+
+
+async def is_live(tx: Transaction, organization_id: UUID, session_id: UUID) -> bool:
+    """Whether it goes on."""
+    live: bool = await tx.fetchval(IS_LIVE, organization_id, session_id)
+    return live
 
 
 async def authenticate(
