@@ -40,7 +40,7 @@ async def begin(tx: Transaction, user: User, *, method: str, device: Device, fac
         user.id,
         method=method,
         device=device,
-        lifetime=REFRESH_LIFETIME,
+        lifetime=min(REFRESH_LIFETIME, longest(tx.app)),
         factors=factors,
     )
     events.logged_in(tx, session)
@@ -64,10 +64,11 @@ async def renew(tx: Transaction, family: Family, token: str) -> Tokens | None:
     fresh = await store.use_token(tx, family.organization_id, token_hash)
     if fresh is None:
         return await _repeat(tx, session, user, token)
-    if not fresh:
+    # Also where the setting was lowered meanwhile, and the token was made under the one before.
+    if not fresh or session.created_at + longest(tx.app) <= datetime.now(UTC):
         return None
     salt = new_salt()
-    touched = await store.touch(tx, session, REFRESH_LIFETIME, token_hash, salt)
+    touched = await store.touch(tx, session, REFRESH_LIFETIME, longest(tx.app), token_hash, salt)
     return await _issue(tx, touched, user, refresh_token_after(token, salt))
 
 
@@ -80,6 +81,11 @@ async def _repeat(tx: Transaction, session: Session, user: User, token: str) -> 
         return None
     following = refresh_token_after(token, salt)
     return Tokens(access_token(tx.app, session, user), following, session.expires_at)
+
+
+def longest(app: App) -> timedelta:
+    """How long a session may go on, however it is used."""
+    return timedelta(days=own(app).settings.session_days)
 
 
 async def end(tx: Transaction, organization_id: UUID, session_id: UUID, reason: str) -> bool:

@@ -32,6 +32,9 @@ class AuthSettings(Settings):
     """How long a refresh token may be used again, by a second tab at once or by who lost the answer: it then gives the
     same next token. Later, or where that next one has been used, it ends the session; 0: always."""
 
+    session_days: float = Field(default=30.0, gt=0, le=400)
+    """After so many days a session is over however it is used, and its owner signs in anew; unused it ends after 7."""
+
     password_range_url: str = ""
     """Where leaked passwords are looked up, `https://api.pwnedpasswords.com/range`; empty: they are not."""
 

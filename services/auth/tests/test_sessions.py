@@ -1,7 +1,7 @@
 """Refresh tokens and the end of sessions."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -112,6 +112,31 @@ async def test_an_expired_or_made_up_token_buys_nothing(auth: Harness, people: P
     assert (await people.refresh(owner.refresh_token)).status == 401
     assert (await people.refresh("flr_made_up")).status == 401
     assert (await people.refresh("")).status == 401
+
+
+async def _began(auth: Harness, person: Person, ago: timedelta) -> None:
+    async with auth.app.db.transaction(person.org) as tx:
+        await tx.execute(
+            "UPDATE sessions SET created_at = now() - $3::interval WHERE organization_id = $1 AND id = $2",
+            person.org,
+            person.session,
+            ago,
+        )
+
+
+async def test_a_session_ends_however_much_it_is_used(auth: Harness, people: People, owner: Person) -> None:
+    fresh = datetime.fromisoformat((await people.refresh(owner.refresh_token)).json()["refresh_expires_at"])
+    assert fresh - datetime.now(UTC) > timedelta(days=6), "without use it lasts a week"
+    late = people.person(await people.sign_in(owner.email))
+    await _began(auth, late, timedelta(days=29))
+
+    renewed = (await people.refresh(late.refresh_token)).json()
+
+    left = datetime.fromisoformat(renewed["refresh_expires_at"]) - datetime.now(UTC)
+    assert timedelta(hours=20) < left < timedelta(hours=25), "the thirtieth day is its last"
+    await _began(auth, late, timedelta(days=30, seconds=1))
+    assert (await people.refresh(renewed["refresh_token"])).status == 401
+    assert (await people.sign_in(owner.email)).status == 200, "and its owner begins another"
 
 
 async def test_signing_out_ends_the_session(auth: Harness, people: People, owner: Person) -> None:

@@ -28,7 +28,8 @@ WHERE organization_id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at 
 ORDER BY id DESC LIMIT $4"""
 
 TOUCH: Final = f"""
-UPDATE sessions SET used_at = now(), expires_at = now() + $3::interval, spent_hash = $4, spent_salt = $5
+UPDATE sessions SET used_at = now(), expires_at = least(now() + $3::interval, created_at + $6::interval),
+    spent_hash = $4, spent_salt = $5
 WHERE organization_id = $1 AND id = $2 RETURNING {_COLUMNS}"""
 
 # The clock of the moment: two that come at once wait for each other, the second since before the first was done.
@@ -145,10 +146,11 @@ async def page(
 
 
 async def touch(
-    tx: Transaction, session: Session, lifetime: timedelta, spent_hash: bytes, salt: bytes
+    tx: Transaction, session: Session, lifetime: timedelta, longest: timedelta, spent_hash: bytes, salt: bytes
 ) -> Session:
-    """Used now with this token, whose next is made with this salt; good for `lifetime` more."""
-    row = await tx.fetchrow(TOUCH, session.organization_id, session.id, lifetime, spent_hash, salt)
+    """Used now with this token, whose next is made with this salt; good for `lifetime` more, and never longer than
+    `longest` after it began."""
+    row = await tx.fetchrow(TOUCH, session.organization_id, session.id, lifetime, spent_hash, salt, longest)
     assert row is not None
     return Session(**row)
 
