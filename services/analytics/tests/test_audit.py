@@ -201,6 +201,10 @@ async def test_a_download_is_for_those_who_may(analytics: Harness, org: UUID, ev
     assert (await client.get("/v1/audit/key")).json()["key"].encode() in proven.body
     told = await analytics.spy.expect(AuditExported, lambda event: event.org == org)
     assert (told.data.format, told.envelope.actor) == ("csv", f"user:{client.user_id}")
+    stale = await analytics.client(org, authenticated_seconds_ago=601).get("/v1/audit/export")
+    assert (stale.status, stale.json()["type"]) == (401, "/problems/step-up-required")
+    program = analytics.client(org, scopes=("archive:read",))
+    assert (await program.get("/v1/audit/export")).status == 200, "somebody gave it the scope"
     for path in ("/v1/audit/export", "/v1/audit/key"):
         assert (await analytics.client(org, "viewer").get(path)).status == 403
 

@@ -5,7 +5,7 @@ import pytest
 from flotilla.events.auth import OrganizationUpdated, SessionEnded
 from flotilla.events.security import UserStepUpPassed
 from flotilla.testing import Client, Harness
-from flotilla_auth.testing import PASSWORD, People, Person, claims
+from flotilla_auth.testing import PASSWORD, People, Person, claims, fresh_email
 
 from services.auth.tests.authenticators import Authenticator
 
@@ -18,6 +18,9 @@ SENSITIVE = [
     ("DELETE", "/v1/me/totp", None),
     ("POST", "/v1/me/recovery-codes", None),
     ("PATCH", "/v1/organization", {"second_factor_required": False}),
+    ("POST", "/v1/roles", {"name": "Night shift", "permissions": {"contacts:read": "all"}}),
+    ("POST", "/v1/invitations", {"email": "a@northwind.example", "role": "admin"}),
+    ("POST", "/v1/invitations", {"email": "a@northwind.example", "role": "owner"}),
 ]
 
 
@@ -33,6 +36,31 @@ async def test_what_is_sensitive_takes_a_recent_proof(
     answer = await long_ago(auth, owner).request(method, path, json=body)
     assert (answer.status, answer.json()["type"]) == (401, "/problems/step-up-required")
     assert 'error="insufficient_user_authentication"' in answer.headers["WWW-Authenticate"]
+
+
+async def test_roles_are_given_by_who_has_just_proven_who_they_are(
+    auth: Harness, people: People, owner: Person
+) -> None:
+    member = await people.member(owner, "viewer")
+    path, stale = f"/v1/users/{member.id}", long_ago(auth, owner)
+    for change in ({"role": "admin"}, {"role_id": str(member.id)}, {"state": "active"}):
+        assert (await stale.patch(path, change)).json()["type"] == "/problems/step-up-required"
+    assert (await stale.patch(path, {"state": "deactivated"})).status == 200, "nobody waits to end access"
+    assert (await owner.client.patch(path, {"state": "active"})).status == 200
+    invited = await stale.post("/v1/invitations", {"email": fresh_email(), "role": "team_member"})
+    assert invited.status == 201
+
+
+async def test_no_program_gives_power_whatever_its_scopes(
+    auth: Harness, people: People, owner: Person
+) -> None:
+    member = await people.member(owner, "viewer")
+    scopes = ("api_keys:write", "invitations:write", "organization:write", "roles:write", "users:write")
+    program = auth.client(owner.org, "owner", owner.id, scopes=scopes)
+    given = [each for each in SENSITIVE if not each[1].startswith("/v1/me")]
+    for method, path, body in (*given, ("PATCH", f"/v1/users/{member.id}", {"role": "admin"})):
+        answer = await program.request(method, path, json=body)
+        assert (answer.status, answer.json()["type"]) == (401, "/problems/step-up-required"), path
 
 
 async def test_a_password_proves_anew_where_there_is_no_second_factor(auth: Harness, owner: Person) -> None:

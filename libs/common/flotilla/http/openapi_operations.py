@@ -119,7 +119,7 @@ def _security(public: bool, operation: Operation) -> list[dict[str, list[str]]]:
     """Where one must have proved lately who one is, no program may."""
     if public:
         return []
-    return [{BEARER: []}] if operation.get("x-step-up") else [{BEARER: []}, {"api_key": []}]
+    return [{BEARER: []}] if operation.get("x-step-up") is True else [{BEARER: []}, {"api_key": []}]
 
 
 def _say_headers(answer: Operation, named: Named) -> None:

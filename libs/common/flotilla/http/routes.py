@@ -10,7 +10,10 @@ rate-limit class that the gateway applies: `session` (by who asks), `dear` (so t
 one of these costs as much as many others), `sign_in`, `hook`, `open`. `feature` names
 what of the organization's plan a route takes (flotilla.features): the gateway answers 402 or 403 where that is
 used up or not to be had. Routes that read, end or undo take none. `recent` is for what is sensitive: only who
-proved a few minutes ago who they are may do it, else 401 `step-up-required` (POST /v1/step-up). `sent` declares the
+proved a few minutes ago who they are may do it, else 401 `step-up-required` (POST /v1/step-up). `True`: programs never
+may; `PEOPLE`: programs may by their scopes, which somebody gave them with such a proof; words: the endpoint asks for it
+(`check_recent`) when they say so. Routes by a permission of `SENSITIVE` that change something have to say, `False` too,
+which is for what ends, undoes or shows nothing. `sent` declares the
 body of a route that reads it itself: media types, each with its schema (see bodies.raw_body). `plain` is for the few
 that are asked for hundreds of times a second (flotilla.http.plain). `audited` is what the audit log is told of a
 request that changed something and emitted nothing (flotilla.http.deeds).
@@ -38,7 +41,7 @@ from flotilla.http.errors import unexpected
 from flotilla.http.work import Replay, RequestWork
 from flotilla.ids import new_id
 from flotilla.problems import ForbiddenError, Problem, StepUpRequiredError, UnauthorizedError
-from flotilla.security.permissions import ALL, KNOWN, PUBLIC, SCOPED
+from flotilla.security.permissions import ALL, KNOWN, PUBLIC, SCOPED, SENSITIVE
 from flotilla.security.principal import ANONYMOUS, HEADER, Principal
 from flotilla.security.reach import current_reach, reach_of
 from flotilla.telemetry import metrics
@@ -47,6 +50,7 @@ from flotilla.telemetry.traces import request_traceparent
 F = TypeVar("F", bound=Callable[..., Any])
 Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 RECENT_SECONDS: Final = 600
+PEOPLE: Final = "people"
 LIMITS: Final = ("session", "dear", "sign_in", "hook", "open")
 REACHES: Final = ("rows", "free", "all")
 
@@ -61,14 +65,14 @@ class Route(APIRoute):
     def guarded(self, endpoint: Handler) -> Handler:
         """What every route is between, around this."""
         permission: str = (self.openapi_extra or {})["x-permission"]
-        recent = bool((self.openapi_extra or {}).get("x-step-up"))
+        recent = (self.openapi_extra or {}).get("x-step-up")
         for_all = (self.openapi_extra or {}).get("x-reach") == "all"
         audited: str = (self.openapi_extra or {}).get("x-audit", deeds.FIELDS)
 
         async def handle(request: Request) -> Response:
             app: App = request.app.state.app
             who = authenticate(app, request, permission)
-            if recent:
+            if recent is True or (recent == PEOPLE and who.scopes is None):
                 check_recent(who)
             if for_all:
                 check_for_all(who, permission)
@@ -148,8 +152,11 @@ class Routes(APIRouter):
             extra["x-feature"] = feature
         if (sent := options.pop("sent", None)) is not None:
             extra["requestBody"] = {"required": True, "content": sent}
-        if options.pop("recent", False):
-            extra["x-step-up"] = True
+        recent = options.pop("recent", None)
+        if recent is None and permission in SENSITIVE and method != "GET":
+            raise ValueError(f"{method} {self.prefix}{path}: {permission!r} is sensitive; say `recent`")
+        if recent:
+            extra["x-step-up" if recent in (True, PEOPLE) else "x-step-up-when"] = recent
         if (audited := options.pop("audited", deeds.FIELDS)) != deeds.FIELDS:
             if audited not in deeds.AUDITED:
                 raise ValueError(f"{method} {self.prefix}{path}: nothing is audited as {audited!r}")

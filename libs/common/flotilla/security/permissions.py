@@ -124,6 +124,21 @@ NOT_FOR_OWN_ROLES: Final = frozenset(
 )
 """Who may what is for owners and administrators to say: else a role could give itself more."""
 
+SENSITIVE: Final = frozenset(
+    {
+        "api_keys:write",
+        "billing:write",
+        "invitations:write",
+        "organization:write",
+        "partners:write",
+        "privacy:write",
+        "roles:write",
+        "users:write",
+    }
+)
+"""What moves money, gives power or lets data out: every route that changes something by one of these has to say whether
+it takes a proof of the last minutes (`recent`; see flotilla.http.routes), or it cannot be made."""
+
 ALL: Final = "all"
 TEAM: Final = "team"
 OWN: Final = "own"

@@ -123,7 +123,7 @@ class Harness:
             session_id=session_id or new_id(),
             role=role,
             expires_at=int(time.time()) + 600,
-            authenticated_at=int(time.time()) - authenticated_seconds_ago,
+            authenticated_at=0 if scopes is not None else int(time.time()) - authenticated_seconds_ago,
             factors=factors,
             grants=grants,
             colleagues=colleagues,

@@ -206,7 +206,7 @@ async def _swap(tx: Transaction, shop_id: UUID, other_id: UUID) -> None:
     await tx.execute("UPDATE companies SET sequence = sequence + 1 WHERE id = $1", shop_id)
 
 
-@shops.delete("/{shop_id}", permission="users:write", status_code=204)
+@shops.delete("/{shop_id}", permission="users:write", recent=False, status_code=204)
 async def close_shop(shop_id: UUID, tx: Tx) -> None:
     await tx.execute("DELETE FROM companies WHERE id = $1", shop_id)
 

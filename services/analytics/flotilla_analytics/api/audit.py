@@ -10,6 +10,7 @@ from flotilla.events.analytics import AuditExported
 from flotilla.http import CurrentApp, Page, PageQuery, Routes, Tx, Who
 from flotilla.http.bodies import Shown, file_answer
 from flotilla.http.pages import page
+from flotilla.http.routes import PEOPLE
 from pydantic import AwareDatetime, BaseModel, Field
 
 from flotilla_analytics import audit_export
@@ -108,6 +109,7 @@ async def list_audit(tx: Tx, who: Who, query: PageQuery, wanted: Filter) -> Page
     "/export",
     permission="archive:read",
     limit="dear",
+    recent=PEOPLE,
     response_class=StreamingResponse,
     responses=file_answer("application/x-ndjson", "text/csv"),
 )

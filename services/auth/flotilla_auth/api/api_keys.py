@@ -138,7 +138,7 @@ async def read_api_key(api_key_id: UUID, tx: Tx, who: Who, response: Response) -
     return ApiKeyView.of(key)
 
 
-@routes.delete("/{api_key_id}", permission="api_keys:write", status_code=204)
+@routes.delete("/{api_key_id}", permission="api_keys:write", recent=False, status_code=204)
 async def revoke_api_key(api_key_id: UUID, tx: Tx, who: Who) -> None:
     """Refuse it everywhere, at once and for good; one that was revoked stays so."""
     revoked = await store.revoke(tx, who.org, api_key_id)

@@ -30,7 +30,7 @@ async def list_clients(tx: Tx, who: Who, query: PageQuery) -> Page[ClientView]:
     return page(views, query.limit, key=lambda view: (view.user_id,))
 
 
-@routes.delete("/users/{user_id}/contact", permission="users:write", status_code=204)
+@routes.delete("/users/{user_id}/contact", permission="users:write", recent=False, status_code=204)
 async def unlink_client(user_id: UUID, tx: Tx, who: Who) -> None:
     """They are no contact's any more, and see nothing of one from then on; they may still sign in."""
     if await users.lock(tx, who.org, user_id) is None:

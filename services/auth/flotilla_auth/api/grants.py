@@ -114,7 +114,7 @@ async def read_grant(grant_id: UUID, tx: Tx, who: Who) -> GrantView:
     return GrantView.model_validate(found)
 
 
-@routes.delete("/{grant_id}", permission="organization:write", status_code=204)
+@routes.delete("/{grant_id}", permission="organization:write", recent=False, status_code=204)
 async def revoke_grant(grant_id: UUID, work: Work, who: Who) -> None:
     """End it, at once and for good; one that has ended stays so."""
     check_owner(who)

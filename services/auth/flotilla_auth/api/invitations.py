@@ -1,13 +1,15 @@
 """/v1/invitations: ways into the caller's organization."""
 
 from datetime import UTC, datetime
-from typing import Self
+from typing import Final, Self
 from uuid import UUID
 
 from fastapi import Response
 from flotilla.events.auth import InvitationCreated, InvitationRevoked
 from flotilla.http import ConflictError, NotFoundError, Page, PageQuery, Routes, Tx, Who, Work, set_etag
+from flotilla.http.routes import check_recent
 from flotilla.http.sorting import ByTime
+from flotilla.security.permissions import ORG_WIDE_ROLES
 from flotilla.security.reach import CLIENT
 from flotilla.store.order import BY_TIME
 from pydantic import Field, model_validator
@@ -27,6 +29,7 @@ from flotilla_auth.store import invitations as store
 from flotilla_auth.store import users
 
 routes = Routes("/v1/invitations", tag="invitations")
+WHEN_THEY_ADMINISTER: Final = "it is for an owner or an administrator"
 
 
 class InvitationView(View):
@@ -81,7 +84,14 @@ class Accept(Body):
     locale: Locale = "en"
 
 
-@routes.post("", permission="invitations:write", status_code=201, feature="seats", dependencies=[NoStore])
+@routes.post(
+    "",
+    permission="invitations:write",
+    recent=WHEN_THEY_ADMINISTER,
+    status_code=201,
+    feature="seats",
+    dependencies=[NoStore],
+)
 async def invite(body: Invite, work: Work, who: Who, response: Response) -> NewInvitationView:
     """Invite somebody: the token goes to their address by mail. Owners and administrators are invited by who has just
     proven who they are.
@@ -89,6 +99,8 @@ async def invite(body: Invite, work: Work, who: Who, response: Response) -> NewI
     409 where an invitation for this address is pending or somebody with it is in the organization: so a
     request sent twice invites once. The answer is not stored under an Idempotency-Key, as it may hold a secret.
     """
+    if body.role in ORG_WIDE_ROLES:
+        check_recent(who)
     token = None if own(work.app).smtp.is_configured else new_invitation_token()
     async with work.app.db.transaction(who.org, cause=work.cause) as tx:
         roles.check_grant(await acting(tx, who), body.role)
@@ -135,7 +147,7 @@ async def read_invitation(invitation_id: UUID, tx: Tx, who: Who, response: Respo
     return InvitationView.of(invitation)
 
 
-@routes.delete("/{invitation_id}", permission="invitations:write", status_code=204)
+@routes.delete("/{invitation_id}", permission="invitations:write", recent=False, status_code=204)
 async def revoke_invitation(invitation_id: UUID, tx: Tx, who: Who) -> None:
     """Take it back; 409 where it was accepted."""
     revoked = await store.settle(tx, who.org, invitation_id, "revoked")

@@ -165,7 +165,7 @@ async def rotate_oauth_client_secret(
     return _with_secret(OAuthClientSecretView.model_validate(now), secret)
 
 
-@routes.delete("/oauth-clients/{client_id}", permission="api_keys:write", status_code=204)
+@routes.delete("/oauth-clients/{client_id}", permission="api_keys:write", recent=False, status_code=204)
 async def revoke_oauth_client(client_id: UUID, tx: Tx, who: Who) -> None:
     """Refuse it and its tokens everywhere, at once and for good; one that was revoked stays so."""
     revoked = await store.revoke(tx, who.org, client_id)

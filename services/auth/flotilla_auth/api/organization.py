@@ -1,7 +1,7 @@
 """/v1/organization: the caller's own."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Request, Response
 from flotilla.events.auth import OrganizationUpdated
@@ -25,6 +25,7 @@ Origins = Annotated[
 ]
 
 routes = Routes("/v1/organization", tag="organization")
+WHEN_IT_OPENS: Final = "it says whether a second factor is demanded, or whose pages may act for its people"
 
 
 class OrganizationChange(Patch):
@@ -46,7 +47,7 @@ async def read_organization(tx: Tx, who: Who, response: Response) -> Organizatio
     return _view(await organizations.read(tx, who.org), response)
 
 
-@routes.patch("", permission="organization:write")
+@routes.patch("", permission="organization:write", recent=WHEN_IT_OPENS)
 async def change_organization(
     body: OrganizationChange, tx: Tx, who: Who, request: Request, response: Response
 ) -> OrganizationView:
@@ -68,7 +69,7 @@ async def change_organization(
     return _view(now, response)
 
 
-@routes.post("/onboarding", permission="organization:write", status_code=202)
+@routes.post("/onboarding", permission="organization:write", recent=False, status_code=202)
 async def onboard_again(tx: Tx, work: Work, who: Who, response: Response) -> OrganizationView:
     """Have others prepare again what an organization begins with; 409 where that has not failed.
 

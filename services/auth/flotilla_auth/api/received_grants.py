@@ -84,7 +84,7 @@ async def accept_grant(received_grant_id: UUID, work: Work, who: Who) -> GrantVi
     return GrantView.model_validate(now)
 
 
-@routes.delete("/{received_grant_id}", permission="organization:write", status_code=204)
+@routes.delete("/{received_grant_id}", permission="organization:write", recent=False, status_code=204)
 async def give_up_grant(received_grant_id: UUID, work: Work, who: Who) -> None:
     """Have nothing to do with it any more; one that has ended stays so."""
     check_owner(who)

@@ -94,7 +94,7 @@ async def list_roles(tx: Tx, who: Who, query: PageQuery) -> Page[RoleView]:
     return Page(items=[*built_in, *own.items], next_cursor=own.next_cursor)
 
 
-@routes.post("", permission="roles:write", status_code=201)
+@routes.post("", permission="roles:write", recent=True, status_code=201)
 async def create_role(body: NewRole, tx: Tx, who: Who, response: Response) -> RoleView:
     """Make a role; 422 names permissions that it cannot have, 409 where another has its name."""
     base, permissions = checked(body.permissions)
@@ -114,7 +114,7 @@ async def read_role(role_id: UUID, tx: Tx, who: Who, response: Response) -> Role
     return _view(_there(await store.read(tx, who.org, role_id)), response)
 
 
-@routes.patch("/{role_id}", permission="roles:write")
+@routes.patch("/{role_id}", permission="roles:write", recent=True)
 async def change_role(
     role_id: UUID, body: RoleChange, tx: Tx, who: Who, request: Request, response: Response
 ) -> RoleView:
@@ -137,7 +137,7 @@ async def change_role(
     return _view(now, response)
 
 
-@routes.delete("/{role_id}", permission="roles:write", status_code=204)
+@routes.delete("/{role_id}", permission="roles:write", recent=True, status_code=204)
 async def delete_role(role_id: UUID, tx: Tx, who: Who) -> None:
     """Delete it; 409 while somebody has it."""
     before = _there(await store.lock(tx, who.org, role_id))

@@ -1,7 +1,7 @@
 """/v1/users: the people of the caller's organization."""
 
 from dataclasses import replace
-from typing import Literal, Self
+from typing import Final, Literal, Self
 from uuid import UUID
 
 from fastapi import Request, Response
@@ -19,6 +19,7 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import Patch
+from flotilla.http.routes import check_recent
 from flotilla.http.sorting import ByTimeOrName
 from flotilla.security.principal import Principal
 from flotilla.store.order import BY_NAME, BY_TIME
@@ -29,12 +30,13 @@ from flotilla_auth import events, sessions, teams
 from flotilla_auth.api.fields import Role
 from flotilla_auth.api.views import UserView
 from flotilla_auth.domain import roles
-from flotilla_auth.domain.entities import User
+from flotilla_auth.domain.entities import ACTIVE, User
 from flotilla_auth.domain.own_roles import OwnRole, permissions_of
 from flotilla_auth.store import api_keys, invitations, oauth_clients, organizations, users
 from flotilla_auth.store import roles as role_store
 
 routes = Routes("/v1/users", tag="users")
+WHEN_IT_GIVES: Final = "it gives a role, or access back"
 ORDERS = {**BY_TIME, **BY_NAME}
 
 
@@ -66,15 +68,18 @@ async def read_user(user_id: UUID, tx: Tx, who: Who, response: Response) -> User
     return _view(_there(await users.read(tx, who.org, user_id)), response)
 
 
-@routes.patch("/{user_id}", permission="users:write")
+@routes.patch("/{user_id}", permission="users:write", recent=WHEN_IT_GIVES)
 async def change_user(
     user_id: UUID, body: UserChange, tx: Tx, who: Who, request: Request, response: Response
 ) -> UserView:
     """Give a role, end or restore somebody's access.
 
     403 where the caller may not, 409 where the organization would be left without an owner. Whoever loses
-    access or permissions is signed out everywhere at once.
+    access or permissions is signed out everywhere at once. A role, and access that was ended, are given by who has just
+    proven who they are; access is ended by whoever may.
     """
+    if body.role is not None or body.role_id is not None or body.state == ACTIVE:
+        check_recent(who)
     # Held while owners are counted: two owners who leave at once would leave none.
     await organizations.lock(tx, who.org)
     actor = await acting(tx, who)

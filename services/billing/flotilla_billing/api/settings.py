@@ -44,7 +44,7 @@ async def read_invoice_settings(tx: Tx, who: Who, response: Response) -> Invoice
     return _shown(row)
 
 
-@routes.put("", permission="billing:write")
+@routes.put("", permission="billing:write", recent=True)
 async def save_invoice_settings(
     body: InvoiceSettings, tx: Tx, who: Who, request: Request, response: Response
 ) -> InvoiceSettingsOut:

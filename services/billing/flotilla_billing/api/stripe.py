@@ -77,7 +77,7 @@ class HookAnswer(Written):
     outcome: str
 
 
-@accounts.put("", permission="billing:write")
+@accounts.put("", permission="billing:write", recent=True)
 async def connect_stripe(body: AccountIn, tx: Tx, who: Who) -> AccountOut:
     """Have customers pay invoices through the organization's own Stripe account."""
     given = Keys(body.secret_key.get_secret_value(), body.webhook_secret.get_secret_value())
@@ -92,7 +92,7 @@ async def read_stripe(tx: Tx, who: Who) -> AccountOut:
     return AccountOut(connected=sealed is not None, hook_url=_hook_url(tx, who.org))
 
 
-@accounts.delete("", permission="billing:write", status_code=204)
+@accounts.delete("", permission="billing:write", recent=True, status_code=204)
 async def disconnect_stripe(tx: Tx, who: Who) -> None:
     """Forget its keys."""
     await tx.execute(store.FORGET_ACCOUNT, who.org)
@@ -111,7 +111,7 @@ async def check_out_invoice(invoice_id: UUID, tx: Tx, who: Who) -> CheckoutOut:
     return await _shown(tx, who.org, await checkouts.ask(tx, who.org, invoice_id=invoice_id))
 
 
-@paying.post("/subscription/checkouts", permission="billing:write", status_code=202)
+@paying.post("/subscription/checkouts", permission="billing:write", recent=False, status_code=202)
 async def check_out_plan(body: CheckoutPlanIn, tx: Tx, who: Who) -> CheckoutOut:
     """Have a page made on which the plan is paid; ask for it at /v1/checkouts/{id}."""
     plan = plans().plans.get(body.plan)
@@ -131,7 +131,7 @@ async def read_checkout(checkout_id: UUID, tx: Tx, who: Who) -> CheckoutOut:
     return await _shown(tx, who.org, checkout_id)
 
 
-@paying.post("/subscription/ending", permission="billing:write", status_code=202)
+@paying.post("/subscription/ending", permission="billing:write", recent=True, status_code=202)
 async def end_subscription(body: EndingIn, tx: Tx, who: Who) -> None:
     """Have a paid subscription end with its period, or go on after all; one that is not paid ends at once."""
     subscription = await there(tx, who.org, lock=True)

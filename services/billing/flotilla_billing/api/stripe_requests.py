@@ -53,14 +53,14 @@ class StripeRequestOut(Shown):
     created_at: AwareDatetime
 
 
-@routes.post("/subscription/previews", permission="billing:write", status_code=202)
+@routes.post("/subscription/previews", permission="billing:write", recent=False, status_code=202)
 async def preview_plan(body: PlanPreviewIn, tx: Tx, who: Who) -> StripeRequestOut:
     """Ask what a change to another plan would cost now; read it at /v1/stripe-requests/{id}."""
     await _check(tx, who.org, body.plan)
     return await _shown(tx, who.org, await errands.ask(tx, who.org, "preview", plan=body.plan))
 
 
-@routes.post("/subscription/changes", permission="billing:write", status_code=202)
+@routes.post("/subscription/changes", permission="billing:write", recent=True, status_code=202)
 async def change_paid_plan(body: PlanChangeIn, tx: Tx, who: Who) -> StripeRequestOut:
     """Change the plan of a paid subscription; what was paid for the rest of the month is made good."""
     await _check(tx, who.org, body.plan)
@@ -68,14 +68,14 @@ async def change_paid_plan(body: PlanChangeIn, tx: Tx, who: Who) -> StripeReques
     return await _shown(tx, who.org, asked)
 
 
-@routes.post("/subscription/portals", permission="billing:write", status_code=202)
+@routes.post("/subscription/portals", permission="billing:write", recent=True, status_code=202)
 async def open_portal(tx: Tx, who: Who) -> StripeRequestOut:
     """Ask for a link to Stripe's customer portal: cards, invoices, addresses."""
     await _paid(tx, who.org)
     return await _shown(tx, who.org, await errands.ask(tx, who.org, "portal"))
 
 
-@routes.post("/subscription/tax-ids", permission="billing:write", status_code=202)
+@routes.post("/subscription/tax-ids", permission="billing:write", recent=False, status_code=202)
 async def add_tax_id(body: TaxIdIn, tx: Tx, who: Who) -> StripeRequestOut:
     """Have a tax id stand on Stripe's invoices for the subscription."""
     await _paid(tx, who.org)

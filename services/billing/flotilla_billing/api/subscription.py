@@ -128,7 +128,7 @@ async def read_subscription(tx: Tx, who: Who, response: Response) -> Subscriptio
     return SubscriptionOut.model_validate(subscription)
 
 
-@routes.put("", permission="billing:write")
+@routes.put("", permission="billing:write", recent=True)
 async def change_plan(
     body: PlanIn, tx: Tx, who: Who, request: Request, response: Response
 ) -> SubscriptionOut:

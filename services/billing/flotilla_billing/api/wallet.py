@@ -7,6 +7,7 @@ from fastapi import Response
 from flotilla.http import ConflictError, NotFoundError, Page, PageQuery, Routes, Tx, Who
 from flotilla.http.bodies import Written
 from flotilla.http.pages import page
+from flotilla.http.routes import PEOPLE
 from flotilla.store.postgres import Row
 from pydantic import AwareDatetime, Field
 
@@ -78,7 +79,7 @@ async def list_wallet_entries(tx: Tx, who: Who, query: PageQuery) -> Page[EntryO
     return page([_entry(row) for row in rows], query.limit, key=lambda entry: (entry.id,))
 
 
-@wallet.post("/top-ups", permission="billing:write", status_code=201)
+@wallet.post("/top-ups", permission="billing:write", recent=PEOPLE, status_code=201)
 async def top_up_wallet(body: TopUpIn, tx: Tx, who: Who, response: Response) -> EntryOut:
     """Note money that came for the balance, and pay from it what is owed; an Idempotency-Key notes it once.
 

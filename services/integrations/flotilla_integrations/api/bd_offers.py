@@ -18,6 +18,7 @@ from flotilla.http import (
 )
 from flotilla.http.bodies import Shown, Written
 from flotilla.http.pages import page
+from flotilla.http.routes import PEOPLE
 from flotilla.ids import new_id
 from flotilla.security.principal import Principal
 from pydantic import Field, model_validator
@@ -171,7 +172,7 @@ async def withdraw_bd_offer(offer_id: UUID, who: Who, tx: Tx) -> None:
         raise ConflictError("Somebody is buying it, or has it.")
 
 
-@offers.post("/{offer_id}/purchase", permission="billing:write", status_code=202)
+@offers.post("/{offer_id}/purchase", permission="billing:write", recent=PEOPLE, status_code=202)
 async def purchase_bd_offer(
     offer_id: UUID, wanted: PurchaseIn, who: Who, tx: Tx, work: Work, response: Response
 ) -> PurchaseOut:

@@ -39,7 +39,7 @@ async def read_delivery(subscription_id: UUID, delivery_id: UUID, tx: Tx, who: W
     return _out(await _read(tx, to, delivery_id))
 
 
-@log_routes.post("/{delivery_id}/retry", permission="partners:write", status_code=202)
+@log_routes.post("/{delivery_id}/retry", permission="partners:write", recent=False, status_code=202)
 async def deliver_again(subscription_id: UUID, delivery_id: UUID, tx: Tx, who: Who) -> DeliveryOut:
     """Deliver the same event again, at once and under the same id: a delivery of its own."""
     to = await showing.lock(tx, who.org, subscription_id)

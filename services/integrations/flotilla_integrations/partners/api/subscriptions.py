@@ -19,6 +19,7 @@ from flotilla.http import (
     Work,
     check_if_match,
 )
+from flotilla.http.routes import PEOPLE
 from flotilla.http.sorting import ByTimeOrName
 from flotilla.http.work import RequestWork
 from flotilla.store.order import BY_NAME, BY_TIME
@@ -49,7 +50,7 @@ ORDERS = {**BY_TIME, **BY_NAME}
 CHECKED: Final = ("kind", "types", "filters", "personal_data", "url")
 
 
-@routes.post("", permission="partners:write", status_code=201)
+@routes.post("", permission="partners:write", recent=PEOPLE, status_code=201)
 async def create_partner_subscription(
     wanted: SubscriptionIn, work: Work, response: Response
 ) -> SubscriptionMade:
@@ -95,7 +96,7 @@ async def read_partner_subscription(
     return await showing.shown(tx, await showing.read(tx, who.org, subscription_id), response)
 
 
-@routes.patch("/{subscription_id}", permission="partners:write")
+@routes.patch("/{subscription_id}", permission="partners:write", recent=PEOPLE)
 async def change_partner_subscription(
     subscription_id: UUID, change: SubscriptionPatch, work: Work, request: Request, response: Response
 ) -> SubscriptionOut:
@@ -109,14 +110,14 @@ async def change_partner_subscription(
     return await showing.shown(tx, await commands.change(tx, before, values), response)
 
 
-@routes.delete("/{subscription_id}", permission="partners:write", status_code=204)
+@routes.delete("/{subscription_id}", permission="partners:write", recent=False, status_code=204)
 async def delete_partner_subscription(subscription_id: UUID, work: Work, request: Request) -> None:
     """Remove it: nothing more is delivered, and its queue and secrets go."""
     tx, before = await _held(work, subscription_id, request)
     await commands.delete(tx, before)
 
 
-@routes.post("/{subscription_id}/pause", permission="partners:write")
+@routes.post("/{subscription_id}/pause", permission="partners:write", recent=False)
 async def pause_partner_subscription(
     subscription_id: UUID, work: Work, request: Request, response: Response
 ) -> SubscriptionOut:
@@ -125,7 +126,7 @@ async def pause_partner_subscription(
     return await showing.shown(tx, await commands.pause(tx, before), response)
 
 
-@routes.post("/{subscription_id}/resume", permission="partners:write")
+@routes.post("/{subscription_id}/resume", permission="partners:write", recent=False)
 async def resume_partner_subscription(
     subscription_id: UUID, work: Work, request: Request, response: Response
 ) -> SubscriptionOut:
@@ -135,7 +136,7 @@ async def resume_partner_subscription(
     return await showing.shown(tx, await commands.resume(tx, before), response)
 
 
-@routes.post("/{subscription_id}/rotate-secret", permission="partners:write")
+@routes.post("/{subscription_id}/rotate-secret", permission="partners:write", recent=PEOPLE)
 async def rotate_partner_secret(
     subscription_id: UUID, work: Work, request: Request, response: Response
 ) -> SubscriptionMade:
@@ -146,7 +147,7 @@ async def rotate_partner_secret(
     return showing.with_secret(work.app, after, secret, response)
 
 
-@routes.post("/{subscription_id}/test", permission="partners:write", status_code=202)
+@routes.post("/{subscription_id}/test", permission="partners:write", recent=False, status_code=202)
 async def send_test_event(subscription_id: UUID, work: Work) -> DeliveryOut:
     """Deliver an event that tells of this subscription, to it alone; its position is none."""
     tx = await work.begin()
@@ -155,7 +156,9 @@ async def send_test_event(subscription_id: UUID, work: Work) -> DeliveryOut:
     return await _delivery(tx, to, id_)
 
 
-@routes.post("/{subscription_id}/replay", permission="partners:write", limit="dear", status_code=202)
+@routes.post(
+    "/{subscription_id}/replay", permission="partners:write", recent=False, limit="dear", status_code=202
+)
 async def replay_to_partner(subscription_id: UUID, wanted: ReplayIn, work: Work) -> ReplayOut:
     """Deliver again, under the same ids, what it wants from a position or a moment on."""
     tx = await work.begin()
