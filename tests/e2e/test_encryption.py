@@ -223,10 +223,16 @@ async def test_master_keys_are_changed_step_by_step(
         path = f"{new_id()}/a"
         async with Files.open(fleet.instance.files_url, _keyring(fleet.instance)).writing(path) as sink:
             await sink.write(b"kept")
-        assert await keys("add", "k2") == 0
-        assert await keys("use", "k2") == 1, "services run that would not open what it seals"
+        for added in (("add", "k2"), ("derivation", "add", "d2"), ("principal", "add", "p2")):
+            assert await keys(*added) == 0
+        used = (("use", "k2"), ("derivation", "use", "d2"), ("principal", "use", "p2"))
+        for use in used:
+            assert await keys(*use) == 1, "services run that do not know it"
         await fleet.stop_services(SERVICES)
-        assert await keys("use", "k2") == 0
+        for use in used:
+            assert await keys(*use) == 0
+        assert await keys("derivation", "drop", "d1", "--leaked") == 1, "people's addresses are found by it"
+        assert await keys("derivation", "list") == 0
         assert await keys("drop", "k1") == 1, "it was retired just now"
         secrets.change_keys(folder, "master_keys", _retired_long_ago)
         assert await keys("drop", "k1") == 1, "something is under it"
@@ -235,6 +241,8 @@ async def test_master_keys_are_changed_step_by_step(
         assert await keys("drop", "k1") == 0
         renewed = Fleet(load_(name, root))
         assert [key.id for key in renewed.instance.secrets.master_keys] == ["k2"]
+        assert [key.id for key in renewed.instance.secrets.derivation_keys] == ["d2", "d1"]
+        assert renewed.instance.secrets.principal_keys[0].id == "p2"
         renewed = encrypted.fleet = Fleet(renewed.instance.with_isolation(overrides=fleet.instance.overrides))
         await renewed.start_services(SERVICES)
         signed_in = await nobody.ok(

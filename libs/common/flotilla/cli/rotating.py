@@ -58,11 +58,10 @@ class Ring:
 
         self._change(change)
 
-    def use(self, key_id: str, *, at_once: bool = False) -> None:
-        """In use from now on; refused while a service runs that does not know it, unless `at_once`."""
+    def use(self, key_id: str) -> None:
+        """In use from now on; refused while a service runs that does not know it."""
         chosen = self.key(key_id)
-        late = [] if at_once else started_before(Fleet(self.instance), chosen.added_at)
-        if late:
+        if late := started_before(Fleet(self.instance), chosen.added_at):
             raise failed(f"these do not know it, restart them first: {', '.join(late)}")
 
         def change(keys: list[Key]) -> list[Key]:
