@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -164,19 +164,23 @@ def own_secrets(fleet: Fleet) -> Iterator[str]:
         yield from (roles.owner, roles.runtime)
 
 
-def written_down(fleet: Fleet, words: list[str]) -> dict[str, list[str]]:
-    """Which of these words stand in which log, the servers' too, or in the spans."""
+def written_down(fleet: Fleet, words: list[str], rare: Collection[str] = ()) -> dict[str, list[str]]:
+    """Which of these words stand in which log, the servers' too, or in the spans.
+
+    `rare`: short ones that no server has a line of its own with; the others are looked for in what is ours alone.
+    """
     instance = fleet.instance
-    written = [
+    ours = [
         (path.name, path.read_bytes()) for path in sorted((instance.fleet_folder / "logs").glob("*.log*"))
     ]
-    written += server_logs.written(instance)
     if instance.traces_file is not None:
-        written.append((instance.traces_file.name, instance.traces_file.read_bytes()))
+        ours.append((instance.traces_file.name, instance.traces_file.read_bytes()))
+    long = [word for word in words if len(word) >= SHORTEST or "@" in word or word in rare]
     found: dict[str, list[str]] = {}
-    for name, content in written:
-        if there := [word for word in words if stands(word, content)]:
-            found[name] = there
+    for written, wanted in ((ours, words), (server_logs.written(instance), long)):
+        for name, content in written:
+            if there := [word for word in wanted if stands(word, content)]:
+                found[name] = there
     return found
 
 

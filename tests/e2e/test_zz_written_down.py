@@ -48,6 +48,17 @@ async def test_nothing_of_people_is_written_down(new_office: NewOffice, fleet: F
     words = [*await words_of_people(fleet), *told_here]
 
     assert {name for name, _ in server_logs.written(fleet.instance)} >= {"postgres", "rabbitmq", "redis"}
-    assert await asyncio.to_thread(written_down, fleet, words) == {}
+    assert await asyncio.to_thread(written_down, fleet, words, told_here) == {}
     assert await parked(fleet, words, TOLD) == {}
     assert await parked_beside_people(fleet, told_here) == {}
+
+
+def test_of_a_shared_servers_log_only_what_is_ours_or_nobodys_is_read() -> None:
+    ours = (
+        b"2031-05-01 10:00:00.000 UTC [7] flotilla_crm@e2e LOG:  duration: 900 ms  execute x:\n\tSELECT 1\n"
+    )
+    theirs = (
+        b"2031-05-01 10:00:00.100 UTC [8] flotilla_crm@other LOG:  duration: 901 ms  execute x:\n\tSELECT 2\n"
+    )
+    nobodys = b"2031-05-01 10:00:00.200 UTC [1] LOG:  checkpoint starting: time\n"
+    assert server_logs.of_database(ours + theirs + nobodys + theirs + ours, "e2e") == ours + nobodys + ours
