@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from flotilla.ids import new_id
@@ -45,6 +45,10 @@ class Telling:
     """Whether a transaction of it that has committed told of anything by an event."""
     changed_alone: bool = False
     """Whether it changed something by a statement outside of every transaction."""
+    old_and_new: dict[str, list[Any]] | None = None
+    """`{field: [old, new]}` where the route says it (flotilla.http.deeds): then it is told whatever else is."""
+    user_id: UUID | None = None
+    """Whose data those are, where they are one colleague's."""
 
 
 current_telling: ContextVar[Telling | None] = ContextVar("telling", default=None)

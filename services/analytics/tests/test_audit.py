@@ -104,7 +104,11 @@ async def test_what_no_other_event_tells_of_is_there_too(analytics: Harness, org
         [],
         [("12", "15")],
     ]
-    assert (removed["data"]["method"], removed["changes"]) == ("DELETE", [])
+    assert removed["data"]["method"] == "DELETE"
+    gone = {each["field"]: (each["old"], each["new"]) for each in removed["changes"]}
+    assert (gone["name"], gone["target"]) == (("Ten", None), ("15", None))
+    named = await found(client, 2, f"&subject={goal.json()['id']}&field=measure")
+    assert {act["data"]["method"] for act in named} == {"POST", "DELETE"}, "found by the name of a field"
 
 
 async def test_it_is_found_by_what_one_knows_of_it(analytics: Harness, org: UUID, events: Events) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from flotilla.events.base import Event, Moment, Personal, event
+from flotilla.events.base import PERSONAL, Event, Moment, Personal, event
 
 _event = partial(event, owner="analytics")
 
@@ -252,7 +252,11 @@ class AuditExported(Event, frozen=True, kw_only=True):
     """What was asked for: `actor`, `action`, `subject`, …; empty: all of it."""
 
 
-@_event("request.performed.v1", subject="thing_id", shared=True)
+OldAndNew = Annotated[dict[str, list[Any]] | None, PERSONAL]
+"""Personal as a whole: people write into settings what they like."""
+
+
+@_event("request.performed.v1", subject="thing_id", person=("user_id", "request_id"), shared=True)
 class RequestPerformed(Event, frozen=True, kw_only=True):
     """Somebody did something that no other event tells of (flotilla.http.deeds): for the audit log.
 
@@ -270,3 +274,7 @@ class RequestPerformed(Event, frozen=True, kw_only=True):
     """Names of the fields that were sent."""
     values: dict[str, Any]
     """What was sent in them, where none of it can be personal or secret."""
+    old_and_new: OldAndNew = None
+    """`{field: [old, new]}` of what it changed, where the route says it: a bank account, whom a condition names."""
+    user_id: UUID | None = None
+    """Whose data those are, where they are one colleague's; else they are the organization's, and go with it."""

@@ -1,5 +1,6 @@
 """The HTTP edge, alike in every service: routes, problems, pages, ETags, idempotency."""
 
+from flotilla.http.deeds import note_change
 from flotilla.http.etags import check_if_match, set_etag
 from flotilla.http.pages import Cursor, Page, PageQuery
 from flotilla.http.routes import Routes
@@ -29,5 +30,6 @@ __all__ = [
     "Who",
     "Work",
     "check_if_match",
+    "note_change",
     "set_etag",
 ]

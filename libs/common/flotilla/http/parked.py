@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from flotilla.bus import parked
+from flotilla.http.deeds import note_change
 from flotilla.http.pages import Page, PageQuery, page
 from flotilla.http.routes import Routes
 from flotilla.http.work import CurrentApp, Tx, Who
@@ -57,7 +58,8 @@ def parked_routes(service: str) -> Routes:
     @routes.delete("/{event_id}", permission="parked:write", status_code=204)
     async def discard_parked(event_id: UUID, tx: Tx, who: Who) -> None:
         """Give it up."""
-        await _own(tx, who, event_id)
+        rows = await _own(tx, who, event_id)
+        note_change({"type": rows[0]["type"], "handlers": [row["handler"] for row in rows]}, None)
         await parked.discard(tx, event_id)
 
     return routes

@@ -53,9 +53,9 @@ class Telltale(Silence):
     async def settle(self, tx: "Transaction", leaves_work: bool) -> None:
         """Emit the deed where this is the transaction that has to."""
         telling = self._telling
-        if telling.deed is None or telling.told or tx.emitted:
+        if telling.deed is None or telling.told or (tx.emitted and telling.old_and_new is None):
             return
-        if leaves_work or await self._has_written(tx):
+        if tx.emitted or leaves_work or await self._has_written(tx):
             telling.deed(tx)
 
     def committed(self, tx: "Transaction") -> None:

@@ -20,6 +20,7 @@ from flotilla.http import (
     Who,
     Work,
     check_if_match,
+    note_change,
     set_etag,
 )
 from flotilla.http.pages import page
@@ -136,6 +137,24 @@ class Sign(BaseModel):
 async def hang_sign(shop_id: UUID, sign: Sign, tx: Tx) -> Sign:
     await _find(tx, shop_id, "FOR UPDATE")
     return sign
+
+
+@shops.put("/{shop_id}/board", permission="companies:write", status_code=204)
+async def paint_board(shop_id: UUID, sign: Sign, work: Work, who: Who, own: bool = False) -> None:
+    """Says what was and what is, and tells of something else besides; `own`: not as the request's."""
+    if own:
+        async with work.app.db.transaction(who.org, cause=work.cause) as tx:
+            await _paint_board(tx, shop_id, sign, who)
+    else:
+        await _paint_board(await work.begin(), shop_id, sign, who)
+
+
+async def _paint_board(tx: Transaction, shop_id: UUID, sign: Sign, who: Who) -> None:
+    row = await _find(tx, shop_id, "FOR UPDATE")
+    before, after = {"words": row["name"], "color": "black", "size": 3}, {**sign.model_dump(), "size": 3}
+    note_change(before, after, user_id=who.user_id)
+    painted = CompanyCreated(company_id=shop_id, name=row["name"], domain=None, owner_id=None, tags=[])
+    tx.emit(painted, org=who.org, sequence=2)
 
 
 @shops.post("/{shop_id}/look", permission="companies:write", audited="nothing", status_code=204)

@@ -8,6 +8,8 @@ from uuid import UUID
 import aiohttp
 import msgspec
 import pytest
+from flotilla.events.analytics import RequestPerformed
+from flotilla.events.base import contract_of
 from flotilla.ids import new_id
 from flotilla.store.telling import writes
 from flotilla.telemetry import metrics
@@ -65,6 +67,29 @@ async def test_values_are_told_where_the_route_says_that_they_may_be(shop: Harne
     one, other = await told(shop, client.org)
     assert one["data"]["values"] == SIGN
     assert (other["data"]["values"], other["data"]["fields"]) == ({}, ["words"])
+
+
+@pytest.mark.parametrize("own", ["false", "true"])
+async def test_what_a_route_says_that_it_changes_is_told_beside_other_events(
+    shop: Harness, client: Client, own: str
+) -> None:
+    shop_id = await opened(client)
+    assert (await client.put(f"/v1/shops/{shop_id}/board?own={own}", SIGN)).status == 204
+    (painted,) = await told(shop, client.org)
+    data = painted["data"]
+    assert data["old_and_new"] == {"words": ["Otter & Sons", "Open"], "color": ["black", "red"]}
+    assert (data["fields"], data["values"]) == (["color", "words"], {})
+    assert data["user_id"] == str(client.user_id)
+    assert "old_and_new" in contract_of(RequestPerformed).personal_fields, "the archive seals it"
+
+
+async def test_of_what_is_too_long_size_and_hash_are_told(shop: Harness, client: Client) -> None:
+    shop_id, long = await opened(client), {"words": "x" * 70_000}
+    assert (await client.put(f"/v1/shops/{shop_id}/board", long)).status == 204
+    (painted,) = await told(shop, client.org)
+    old, new = painted["data"]["old_and_new"]["words"]
+    assert old == "Otter & Sons"
+    assert (new["bytes"], len(new["sha256"])) == (70_002, 64)
 
 
 async def test_nothing_is_told_of_what_does_nothing(shop: Harness, client: Client) -> None:

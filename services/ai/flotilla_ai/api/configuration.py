@@ -4,7 +4,16 @@ from datetime import datetime
 from typing import Literal, cast
 
 from fastapi import Request, Response
-from flotilla.http import CurrentApp, Routes, Tx, UnprocessableError, Who, check_if_match, set_etag
+from flotilla.http import (
+    CurrentApp,
+    Routes,
+    Tx,
+    UnprocessableError,
+    Who,
+    check_if_match,
+    note_change,
+    set_etag,
+)
 from flotilla.store.postgres import Row
 from pydantic import BaseModel, Field, SecretStr
 
@@ -77,7 +86,10 @@ async def change_ai_settings(
     )
     await announce(tx, who.org)
     set_etag(response, row["sequence"])
-    return SettingsOut.of(row)
+    shown = SettingsOut.of(row)
+    given = {"api_key_given": True} if settings.api_key is not None else {}
+    note_change(SettingsOut.of(before) if before else SettingsOut(), shown.model_dump() | given)
+    return shown
 
 
 def _check(settings: SettingsIn, own: AiSettings) -> None:

@@ -14,6 +14,7 @@ from flotilla.http import (
     Tx,
     Who,
     check_if_match,
+    note_change,
     set_etag,
 )
 from flotilla.http.bodies import Patch, Shown, Written
@@ -133,7 +134,7 @@ async def read_ai_policy(policy_id: UUID, tx: Tx, who: Who, response: Response) 
     return _shown(await _there(tx, who.org, policy_id), response)
 
 
-@policies.patch("/{policy_id}", permission="ai:configure", audited="values")
+@policies.patch("/{policy_id}", permission="ai:configure")
 async def change_ai_policy(
     policy_id: UUID, body: PolicyPatch, tx: Tx, who: Who, request: Request, response: Response
 ) -> PolicyOut:
@@ -145,7 +146,9 @@ async def change_ai_policy(
         tx, who.org, policy_id, wanted | body.model_dump(exclude_unset=True), who.actor, new=False
     )
     await announce(tx, who.org)
-    return _shown(row, response)
+    shown = _shown(row, response)
+    note_change(PolicyOut.model_validate(dict(before)), shown)
+    return shown
 
 
 @policies.delete("/{policy_id}", permission="ai:configure", status_code=204)
@@ -154,6 +157,7 @@ async def delete_ai_policy(policy_id: UUID, tx: Tx, who: Who, request: Request) 
     before = await _there(tx, who.org, policy_id, lock=True)
     check_if_match(request, before["sequence"])
     await tx.execute(store.REMOVE, who.org, policy_id)
+    note_change(PolicyOut.model_validate(dict(before)), None)
     await announce(tx, who.org)
 
 

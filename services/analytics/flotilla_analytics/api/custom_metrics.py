@@ -16,6 +16,7 @@ from flotilla.http import (
     UnprocessableError,
     Who,
     check_if_match,
+    note_change,
     set_etag,
 )
 from flotilla.http.bodies import Patch, Shown, Written
@@ -126,16 +127,17 @@ async def read_custom_metric(metric_id: UUID, tx: Tx, who: Who, response: Respon
     return _shown(row)
 
 
-@routes.patch("/{metric_id}", permission="analytics:write", audited="values")
+@routes.patch("/{metric_id}", permission="analytics:write")
 async def rename_metric(
     metric_id: UUID, body: MetricPatch, tx: Tx, who: Who, request: Request, response: Response
 ) -> MetricOut:
     """Call it otherwise."""
-    row = await _there(tx, who.org, metric_id, lock=True)
-    check_if_match(request, row["sequence"])
-    wanted = {**row, **body.model_dump(include=body.model_fields_set)}
+    before = await _there(tx, who.org, metric_id, lock=True)
+    check_if_match(request, before["sequence"])
+    wanted = {**before, **body.model_dump(include=body.model_fields_set)}
     row = await store.save_metric(tx, who.org, metric_id, wanted["title"], wanted["unit"])
     set_etag(response, row["sequence"])
+    note_change(_shown(before), _shown(row))
     return _shown(row)
 
 

@@ -15,6 +15,7 @@ from flotilla.http import (
     Tx,
     Who,
     check_if_match,
+    note_change,
     set_etag,
 )
 from flotilla.http.bodies import Patch, Shown, Written
@@ -131,18 +132,20 @@ async def read_goal(goal_id: UUID, tx: Tx, who: Who, response: Response) -> Goal
     )
 
 
-@routes.patch("/{goal_id}", permission="analytics:write", audited="values")
+@routes.patch("/{goal_id}", permission="analytics:write")
 async def change_goal(
     goal_id: UUID, body: GoalPatch, tx: Tx, who: Who, request: Request, response: Response
 ) -> GoalOut:
     """Rename it, or set the target elsewhere. Periods in which it was reached stay so."""
-    row = await _there(tx, who.org, goal_id, lock=True)
-    check_if_match(request, row["sequence"])
-    wanted = {**row, **body.model_dump(include=body.model_fields_set)}
+    before = await _there(tx, who.org, goal_id, lock=True)
+    check_if_match(request, before["sequence"])
+    wanted = {**before, **body.model_dump(include=body.model_fields_set)}
     row = await store.save_goal(tx, who.org, goal_id, wanted["name"], wanted["target"])
     goal_set(tx, who.org, row)
     set_etag(response, row["sequence"])
-    return GoalOut.model_validate(_fields(row))
+    changed = GoalOut.model_validate(_fields(row))
+    note_change(GoalOut.model_validate(_fields(before)), changed)
+    return changed
 
 
 @routes.delete("/{goal_id}", permission="analytics:write", status_code=204)
@@ -151,6 +154,7 @@ async def delete_goal(goal_id: UUID, tx: Tx, who: Who, request: Request) -> None
     row = await _there(tx, who.org, goal_id, lock=True)
     check_if_match(request, row["sequence"])
     await store.delete_goal(tx, who.org, goal_id)
+    note_change(GoalOut.model_validate(_fields(row)), None)
 
 
 async def _there(tx: Transaction, org: UUID, goal_id: UUID, *, lock: bool = False) -> Row:

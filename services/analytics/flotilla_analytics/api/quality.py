@@ -17,6 +17,7 @@ from flotilla.http import (
     UnprocessableError,
     Who,
     check_if_match,
+    note_change,
     set_etag,
 )
 from flotilla.http.pages import page
@@ -73,16 +74,18 @@ async def read_criterion(criterion_id: UUID, tx: Tx, who: Who, response: Respons
     return CriterionOut.model_validate(dict(row))
 
 
-@routes.put("/criteria/{criterion_id}", permission="quality:write", audited="values")
+@routes.put("/criteria/{criterion_id}", permission="quality:write")
 async def change_criterion(
     criterion_id: UUID, body: CriterionIn, tx: Tx, who: Who, request: Request, response: Response
 ) -> CriterionOut:
     """Word or weigh it otherwise, or (`active`) judge by it no more. Reviews keep it as it stood."""
-    row = await _criterion(tx, who.org, criterion_id, lock=True)
-    check_if_match(request, row["sequence"])
+    before = await _criterion(tx, who.org, criterion_id, lock=True)
+    check_if_match(request, before["sequence"])
     row = await store.save(tx, who.org, criterion_id, tuple(body.model_dump().values()))
     set_etag(response, row["sequence"])
-    return CriterionOut.model_validate(dict(row))
+    shown = CriterionOut.model_validate(dict(row))
+    note_change(CriterionOut.model_validate(dict(before)), shown)
+    return shown
 
 
 @routes.post("/reviews", permission="quality:write", status_code=201)

@@ -17,6 +17,7 @@ from flotilla.http import (
     Tx,
     Who,
     check_if_match,
+    note_change,
     set_etag,
 )
 from flotilla.http.bodies import file_answer
@@ -115,16 +116,17 @@ async def read_report(report_id: UUID, tx: Tx, who: Who, response: Response) -> 
     return _report(row)
 
 
-@routes.put("/{report_id}", permission="analytics:write", audited="values")
+@routes.put("/{report_id}", permission="analytics:write")
 async def change_report(
     report_id: UUID, body: ReportIn, tx: Tx, who: Who, request: Request, response: Response
 ) -> ReportOut:
     """Ask something else, or at other times; runs that were begun are not touched."""
-    row = await _there(tx, who.org, report_id, lock=True)
-    check_if_match(request, row["sequence"])
+    before = await _there(tx, who.org, report_id, lock=True)
+    check_if_match(request, before["sequence"])
     row = await store.save(tx, who.org, report_id, await _fields(tx, who.org, body))
     await reporting.set_schedule(tx, row)
     set_etag(response, row["sequence"])
+    note_change(_report(before), _report(row))
     return _report(row)
 
 
@@ -135,6 +137,7 @@ async def delete_report(report_id: UUID, tx: Tx, who: Who, request: Request) -> 
     check_if_match(request, row["sequence"])
     await store.delete(tx, who.org, report_id)
     await reporting.set_schedule(tx, {**row, "schedule": None})
+    note_change(_report(row), None)
 
 
 @routes.post("/{report_id}/runs", permission="analytics:read", status_code=202)

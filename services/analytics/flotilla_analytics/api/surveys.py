@@ -16,6 +16,7 @@ from flotilla.http import (
     Who,
     Work,
     check_if_match,
+    note_change,
     set_etag,
 )
 from flotilla.http.bodies import Shown, Written
@@ -151,19 +152,21 @@ async def read_survey(survey_id: UUID, tx: Tx, who: Who, response: Response) -> 
     return SurveyOut.model_validate(dict(row))
 
 
-@routes.put("/{survey_id}", permission="surveys:write", audited="values")
+@routes.put("/{survey_id}", permission="surveys:write")
 async def change_survey(
     survey_id: UUID, body: SurveyIn, tx: Tx, who: Who, request: Request, response: Response
 ) -> SurveyOut:
     """Ask otherwise, or (`active`) no more. Its kind stays: answers of two scales make no sum."""
-    row = await _there(tx, who.org, survey_id, lock=True)
-    check_if_match(request, row["sequence"])
-    if body.kind != row["kind"]:
-        errors = [{"pointer": "/kind", "detail": f"It is a {row['kind']} survey: make another."}]
+    before = await _there(tx, who.org, survey_id, lock=True)
+    check_if_match(request, before["sequence"])
+    if body.kind != before["kind"]:
+        errors = [{"pointer": "/kind", "detail": f"It is a {before['kind']} survey: make another."}]
         raise UnprocessableError("Its kind stays.", errors=errors)
     row = await store.save(tx, who.org, survey_id, _fields(body))
     set_etag(response, row["sequence"])
-    return SurveyOut.model_validate(dict(row))
+    shown = SurveyOut.model_validate(dict(row))
+    note_change(SurveyOut.model_validate(dict(before)), shown)
+    return shown
 
 
 @routes.post("/{survey_id}/sends", permission="surveys:send", status_code=202)

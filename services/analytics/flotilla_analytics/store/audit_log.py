@@ -20,9 +20,15 @@ AUDITED: Final = (
 FAILED: Final = "type ~ '[.](failed|refused|blocked|rejected)[.]v[0-9]+$'"
 """Facts of what did not come about."""
 
+# Of what a request changed only the names stand in the clear, among its `fields`.
 FIELD: Final = """EXISTS (
-    SELECT FROM jsonb_object_keys(CASE WHEN jsonb_typeof(data -> 'changed') = 'object' THEN data -> 'changed'
-                                       ELSE jsonb_build_object() END) AS name
+    SELECT FROM (SELECT jsonb_object_keys(CASE WHEN jsonb_typeof(data -> 'changed') = 'object'
+                                               THEN data -> 'changed' ELSE jsonb_build_object() END)
+                 UNION ALL
+                 SELECT jsonb_array_elements_text(CASE WHEN type = 'request.performed.v1'
+                                                        AND jsonb_typeof(data -> 'fields') = 'array'
+                                                       THEN data -> 'fields' ELSE jsonb_build_array() END)
+                ) AS named (name)
     WHERE position(lower({}) IN lower(name)) > 0)"""
 
 # By time, which the index has; of the last few by sequence, for two processes' clocks differ a little.

@@ -4,7 +4,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from fastapi import Request, Response
-from flotilla.http import Routes, Tx, Who, check_if_match, set_etag
+from flotilla.http import Routes, Tx, Who, check_if_match, note_change, set_etag
 from flotilla.http.bodies import Written
 from flotilla.store.postgres import Row, Transaction
 from pydantic import Field
@@ -49,10 +49,12 @@ async def save_invoice_settings(
     body: InvoiceSettings, tx: Tx, who: Who, request: Request, response: Response
 ) -> InvoiceSettingsOut:
     """Change how invoices are issued from now on."""
-    check_if_match(request, (await _row(tx, who.org))["sequence"])
+    before = await _row(tx, who.org)
+    check_if_match(request, before["sequence"])
     await store.save_settings(tx, who.org, body.model_dump() | {"tax_rate": _rate(body.tax_rate)})
     row = await _row(tx, who.org)
     set_etag(response, row["sequence"])
+    note_change(_shown(before), _shown(row))
     return _shown(row)
 
 

@@ -4,7 +4,16 @@ from typing import Final, Literal
 from uuid import UUID
 
 from fastapi import Request
-from flotilla.http import ConflictError, CurrentApp, NotFoundError, Routes, Tx, UnprocessableError, Who
+from flotilla.http import (
+    ConflictError,
+    CurrentApp,
+    NotFoundError,
+    Routes,
+    Tx,
+    UnprocessableError,
+    Who,
+    note_change,
+)
 from flotilla.http.bodies import Shown, Written, raw_body
 from flotilla.problems import TooLargeError
 from flotilla.store.postgres import Row
@@ -20,7 +29,7 @@ from flotilla_billing.domain.subscriptions import SubscriptionState
 from flotilla_billing.settings import settings_of
 from flotilla_billing.store import stripe as store
 from flotilla_billing.stripe import checkouts
-from flotilla_billing.stripe.client import Keys, seal
+from flotilla_billing.stripe.client import Keys, named, seal, unseal
 from flotilla_billing.stripe.subscriptions import CANCEL, Ending
 from flotilla_billing.stripe.webhooks import take
 from flotilla_billing.subscribing import change
@@ -81,6 +90,7 @@ class HookAnswer(Written):
 async def connect_stripe(body: AccountIn, tx: Tx, who: Who) -> AccountOut:
     """Have customers pay invoices through the organization's own Stripe account."""
     given = Keys(body.secret_key.get_secret_value(), body.webhook_secret.get_secret_value())
+    note_change(await _account(tx, who.org), named(given))
     await tx.execute(store.SAVE_ACCOUNT, who.org, seal(tx.app, who.org, given))
     return AccountOut(connected=True, hook_url=_hook_url(tx, who.org))
 
@@ -95,6 +105,7 @@ async def read_stripe(tx: Tx, who: Who) -> AccountOut:
 @accounts.delete("", permission="billing:write", recent=True, status_code=204)
 async def disconnect_stripe(tx: Tx, who: Who) -> None:
     """Forget its keys."""
+    note_change(await _account(tx, who.org), None)
     await tx.execute(store.FORGET_ACCOUNT, who.org)
 
 
@@ -160,6 +171,12 @@ async def _shown(tx: Tx, org: UUID, checkout_id: UUID) -> CheckoutOut:
     if row is None:
         raise NotFoundError("There is no checkout with this id.")
     return CheckoutOut.model_validate(dict(row))
+
+
+async def _account(tx: Tx, org: UUID) -> dict[str, str] | None:
+    """By what people know the account that is connected."""
+    sealed = await store.sealed_account(tx, org)
+    return None if sealed is None else named(unseal(tx.app, org, sealed))
 
 
 def _hook_url(tx: Tx, org: UUID) -> str:

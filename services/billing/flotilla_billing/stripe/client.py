@@ -18,6 +18,10 @@ from flotilla_billing.store import stripe as store
 SECONDS: Final = 20.0
 
 
+LONG: Final = 24
+"""Characters of a secret of which four give nothing away."""
+
+
 class Keys(msgspec.Struct, frozen=True):
     """Of one Stripe account; an empty one is not there."""
 
@@ -104,6 +108,14 @@ def seal(app: App, org: UUID, account: Keys) -> bytes:
 def unseal(app: App, org: UUID, sealed: bytes) -> Keys:
     """UnsealError where it is of another row."""
     return msgspec.json.decode(app.keyring.open(sealed, _place(org)), type=Keys)
+
+
+def named(account: Keys) -> dict[str, str]:
+    """As Stripe's own dashboard names them: the kind of key and its last four characters, no secret."""
+    return {
+        name: f"{secret.rpartition('_')[0][:12]}…{secret[-4:] if len(secret) >= LONG else ''}"
+        for name, secret in msgspec.structs.asdict(account).items()
+    }
 
 
 def settings_of(app: App) -> BillingSettings:

@@ -19,6 +19,7 @@ from flotilla.http import (
     Who,
     Work,
     check_if_match,
+    note_change,
     set_etag,
 )
 from flotilla.http.pages import page
@@ -89,8 +90,11 @@ async def change_campaign(
         kind = "one message" if campaign.is_bulk else "a sequence"
         raise UnprocessableError(f"This campaign sends {kind}: draft another one.")
     await _check(tx, who.org, message, values.get("sequence_id"))
+    before = await _state(tx, campaign)
     with _states():
-        return _shown(await commands.change(tx, campaign, values, message), response)
+        changed = await commands.change(tx, campaign, values, message)
+    note_change(before, await _state(tx, changed))
+    return _shown(changed, response)
 
 
 @routes.delete("/{campaign_id}", permission="campaigns:write", status_code=204)
@@ -99,6 +103,7 @@ async def delete_campaign(campaign_id: UUID, request: Request, tx: Tx, who: Who)
     campaign = await _held(tx, who.org, campaign_id, request)
     with _states():
         campaign.must_be_draft()
+    note_change(await _state(tx, campaign), None)
     await store.delete(tx, campaign)
     return Response(status_code=204)
 
@@ -211,6 +216,14 @@ async def _check(
                 "There is no such sequence.",
                 errors=[{"pointer": "/sequence_id", "detail": "no such sequence"}],
             )
+
+
+async def _state(tx: Transaction, campaign: Campaign) -> dict[str, Any]:
+    """All that is said of a campaign, its message too, where it has one of its own."""
+    own = (
+        await sequences.read(tx, campaign.organization_id, campaign.sequence_id) if campaign.is_bulk else None
+    )
+    return CampaignOut.of(campaign).model_dump() | ({"message": own.steps} if own else {})
 
 
 def _there(campaign: Campaign | None) -> Campaign:

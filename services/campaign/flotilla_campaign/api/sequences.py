@@ -16,6 +16,7 @@ from flotilla.http import (
     Who,
     Work,
     check_if_match,
+    note_change,
     set_etag,
 )
 from flotilla.http.sorting import ByTime, ByTimeOrName, Several
@@ -76,7 +77,9 @@ async def change_sequence(
     check_if_match(request, draft.sequence)
     if "steps" in values:
         _check(values["steps"])
-    return _shown(await commands.change(tx, who.org, draft, values), response)
+    changed = _shown(await commands.change(tx, who.org, draft, values), response)
+    note_change(SequenceOut.of(draft), changed)
+    return changed
 
 
 @routes.delete("/{sequence_id}", permission="campaigns:write", status_code=204)
@@ -85,6 +88,7 @@ async def delete_sequence(sequence_id: UUID, request: Request, tx: Tx, who: Who)
     draft = _there(await store.read(tx, who.org, sequence_id, lock=True))
     check_if_match(request, draft.sequence)
     await commands.delete(tx, who.org, draft)
+    note_change(SequenceOut.of(draft), None)
     return Response(status_code=204)
 
 
@@ -95,7 +99,9 @@ async def publish_sequence_version(
     """Publish the present steps as the next version; people are enrolled in it from here on."""
     draft = _there(await store.read(tx, who.org, sequence_id, lock=True))
     check_if_match(request, draft.sequence)
-    return _shown(await commands.publish(tx, who.org, draft), response)
+    published = _shown(await commands.publish(tx, who.org, draft), response)
+    note_change(SequenceOut.of(draft), published)
+    return published
 
 
 @routes.post("/{sequence_id}/enrolments", permission="campaigns:write", status_code=201, feature="campaigns")

@@ -15,6 +15,7 @@ from flotilla.http import (
     Tx,
     Who,
     check_if_match,
+    note_change,
     set_etag,
 )
 from flotilla.http.bodies import Shown, Written
@@ -135,7 +136,9 @@ async def set_booking_host(
     hours = tuple(Window(**each.model_dump()) for each in body.hours)
     saved = await store.save(tx, who.org, Host(id=user_id, hours=hours, **given))
     set_etag(response, saved.sequence)
-    return HostOut.model_validate(saved)
+    shown = HostOut.model_validate(saved)
+    note_change(HostOut.model_validate(host) if host else None, shown, user_id=user_id)
+    return shown
 
 
 def _check_may_set(who: Principal, user_id: UUID) -> None:

@@ -14,6 +14,7 @@ from flotilla.http import (
     UnprocessableError,
     Who,
     Work,
+    note_change,
 )
 from flotilla.http.bodies import Shown, Written, raw_body
 from flotilla.http.pages import page
@@ -134,7 +135,7 @@ async def read_import(import_id: UUID, tx: Tx, who: Who) -> ImportOut:
 @imports.delete("/{import_id}", permission="contacts:write", status_code=204)
 async def delete_import(import_id: UUID, tx: Tx, who: Who) -> None:
     """Stop it, and remove its file and its errors; contacts that it made stay."""
-    await _there(tx, who.org, import_id, lock=True)
+    note_change(ImportOut.model_validate(await _there(tx, who.org, import_id, lock=True)), None)
     await store.delete(tx, who.org, import_id)
 
 

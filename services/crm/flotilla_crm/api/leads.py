@@ -14,6 +14,7 @@ from flotilla.http import (
     Who,
     Work,
     check_if_match,
+    note_change,
     set_etag,
 )
 from flotilla.http.bodies import Patch, Shown, Written
@@ -146,7 +147,8 @@ async def set_lead_routing(
     saved = await routing.save(
         tx, who.org, Mode(body.mode), members, contact_owner_first=body.contact_owner_first
     )
-    return _routing(saved, response)
+    note_change(_routing(rule, response), shown := _routing(saved, response))
+    return shown
 
 
 @leads.get("/{lead_id}", permission="leads:read", reach="rows")

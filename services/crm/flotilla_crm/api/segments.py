@@ -15,6 +15,7 @@ from flotilla.http import (
     UnprocessableError,
     Who,
     check_if_match,
+    note_change,
     set_etag,
 )
 from flotilla.http.bodies import Patch, Shown, Written
@@ -139,7 +140,9 @@ async def change_segment(
         _checked(wanted["condition"])
     revised = replace(segment, **wanted)
     if revised != segment:
+        before = SegmentOut.model_validate(segment)
         segment = await store.save(tx, who.org, revised, fill=revised.condition != segment.condition)
+        note_change(before, SegmentOut.model_validate(segment))
     set_etag(response, segment.sequence)
     return SegmentOut.model_validate(segment)
 
@@ -150,6 +153,7 @@ async def delete_segment(segment_id: UUID, tx: Tx, who: Who, request: Request) -
     segment = await _there(tx, who.org, segment_id, lock=True)
     check_if_match(request, segment.sequence)
     await store.save(tx, who.org, replace(segment, state="deleted"), fill=True)
+    note_change(SegmentOut.model_validate(segment), None)
 
 
 @segments.get("/{segment_id}/members", permission="contacts:read")

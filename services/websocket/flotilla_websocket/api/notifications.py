@@ -7,7 +7,17 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 from flotilla.events.base import Moment
 from flotilla.events.websocket import NotificationRead
-from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who, check_if_match, set_etag
+from flotilla.http import (
+    NotFoundError,
+    Page,
+    PageQuery,
+    Routes,
+    Tx,
+    Who,
+    check_if_match,
+    note_change,
+    set_etag,
+)
 from flotilla.http.bodies import Shown, Written
 from flotilla.http.pages import page
 from flotilla.security.principal import Principal
@@ -124,7 +134,8 @@ async def mark_notification_read(notification_id: UUID, tx: Tx, who: Who) -> Not
 async def read_notification_preferences(tx: Tx, who: Who, response: Response) -> PreferencesBody:
     """What the caller chose; its ETag guards changes."""
     choices, version = await store.preferences(tx, who.org, who.user_id)
-    return _preferences(choices, version, response)
+    set_etag(response, version)
+    return _body(choices)
 
 
 @preferences.put("", permission="profile:write")
@@ -132,10 +143,13 @@ async def choose_notification_preferences(
     body: PreferencesBody, tx: Tx, who: Who, request: Request, response: Response
 ) -> PreferencesBody:
     """Choose anew what to be told of, and how; what was chosen before is forgotten."""
-    _, version = await store.preferences(tx, who.org, who.user_id, lock=True)
+    before, version = await store.preferences(tx, who.org, who.user_id, lock=True)
     check_if_match(request, version)
     choices = [Choice(**choice.model_dump()) for choice in body.choices]
-    return _preferences(choices, await store.prefer(tx, who.org, who.user_id, choices), response)
+    version = await store.prefer(tx, who.org, who.user_id, choices)
+    note_change(_body(before), shown := _body(choices), user_id=who.user_id)
+    set_etag(response, version)
+    return shown
 
 
 async def _read(tx: Transaction, who: Principal, only: UUID | None, until: datetime, limit: int) -> list[Row]:
@@ -153,7 +167,6 @@ def _shown(row: Row) -> NotificationOut:
     return NotificationOut(**fields)
 
 
-def _preferences(choices: list[Choice], version: int, response: Response) -> PreferencesBody:
-    set_etag(response, version)
+def _body(choices: list[Choice]) -> PreferencesBody:
     found = [ChoiceBody(kind=each.kind, in_app=each.in_app, email=each.email) for each in choices]
     return PreferencesBody(choices=found)
