@@ -35,7 +35,7 @@ async def say_account(
         kind(
             account_id=account.id,
             connector=account.connector,
-            name=account.name,
+            name=account.connector if account.user_id else account.name,
             state=account.state,
             reason=account.reason,
             kind=ADAPTERS[account.connector].kind,

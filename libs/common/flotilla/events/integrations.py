@@ -18,6 +18,7 @@ class Account(Event, frozen=True, kw_only=True):
     connector: str
     """The adapter: `telegram`, `generic`."""
     name: str
+    """What the organization calls it; of a person's own, which may name them, the adapter again."""
     state: str
     """`connected`, `disconnected` or `failed`."""
     reason: str | None = None

@@ -11,6 +11,9 @@ from flotilla.store.postgres import Row, Transaction
 OF_USER: Final = """
 SELECT * FROM accounts WHERE organization_id = $1 AND user_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4"""
 
+OF_USERS: Final = """
+SELECT id FROM accounts WHERE organization_id = $1 AND user_id = ANY($2::uuid[]) ORDER BY id"""
+
 ACCOUNTS: Final = """
 SELECT a.organization_id, a.id, a.connector, a.state FROM accounts a
 JOIN unnest($1::uuid[], $2::uuid[]) AS t (org, id) ON a.organization_id = t.org AND a.id = t.id"""
