@@ -1,9 +1,6 @@
 """Logs in Elasticsearch: all of them, each once, found by what is in them, and removed when they are old."""
 
-import asyncio
 import json
-import os
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -12,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from flotilla.cli import app
+from flotilla.fleet import LOG_SHIPPER, Fleet
 from flotilla.instance import HOST, Instance
 from flotilla.log_store.index import LogIndex, StoreAwayError
 from flotilla.log_store.positions import Positions
@@ -97,33 +95,28 @@ def test_days_go_when_they_are_old_and_no_sooner(shipper: Shipper, tmp_path: Pat
     assert found(shipper.index) == [14, 0]
 
 
-async def test_as_a_process_of_its_own_and_searched_by_the_command(
+async def test_beside_a_fleet_and_searched_by_the_command(
     index: LogIndex, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    instance = Instance.load("test").with_isolation(documents_prefix=prefix)
-    told = {
-        "ELASTICSEARCH_URL": instance.elasticsearch_url,
-        "DOCUMENTS_PREFIX": prefix,
-        "LOGS_FOLDER": str(tmp_path),
-        "LOGS_SERVICES": "crm,auth",
-        "LOGS_POSITIONS": str(tmp_path / "positions.json"),
-    }
-    write(tmp_path, "crm", timedelta(days=1), event="long.ago", correlation_id="c1")
-    write(tmp_path, "crm", event="went.wrong", level="error", correlation_id="c1")
-    write(tmp_path, "auth", event="went.well", correlation_id="c1")
-    environment = {**os.environ, **{f"FLOTILLA_{name}": value for name, value in told.items()}}
-    command = (sys.executable, "-m", "flotilla.log_store")
-    process = await asyncio.create_subprocess_exec(*command, env=environment)
+    """As `flotilla up` starts it and `flotilla down` stops it."""
+    instance = replace(Instance.load("test"), documents_prefix=prefix, fleet_folder=tmp_path)
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    write(logs, "crm", timedelta(days=1), event="long.ago", correlation_id="c1")
+    write(logs, "crm", event="went.wrong", level="error", correlation_id="c1")
+    write(logs, "auth", event="went.well", correlation_id="c1")
+    fleet = Fleet(instance)
 
     async def there() -> bool:
+        assert fleet.processes.alive(LOG_SHIPPER), fleet.processes.tail(LOG_SHIPPER)
         return bool(index.days()) and len(found(index)) == 3
 
+    assert fleet.start_log_shipper()
     try:
         await eventually(there, seconds=60, what="all lines in the store")
     finally:
-        process.terminate()
-        ended = await process.wait()
-    assert ended == 0
+        await fleet.stop_log_shipper()
+    assert not fleet.processes.alive(LOG_SHIPPER)
 
     monkeypatch.setattr(Instance, "load", lambda *_: instance)
 
