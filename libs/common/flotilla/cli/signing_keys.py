@@ -48,7 +48,10 @@ def revoke(instance: InstanceName = "dev") -> None:
     """Believe none of today's any more, and sign with a new one. Sessions go on: their tokens are refreshed."""
     with explained(instance):
         asyncio.run(revoked(Instance.load(instance)))
-    console.print("They are revoked. Within a second or two no token that they signed lets anybody in.")
+    console.print(
+        "They are revoked: no token that they signed lets anybody in. Restart the gateway, which ends live connections "
+        "that were opened with one."
+    )
 
 
 async def revoked(instance: Instance) -> UUID:
