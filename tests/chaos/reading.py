@@ -23,7 +23,9 @@ SELECT (SELECT count(*) FROM crm_bus.outbox)
        (SELECT count(*) FROM crm.effects WHERE organization_id = $1)
      + (SELECT coalesce(sum(sequence), 0) FROM crm.copies WHERE organization_id = $1) AS done"""
 LOOK_SECONDS: Final = 0.5
-UNENDED: Final = "SELECT state, count(*) FROM crm.sagas WHERE state <> 'done' GROUP BY state"
+UNENDED: Final = """
+SELECT kind, state, count(*) FROM crm.sagas
+WHERE state <> CASE kind WHEN 'calling_off' THEN 'undone' ELSE 'done' END GROUP BY kind, state"""
 
 
 async def read(connection: asyncpg.Connection, org: UUID) -> Found:

@@ -5,7 +5,8 @@
                                              ├─▶ noted         a second event and its reaction
                                              ├─▶ posted        a leased job that calls the vendor
                                              ├─▶ rung          a timer
-                                             └─▶ handed over   a saga of two steps, granted by this service itself
+                                             ├─▶ handed over   a saga of two steps, granted by this service itself
+                                             └─▶ called off    a saga that nobody answers: its deadline takes it back
 
 It runs under the name `crm`, because roles and passwords exist for the thirteen names only, and speaks with the
 events of crm: what they say is of no matter here, only that each has its effects, once.
@@ -13,7 +14,7 @@ events of crm: what they say is of no matter here, only that each has its effect
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,13 +44,17 @@ from flotilla.service import Service
 from flotilla.settings import Settings
 from flotilla.store.postgres import Transaction
 
-EFFECTS: Final = ("weighed", "noted", "posted", "rung", "handed over")
+EFFECTS: Final = ("weighed", "noted", "posted", "rung", "handed over", "called off")
 COPIES: Final = ("copied",)
 
 LEASE: Final = timedelta(seconds=8)
 ANSWER_WITHIN: Final = timedelta(hours=2)
 """Longer than any run: servers that are broken one after the other may keep an answer for minutes, and a saga that is
 undone for that has kept its promise, but not the one that is looked at here."""
+DEADLINE: Final = timedelta(seconds=3)
+"""Of the wish that nobody answers: it passes while processes die and servers are away."""
+IN_VAIN: Final = "never"
+"""Such a wish's title."""
 AUDIENCE: Final = "org"
 
 CREATE = "INSERT INTO parcels VALUES ($1, $2, 1) ON CONFLICT DO NOTHING RETURNING sequence"
@@ -73,6 +78,8 @@ class Parcel(msgspec.Struct, frozen=True):
 
     id: UUID
 
+
+Wish = Callable[[Parcel, UUID], TaskRequested]
 
 routes = Routes("/v1/parcels", tag="chaos")
 
@@ -126,6 +133,7 @@ async def weigh(tx: Transaction, batch: Sequence[Received[CompanyCreated]], weig
         due = now + timedelta(seconds=1)
         tx.set_timer("bell", str(parcel.id), due, parcel, org=event.org, cause=event.cause)
         await handing_over.start(tx, event.org, parcel.id, parcel, event.cause)
+        await calling_off.start(tx, event.org, parcel.id, parcel, event.cause)
 
 
 @reaction(NoteCreated, lane="notes")
@@ -163,13 +171,23 @@ async def ring(tx: Transaction, job: Job) -> None:
 
 @reaction(TaskRequested, lane="wishes")
 async def grant(tx: Transaction, batch: Sequence[Received[TaskRequested]]) -> None:
-    """Every wish is granted, once, but for those that were taken back."""
-    granted, cancelled = await wishes.take(tx, batch)
+    """Every wish is granted, once, but for those that were taken back, and those that are left without an answer."""
+    granted, cancelled = await wishes.take(tx, [event for event in batch if event.data.title != IN_VAIN])
     for event in granted:
         tx.emit(_task(event.data), org=event.org, sequence=1, cause=_answer(event), audience=AUDIENCE)
     for event in cancelled:
         failed = TaskFailed(request_id=event.data.request_id, reason="cancelled")
         tx.emit(failed, org=event.org, sequence=1, cause=_answer(event), audience=AUDIENCE)
+
+
+@reaction(TaskDeleteRequested, lane="wishes")
+async def take_back(tx: Transaction, batch: Sequence[Received[TaskDeleteRequested]]) -> None:
+    """What is taken back was never granted here, and never will be."""
+    await wishes.cancel(tx, batch)
+    for event in batch:
+        wish = event.data
+        deleted = TaskDeleted(task_id=wish.cancels, request_id=wish.request_id, reason=wish.reason)
+        tx.emit(deleted, org=event.org, sequence=2, cause=_answer(event), audience=AUDIENCE)
 
 
 async def handed_over(tx: Transaction, end: End[Parcel]) -> None:
@@ -181,10 +199,19 @@ async def not_handed_over(tx: Transaction, end: End[Parcel]) -> None:
     """Nothing: `handed over` is missing."""
 
 
-def _wish(parcel: Parcel, request_id: UUID) -> TaskRequested:
+async def not_called_off(tx: Transaction, end: End[Parcel]) -> None:
+    """Nothing: `called off` is missing."""
+
+
+async def called_off(tx: Transaction, end: End[Parcel]) -> None:
+    """The effect of a deadline, after what was asked for has been taken back."""
+    await _record(tx, "called off", [(end.org, end.context.id)])
+
+
+def _wish(parcel: Parcel, request_id: UUID, title: str = "hand over") -> TaskRequested:
     return TaskRequested(
         request_id=request_id,
-        title="hand over",
+        title=title,
         assignee_id=None,
         due_at=None,
         contact_id=None,
@@ -197,9 +224,13 @@ def _undo(parcel: Parcel, request_id: UUID, cancels: UUID, why: str) -> TaskDele
     return TaskDeleteRequested(request_id=request_id, cancels=cancels, reason=why)
 
 
-def _step(name: str) -> Step[Parcel]:
-    undo = Undo(_undo, granted=TaskDeleted, refused=TaskDeleteFailed)
-    return Step(name, _wish, TaskCreated, TaskFailed, undo, ANSWER_WITHIN)
+def _in_vain(parcel: Parcel, request_id: UUID) -> TaskRequested:
+    return _wish(parcel, request_id, IN_VAIN)
+
+
+def _step(name: str, wish: Wish = _wish, within: timedelta = ANSWER_WITHIN) -> Step[Parcel]:
+    undo = Undo(_undo, granted=TaskDeleted, refused=TaskDeleteFailed, within=ANSWER_WITHIN)
+    return Step(name, wish, TaskCreated, TaskFailed, undo, within)
 
 
 handing_over = SagaKind(
@@ -208,6 +239,13 @@ handing_over = SagaKind(
     steps=(_step("carry"), _step("sign")),
     done=handed_over,
     undone=not_handed_over,
+)
+calling_off = SagaKind(
+    "calling_off",
+    context=Parcel,
+    steps=(_step("wait", _in_vain, DEADLINE),),
+    done=not_called_off,
+    undone=called_off,
 )
 
 
@@ -239,7 +277,7 @@ def _task(wish: TaskRequested) -> TaskCreated:
     )
 
 
-def _answer(event: Received[TaskRequested]) -> Any:
+def _answer(event: Received[Any]) -> Any:
     return replace(event.cause, request_id=event.data.request_id)
 
 
@@ -255,15 +293,16 @@ service = Service(
         Lane("wishes", wait=timedelta(milliseconds=20)),
         Lane("sagas", wait=timedelta(milliseconds=20)),
     ),
-    handlers=(copy, weigh, note, grant, handing_over.facts),
+    handlers=(copy, weigh, note, grant, take_back, handing_over.facts, calling_off.facts),
     jobs=(JobKind("post", Parcel, post, posted, give_up, LEASE, attempts=50, concurrency=8),),
-    timers=(TimerKind("bell", Parcel, ring), handing_over.timer),
-    sagas=(handing_over,),
+    timers=(TimerKind("bell", Parcel, ring), handing_over.timer, calling_off.timer),
+    sagas=(handing_over, calling_off),
     emits=(
         CompanyCreated,
         CompanyUpdated,
         NoteCreated,
         TaskCreated,
+        TaskDeleted,
         TaskFailed,
         TaskRequested,
         TaskDeleteRequested,

@@ -22,6 +22,9 @@ from tests.chaos.vendor import Vendor, running_vendor
 
 ELSEWHERE: Final = {"sealing"}
 """The archive's own: see test_archive.py."""
+MORE_PASSES: Final = 4
+"""So many passes later a process dies in the next round: in the midst of things, not at the first."""
+DEATH_SECONDS: Final = 180.0
 POINTS: Final = [point for point in get_args(Point) if point not in ELSEWHERE]
 
 
@@ -35,7 +38,7 @@ async def stores(worker: str) -> AsyncIterator[Instance]:
 async def test_no_promise_is_broken_wherever_a_process_dies(
     stores: Instance, start_service: StartService, org: UUID, tmp_path: Path, rounds: int
 ) -> None:
-    """A replica is started to die at each of the places, after a few passes more in each round."""
+    """In each round one replica goes from death to death, each time after some passes, while the other works on."""
     async with (
         start_service(subject.service, instance=stores, lanes_paused=True) as watching,
         running_vendor() as vendor,
@@ -66,7 +69,7 @@ async def _die_while_the_vendor_works(replicas: Replicas, vendor: Vendor) -> Non
         killed.set_result(pid)
 
     vendor.before_answering = kill
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(DEATH_SECONDS):
         pid = await killed
     victim = next(replica for replica in replicas.all if replica.pid == pid)
     await victim.died()
