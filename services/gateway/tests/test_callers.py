@@ -60,6 +60,12 @@ def test_a_listed_proxy_speaks_for_its_callers() -> None:
     caller = described(BALANCER, "203.0.113.7", trusted=CLUSTER, operators=f"{OPERATORS},{CLUSTER}")
     assert (caller.address, caller.operator) == ("203.0.113.7", False)
     assert caller.block is not None
+    long = ", ".join(["198.51.100.3"] * 100 + ["203.0.113.7"])
+    callers = Callers(BALANCER, LOOPBACK, OPERATORS, KEYRING)
+    for said in ("203.0.113.7", "6.6.6.6, 203.0.113.7", long, "203.0.113.7"):
+        assert asked(callers, BALANCER, said).address == "203.0.113.7"
+    assert asked(callers, BALANCER, "203.0.113.8").address == "203.0.113.8"
+    assert asked(callers, BALANCER, "nonsense").address == BALANCER
     inside = described(BALANCER, "10.0.9.9", trusted=BALANCER, operators=CLUSTER)
     assert (inside.address, inside.operator) == ("10.0.9.9", True)
 

@@ -26,8 +26,9 @@ def read(keys: Keys, written: str, size: int) -> bytes | None:
         raw = base64.b64decode(written + "=" * (-len(written) % 4), b"-_", validate=True)
     except (ValueError, binascii.Error):
         return None
+    # Base 64 has several spellings of the same bytes; what is counted by its spelling has one.
     if base64.urlsafe_b64encode(raw).rstrip(b"=") != written.encode():
-        return None  # Base 64 has several spellings of the same bytes; what is counted by its spelling has one.
+        return None
     body, mac = raw[:size], raw[size:]
     if len(body) != size:
         return None

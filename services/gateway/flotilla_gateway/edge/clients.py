@@ -17,6 +17,8 @@ log = structlog.get_logger()
 
 FORWARDED: Final = b"x-forwarded-for"
 MOST_REMEMBERED: Final = 10_000
+LONGEST_REMEMBERED: Final = 200
+"""Bytes of `X-Forwarded-For`: callers write most of it."""
 MOST_TOLD: Final = 100
 """Unlisted proxies that are named in the log."""
 DAY_SECONDS: Final = 86_400
@@ -66,6 +68,8 @@ class Callers:
         self._keyring = keyring
         self._seen: dict[tuple[str, str, bool], Caller] = {}
         self._told: set[str] = set()
+        self._trust: dict[str, bool] = {}
+        self._behind: dict[tuple[str, bytes], str] = {}
         self._today = 0.0
         self._pseudonyms = addresses.Pseudonyms(keyring, datetime.now(UTC).date())
 
@@ -126,8 +130,18 @@ class Callers:
 
     def _forwarded_for(self, peer: str, headers: Iterable[Header]) -> str:
         """The last address that no trusted proxy stands for: what stands before it, the caller may have made up."""
-        fields = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
-        hops = [hop.strip() for hop in ",".join(fields).split(",") if hop.strip()]
+        said = b",".join([value for name, value in headers if name == FORWARDED])
+        if len(said) > LONGEST_REMEMBERED:
+            return self._last_untrusted(peer, said.decode("latin-1"))
+        behind = self._behind.get((peer, said))
+        if behind is None:
+            if len(self._behind) >= MOST_REMEMBERED:
+                self._behind.clear()
+            behind = self._behind[peer, said] = self._last_untrusted(peer, said.decode("latin-1"))
+        return behind
+
+    def _last_untrusted(self, peer: str, said: str) -> str:
+        hops = [hop.strip() for hop in said.split(",") if hop.strip()]
         for hop in reversed(hops):
             try:
                 ipaddress.ip_address(hop)
@@ -139,6 +153,14 @@ class Callers:
         return peer
 
     def _is_trusted(self, address: str) -> bool:
+        known = self._trust.get(address)
+        if known is None:
+            if len(self._trust) >= MOST_REMEMBERED:
+                self._trust.clear()
+            known = self._trust[address] = self._look_up(address)
+        return known
+
+    def _look_up(self, address: str) -> bool:
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:
