@@ -42,7 +42,7 @@ async def test_a_killed_send_is_unconfirmed(
             stdout=asyncio.subprocess.DEVNULL,
         )
         try:
-            await telegram.expect_sent(taken, seconds=40)
+            await telegram.expect_sent(taken, seconds=120)
         finally:
             process.kill()
             await process.wait()

@@ -95,7 +95,7 @@ async def test_a_process_that_dies_while_it_asks_is_followed_by_another(
             stdout=asyncio.subprocess.DEVNULL,
         )
         try:
-            await vies.expect_asked(f"DE{number}", seconds=30)
+            await vies.expect_asked(f"DE{number}", seconds=120)
         finally:
             victim.kill()
             assert await victim.wait() == -signal.SIGKILL
@@ -123,7 +123,7 @@ async def test_death_between_commit_and_publish_loses_no_event(
             cwd=stores.root,
             stdout=asyncio.subprocess.DEVNULL,
         )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             assert await victim.wait() == -signal.SIGKILL
     async with running(load("kyb"), instance=stores, **settings) as second:
         event = await second.spy.expect(

@@ -37,7 +37,7 @@ class Listener:
         self._more.set()
 
     async def expect(
-        self, type_: str, where: Callable[[Message], Any] = lambda _: True, *, seconds: float = 15.0
+        self, type_: str, where: Callable[[Message], Any] = lambda _: True, *, seconds: float = 30.0
     ) -> Message:
         """The first message of this type for which `where` is true."""
         try:
@@ -80,7 +80,7 @@ class SocketListener(Listener):
 
     async def closed_with(self) -> int | None:
         """The close code, once it has come."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             await self.ended.wait()
         return self.socket.close_code
 

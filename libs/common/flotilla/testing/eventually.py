@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def eventually(check: Callable[[], Awaitable[T]], *, seconds: float = 15.0, what: str = "") -> T:
+async def eventually(check: Callable[[], Awaitable[T]], *, seconds: float = 30.0, what: str = "") -> T:
     """Call `check` until it returns something true without an AssertionError: that value.
 
     AssertionError after `seconds`, with what was last seen.

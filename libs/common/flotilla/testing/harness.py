@@ -189,7 +189,7 @@ async def running(
         connection = await stack.enter_async_context(await aio_pika.connect(own.amqp_url, timeout=10))
         channel = await connection.channel()
         exchange = await channel.get_exchange(EXCHANGE)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             for lane in app.lanes:
                 await lane.consuming.wait()
         signer = PrincipalSigner(own.secrets.principal_private_key)

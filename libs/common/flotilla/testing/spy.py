@@ -45,7 +45,7 @@ class Spy:
         return [cast("Received[E]", event) for event in found if org in (None, event.org)]
 
     async def expect(
-        self, type_: type[E], where: Callable[[Received[E]], Any] = lambda _: True, *, seconds: float = 15.0
+        self, type_: type[E], where: Callable[[Received[E]], Any] = lambda _: True, *, seconds: float = 30.0
     ) -> Received[E]:
         """The first event of this type for which `where` is true; AssertionError after `seconds`."""
         try:

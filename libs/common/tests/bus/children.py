@@ -13,6 +13,9 @@ from flotilla.instance import Instance
 from flotilla.testing import Client, Harness, eventually
 from flotilla.testing.ports import free_port
 
+STARTS_WITHIN = 120
+"""Seconds in which a process has loaded its modules and begun, or is gone, on a machine where several do so."""
+
 
 class Child:
     """A running process and where it listens."""
@@ -24,7 +27,7 @@ class Child:
 
     async def died(self) -> int:
         """Its exit status, waited for."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(STARTS_WITHIN):
             return await self.process.wait()
 
     def terminate(self) -> None:
@@ -37,7 +40,7 @@ class Child:
 
     async def ready(self, harness: Harness) -> None:
         """Wait until it says so."""
-        await eventually(lambda: _ready(self.as_seen_by(harness.anonymous())), seconds=30)
+        await eventually(lambda: _ready(self.as_seen_by(harness.anonymous())), seconds=STARTS_WITHIN)
 
 
 @asynccontextmanager

@@ -39,7 +39,7 @@ async def test_a_killed_delivery_comes_again_under_its_id(
             stdout=asyncio.subprocess.DEVNULL,
         )
         try:
-            await eventually(lambda: _came(endpoint, 1), seconds=40)
+            await eventually(lambda: _came(endpoint, 1), seconds=120)
         finally:
             process.kill()
             await process.wait()
