@@ -16,6 +16,7 @@ PONG: Final = b'{"type":"pong"}'
 EVENT: Final = b'{"type":"event","id":"'
 """How each event's frame begins, and nothing else: inside of a text quotes are escaped."""
 RESYNC: Final = b'{"type":"resync"}'
+PING: Final = b'{"type":"ping"}'
 
 
 class _Exchange(asyncio.Protocol):
@@ -142,12 +143,19 @@ class Socket(asyncio.Protocol):
 
     def _glance(self, data: bytes) -> None:
         """Nobody looks at the frames: they are counted by how they begin, wherever that stands."""
-        if b'"ping"' in data:
-            self._say(PONG)
-        self.resyncs += data.count(RESYNC)
         seam = self._held + data
-        self.events += seam.count(EVENT)
-        self._held = seam[1 - len(EVENT) :]  # too short to be counted again
+        for words in (EVENT, RESYNC, PING):
+            if new := seam.count(words) - self._held.count(words):
+                self._count(words, new)
+        self._held = seam[1 - len(EVENT) :]  # the longest of them, but for its end
+
+    def _count(self, words: bytes, number: int) -> None:
+        if words is EVENT:
+            self.events += number
+        elif words is RESYNC:
+            self.resyncs += number
+        else:
+            self._say(PONG)
 
     def _taken(self, data: bytes) -> bytes:
         """Hand on the frames that are whole; what is left of the next."""
@@ -167,13 +175,9 @@ class Socket(asyncio.Protocol):
 
     def _frame(self, payload: bytes) -> None:
         assert self._heard is not None
-        if payload.startswith(EVENT):
-            self.events += 1
-        elif payload == RESYNC:
-            self.resyncs += 1
-        elif payload.startswith(b'{"type":"ping"'):
-            self._say(PONG)
-            return
+        for words in (EVENT, RESYNC, PING):
+            if payload.startswith(words):
+                self._count(words, 1)
         self._heard(payload)
 
     def _say(self, words: bytes) -> None:
