@@ -90,7 +90,7 @@ class Colleague:
     _person: Person | None = None
 
     async def sign_in(self) -> None:
-        """Anew: a session's token lasts a quarter of an hour, and is not what is looked at here."""
+        """Anew, now and then: a token lasts a quarter of an hour, and on a busy machine all of this takes longer."""
         owner = self.office.owner
         told = {"email": owner.user["email"], "password": PASSWORD}
         answered = await _insist(partial(self.gateways.ask, "POST", "/v1/sign-in", told))

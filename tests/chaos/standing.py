@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
@@ -108,13 +109,21 @@ async def _answered_once(connection: asyncpg.Connection, callers: Callers) -> No
     replies = Found({"reply": Counter(row["draft_id"] for row in rows)}, {}, {})
     verdict = judge(callers.answerer.history, replies)
     assert verdict.good, f"replies: {verdict}"
-    sent = Counter(str(each.chat) for each in callers.telegram.sent)
     states = {row["chat"]: row["state"] for row in rows}
-    assert not [chat for chat, times in sent.items() if times > 1], "a customer was answered twice"
-    assert not sent.keys() - states.keys(), "a customer was told what nobody approved"
-    assert ON_ITS_WAY not in states.values(), Counter(states.values())
-    wrong = {chat: state for chat, state in states.items() if (state in ARRIVED) != (sent[chat] == 1)}
-    assert not {chat for chat, state in wrong.items() if state != NOBODY_KNOWS}, wrong
+    wrong = wrong_replies(states, Counter(str(each.chat) for each in callers.telegram.sent))
+    assert not wrong, wrong
+
+
+def wrong_replies(states: Mapping[str, str], sent: Counter[str]) -> list[str]:
+    """What is wrong with replies: `states` of the one that each chat has, as messaging knows it, and how often the
+    channel took one for that chat.
+    """
+    wrong = [f"{chat}: {times} times" for chat, times in sent.items() if times > 1]
+    wrong += [f"{chat}: nobody approved it" for chat in sent if chat not in states]
+    for chat, state in states.items():
+        if state == ON_ITS_WAY or (state != NOBODY_KNOWS and (state in ARRIVED) != (sent[chat] > 0)):
+            wrong.append(f"{chat}: {state}, and the channel took {sent[chat]}")
+    return wrong
 
 
 async def _every_body(connection: asyncpg.Connection, instance: Instance) -> None:

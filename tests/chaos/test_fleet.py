@@ -38,6 +38,7 @@ async def test_a_fleet_that_is_restarted_killed_and_robbed_of_its_servers(pair: 
                     await pair.restart(replica, *services)
             await callers.more()
             assert not callers.gateways.failures, callers.gateways.failures
+            await callers.colleague.sign_in()
             for services in _waves(FLEET) if long else ():
                 await pair.kill(*services)
                 await callers.more()

@@ -5,7 +5,9 @@ from uuid import UUID
 
 import pytest
 
+from tests.chaos.gateways import Answered
 from tests.chaos.history import Found, History, judge
+from tests.chaos.standing import wrong_replies
 
 A, B, C = (UUID(int=number) for number in (1, 2, 3))
 
@@ -83,3 +85,41 @@ def test_the_verdict_says_what_is_wrong() -> None:
     assert "1 lost" in str(verdict)
     assert str(B) in str(verdict)
     assert str(judge(history(), found(ONCE, ONCE))) == "every promise was kept"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "excused"),
+    [
+        (502, {}, True),
+        (504, {}, True),
+        (503, {"Retry-After": "1"}, True),
+        (503, {}, False),
+        (500, {"Retry-After": "1"}, False),
+        (404, {}, False),
+        (429, {"Retry-After": "1"}, False),
+    ],
+)
+def test_what_a_death_excuses(status: int, headers: dict[str, str], excused: bool) -> None:
+    assert Answered(status, headers, b"").excused is excused
+
+
+@pytest.mark.parametrize(
+    ("state", "times", "wrong"),
+    [
+        ("sent", 1, False),
+        ("sent", 0, True),
+        ("sent", 2, True),
+        ("unknown", 0, False),
+        ("unknown", 1, False),
+        ("unknown", 2, True),
+        ("failed", 0, False),
+        ("failed", 1, True),
+        ("queued", 0, True),
+    ],
+)
+def test_a_reply_that_reached_nobody_or_somebody_twice(state: str, times: int, wrong: bool) -> None:
+    assert bool(wrong_replies({"7": state}, Counter({"7": times}))) is wrong
+
+
+def test_a_reply_that_nobody_approved() -> None:
+    assert wrong_replies({}, Counter({"7": 1}))
