@@ -28,6 +28,9 @@ from tests.e2e.said import Said
 
 NOWHERE = f"http://{HOST}:9"
 """Nobody listens there: no test shall reach Stripe."""
+AT_ONCE = 5.0
+"""Seconds within which every process knows what must count at once: one, where the fleet has a machine to itself, and
+five times as long where it shares two processors with what else is tested."""
 NewOffice = Callable[..., Awaitable[Office]]
 Flotilla = Callable[..., Awaitable[Result]]
 

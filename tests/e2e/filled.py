@@ -33,6 +33,17 @@ class Full:
         return self.office.owner
 
 
+async def onboarded(owner: Person) -> None:
+    """Wait until everything is there that an organization begins with."""
+
+    async def done() -> bool:
+        found: dict[str, Any] = await owner.ok("GET", "/v1/organization")
+        assert found["onboarding"] == "done", found
+        return True
+
+    await eventually(done, seconds=30)
+
+
 async def fill(office: Office) -> Full:
     """One of each thing that the API shows."""
     owner = office.owner

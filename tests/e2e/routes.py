@@ -13,8 +13,8 @@ SAMPLES = {
     "email": "a@example.org",
 }
 TODAY: Final = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-STRETCH: Final = {"from": TODAY - timedelta(days=1), "to": TODAY + timedelta(days=1)}
-"""What a question about some days is about."""
+STRETCH: Final = {"from": TODAY - timedelta(days=1), "to": TODAY + timedelta(days=2)}
+"""What a question about some days is about: today's too, where it has become tomorrow since this was read."""
 
 
 @dataclass(frozen=True)

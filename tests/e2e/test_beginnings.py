@@ -12,10 +12,8 @@ from flotilla.fleet import Fleet
 from flotilla.testing import eventually
 from flotilla.testing.people import PASSWORD, Person
 
-from tests.e2e.filled import first
-
-AT_ONCE = 1.0
-"""Seconds within which every door knows of a decision about access."""
+from tests.e2e.conftest import AT_ONCE
+from tests.e2e.filled import first, onboarded
 
 
 @pytest.fixture
@@ -35,19 +33,10 @@ async def _founded(nobody: Person) -> Person:
     return nobody.signed_in(await nobody.ok("POST", "/v1/sign-up", wanted))
 
 
-async def _onboarded(owner: Person) -> None:
-    async def done() -> bool:
-        found: dict[str, Any] = await owner.ok("GET", "/v1/organization")
-        assert found["onboarding"] == "done", found
-        return True
-
-    await eventually(done, seconds=20)
-
-
 async def test_everything_is_there_that_an_organization_begins_with(nobody: Person) -> None:
     owner = await _founded(nobody)
 
-    await _onboarded(owner)
+    await onboarded(owner)
 
     assert (await owner.ok("GET", "/v1/subscription"))["state"] == "trialing"
     assert (await first(owner, "/v1/pipelines"))["is_default"]
@@ -63,7 +52,7 @@ async def test_everything_is_there_that_an_organization_begins_with(nobody: Pers
 
 async def test_a_closed_organization_is_refused_at_once(nobody: Person, fleet: Fleet) -> None:
     owner, other = await _founded(nobody), await _founded(nobody)
-    await _onboarded(owner)
+    await onboarded(owner)
     org = UUID((await owner.ok("GET", "/v1/organization"))["id"])
 
     async def answers(status: int) -> bool:

@@ -6,10 +6,8 @@ from typing import Any
 from flotilla.testing import eventually
 from flotilla.testing.people import Person
 
-from tests.e2e.conftest import NewOffice
+from tests.e2e.conftest import AT_ONCE, NewOffice
 
-AT_ONCE = 1.0
-"""Seconds within which a revoked key is refused."""
 SEQUENCE = {"name": "Welcome", "steps": []}
 
 
