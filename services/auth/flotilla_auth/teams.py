@@ -1,5 +1,7 @@
 """Teams at work: whom a client is given to, and what follows when somebody belongs to a team no longer."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 from flotilla.events import auth as told
@@ -7,7 +9,7 @@ from flotilla.problems import ConflictError, UnprocessableError
 from flotilla.store.postgres import Transaction
 
 from flotilla_auth.domain import teams as rules
-from flotilla_auth.domain.teams import Choice, Member, Team
+from flotilla_auth.domain.teams import Candidate, Choice, Member, Team
 from flotilla_auth.events import ORG
 from flotilla_auth.store import assignments, teams
 from flotilla_auth.store.assignments import Assignment
@@ -35,6 +37,7 @@ async def assign(
         if skill is None and team.distribution == rules.BY_SKILL:
             raise _unprocessable("skill", "is what this team's clients are distributed by")
         last = held.last_user_id if held.team_id == team.id else None
+        candidates = await _in_their_hours(tx, team, candidates)
         choice = rules.choose(team, candidates, skill=skill, last=last)
     if choice is None:
         raise ConflictError("Nobody of the team can take another client now.")
@@ -45,6 +48,16 @@ async def assign(
     )
     _tell(tx, saved, held.user_id)
     return saved
+
+
+async def _in_their_hours(tx: Transaction, team: Team, candidates: list[Candidate]) -> list[Candidate]:
+    """The same, with who of them is at work: all while the team is, else who is in another team that is."""
+    now = datetime.now(UTC)
+    if team.is_open(now):
+        return candidates
+    beside = await teams.hours_beside(tx, team, [each.user_id for each in candidates])
+    at_work = {user_id for user_id, time_zone, hours in beside if rules.works(time_zone, hours, now)}
+    return [replace(each, at_work=each.user_id in at_work) for each in candidates]
 
 
 async def release(tx: Transaction, held: Assignment) -> None:

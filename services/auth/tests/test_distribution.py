@@ -43,6 +43,24 @@ def member(user_id: UUID, **fields: Any) -> Candidate:
     return Candidate(**given | fields)
 
 
+def test_who_is_in_their_hours_comes_before_who_is_not() -> None:
+    shut = [member(ANNA, at_work=False), member(BELA), member(CARL, presence="offline")]
+    assert set(many(team(), shut, 3)) == {BELA}, "online, and at work"
+    assert set(many(team(), [shut[0], shut[2]], 3)) == {ANNA}, "somebody is there after all"
+    away = [member(ANNA, presence="offline", at_work=False), shut[2]]
+    assert set(many(team(), away, 3)) == {CARL}, "theirs is the next to come to it"
+    asleep = [replace(each, presence="offline", at_work=False) for each in shut]
+    assert set(many(team(), asleep, 3)) == {ANNA, BELA, CARL}, "it waits with somebody who will be there"
+
+
+def test_nobody_waits_for_the_morning_while_another_works() -> None:
+    asleep = member(ANNA, presence="offline", at_work=False)
+    assert choose(team(), [asleep, member(BELA)], skill=None, last=ANNA) == Choice(BELA, "round_robin")
+    for last in (member(ANNA, at_work=False), member(ANNA, presence="offline"), asleep):
+        others = [last] if last == asleep else [last, member(BELA)]
+        assert choose(team(), others, skill=None, last=ANNA) == Choice(ANNA, "sticky")
+
+
 def many(of: Team, members: list[Candidate], times: int, skill: str | None = None) -> list[UUID]:
     """One client after the other, each a new one."""
     given = []

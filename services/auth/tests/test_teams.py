@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -118,6 +119,21 @@ async def test_a_client_stays_with_who_has_them(auth: Harness, people: People, o
     last = await auth.spy.expect(ClientAssigned, lambda event: event.org == owner.org and event.sequence == 4)
     assert (last.data.before_user_id, last.data.user_id) == (UUID(first["user_id"]), other.id)
     assert (await anna.client.delete(f"{path}/assignments/{new_id()}")).status == 404
+
+
+async def test_a_shut_teams_clients_go_to_who_works_elsewhere_at_this_hour(
+    people: People, owner: Person
+) -> None:
+    anna, bela = [await people.member(owner, "team_member") for _ in range(2)]
+    never_now = (datetime.now(UTC) + timedelta(days=3)).isoweekday()
+    shut = await _team(owner, hours=[{"weekday": never_now, "opens": "00:00", "closes": "23:59"}])
+    for person in (anna, bela):
+        await _join(owner, shut, person)
+    assert {(await _assign(owner.client, shut))["user_id"] for _ in range(4)} == {str(anna.id), str(bela.id)}
+    await _join(owner, await _team(owner), bela)
+    assert {(await _assign(owner.client, shut))["user_id"] for _ in range(3)} == {str(bela.id)}
+    assert (await anna.client.put("/v1/me/presence", {"status": "online"})).status == 200
+    assert (await _assign(owner.client, shut))["user_id"] == str(anna.id), "who is there takes them"
 
 
 async def test_clients_are_shared_out_exactly_by_two_replicas(

@@ -41,11 +41,16 @@ class Team:
 
     def is_open(self, now: datetime) -> bool:
         """Whether it works at this moment."""
-        local = now.astimezone(ZoneInfo(self.time_zone))
-        clock, weekday = f"{local:%H:%M}", local.isoweekday()
-        return not self.hours or any(
-            window.weekday == weekday and window.opens <= clock < window.closes for window in self.hours
-        )
+        return works(self.time_zone, self.hours, now)
+
+
+def works(time_zone: str, hours: Sequence[WorkingHours], now: datetime) -> bool:
+    """Whether these are hours of work at this moment; without any they always are."""
+    local = now.astimezone(ZoneInfo(time_zone))
+    clock, weekday = f"{local:%H:%M}", local.isoweekday()
+    return not hours or any(
+        window.weekday == weekday and window.opens <= clock < window.closes for window in hours
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +83,13 @@ class Candidate:
     credit: int
     """What their weight has earned them so far."""
     presence: str
+    at_work: bool = True
+    """Whether a team of theirs works at this moment, this one or another."""
+
+    @property
+    def standing(self) -> int:
+        """How soon they come to it: 3, online in hours of work; 2, online all the same; 1, in hours of work; 0."""
+        return 2 * (self.presence == ONLINE) + self.at_work
 
     def can_take(self, skill: str | None) -> bool:
         """Whether there is room, and they know what is asked for."""
@@ -98,12 +110,17 @@ def choose(
 ) -> Choice | None:
     """Who of the team is given a client whom `last` took care of before; None where nobody can take another.
 
-    Who is online comes before who is not; where nobody is, the client waits with somebody who will be.
+    Who is online comes before who is not, and of both who is in hours of work before who is not; where nobody is
+    either, the client waits with somebody who will be. Clients of a sticky team go back to who had them, unless that
+    one is neither and somebody else is: nobody waits for the morning while another works.
     """
     able = sorted((each for each in candidates if each.can_take(skill)), key=lambda each: each.user_id)
-    if team.sticky and any(each.user_id == last for each in able) and last is not None:
-        return Choice(last, STICKY)
-    there = [each for each in able if each.presence == ONLINE] or able
+    turns = [each for each in able if each.weight > 0 or team.distribution != WEIGHTED]
+    best = max((each.standing for each in turns), default=0)
+    before = next((each for each in able if each.user_id == last), None)
+    if team.sticky and before is not None and (before.standing > 0 or best == 0):
+        return Choice(before.user_id, STICKY)
+    there = [each for each in turns if each.standing == best]
     if not there:
         return None
     match team.distribution:
@@ -127,12 +144,9 @@ def _least_loaded(there: Sequence[Candidate], turn: UUID | None) -> Candidate:
     return _next([each for each in there if each.load / each.capacity == least], turn)
 
 
-def _weighted(there: Sequence[Candidate]) -> Choice | None:
+def _weighted(there: Sequence[Candidate]) -> Choice:
     """Smooth weighted round robin: all earn their weight, who has most pays for all."""
-    earning = [each for each in there if each.weight > 0]
-    if not earning:
-        return None
-    earned = {each.user_id: each.credit + each.weight for each in earning}
-    chosen = max(earning, key=lambda each: earned[each.user_id])
-    earned[chosen.user_id] -= sum(each.weight for each in earning)
+    earned = {each.user_id: each.credit + each.weight for each in there}
+    chosen = max(there, key=lambda each: earned[each.user_id])
+    earned[chosen.user_id] -= sum(each.weight for each in there)
     return Choice(chosen.user_id, WEIGHTED, earned)

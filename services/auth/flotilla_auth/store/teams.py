@@ -50,6 +50,11 @@ SELECT {_MEMBER} FROM team_members
 WHERE organization_id = $1 AND team_id = $2 AND ($3::uuid IS NULL OR user_id > $3)
 ORDER BY organization_id, team_id, user_id LIMIT $4"""
 
+HOURS_BESIDE: Final = """
+SELECT m.user_id, t.time_zone, t.hours FROM team_members m
+JOIN teams t ON t.organization_id = m.organization_id AND t.id = m.team_id AND t.state = 'active'
+WHERE m.organization_id = $1 AND t.id <> $2 AND m.user_id = ANY($3)"""
+
 # In one order for all, as everybody who holds several teams does.
 LOCK_TEAMS_OF: Final = """
 SELECT t.id FROM teams t
@@ -142,6 +147,16 @@ async def remove_member(
     """Somebody belongs no longer to a team that the transaction holds, or to all of theirs: what they were."""
     rows = await tx.fetch(REMOVE_MEMBER, organization_id, user_id, team_id)
     return [Member(**row) for row in rows]
+
+
+async def hours_beside(
+    tx: Transaction, team: Team, users: Sequence[UUID]
+) -> list[tuple[UUID, str, list[WorkingHours]]]:
+    """Whose other teams work when: (person, time zone, hours) of each that is not archived."""
+    rows = await tx.fetch(HOURS_BESIDE, team.organization_id, team.id, list(users))
+    return [
+        (row["user_id"], row["time_zone"], msgspec.convert(row["hours"], list[WorkingHours])) for row in rows
+    ]
 
 
 def _values(fields: dict[str, Any]) -> list[Any]:
