@@ -21,7 +21,7 @@ from flotilla_auth.resources import own
 from flotilla_auth.store import users
 
 ORG: Final = "org"
-USER_FIELDS: Final = ("name", "role", "role_id", "locale", "state")
+USER_FIELDS: Final = ("name", "role", "role_id", "locale", "time_zone", "state")
 ORGANIZATION_FIELDS: Final = (
     "name",
     "locale",
@@ -50,6 +50,7 @@ def user(tx: Transaction, type_: type[events.User], now: User, before: User | No
         role=now.role,
         role_id=now.role_id,
         locale=now.locale,
+        time_zone=now.time_zone,
         state=now.state,
         changed=changes(before, now, USER_FIELDS) if before else {},
     )

@@ -59,7 +59,11 @@ privacy: Final = Privacy(
         Rows(
             "users",
             user=("id",),
-            clear={"email": "'erased-' || t.id || '@erased.invalid'", "name": "'[erased]'"},
+            clear={
+                "email": "'erased-' || t.id || '@erased.invalid'",
+                "name": "'[erased]'",
+                "time_zone": "NULL",
+            },
         ),
         Rows("sessions", user=("user_id",), clear={"address": "NULL", "user_agent": "NULL"}),
         Rows("client_assignments", contact=("contact_id",), key=None),

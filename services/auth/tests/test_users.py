@@ -139,11 +139,20 @@ async def test_roles_permit_what_their_table_says(people: People, owner: Person)
 
 
 async def test_people_change_themselves(auth: Harness, owner: Person) -> None:
-    answer = await owner.client.patch("/v1/me", {"name": " Grace ", "locale": "de-AT"})
+    assert (await owner.client.get("/v1/me")).json()["time_zone"] is None, "their organization's"
+    wanted = {"name": " Grace ", "locale": "de-AT", "time_zone": "Europe/Vienna"}
+    answer = await owner.client.patch("/v1/me", wanted)
 
     assert (answer.json()["name"], answer.json()["locale"]) == ("Grace", "de-AT")
+    assert (await owner.client.get(f"/v1/users/{owner.id}")).json()["time_zone"] == "Europe/Vienna"
+    refused = await owner.client.patch("/v1/me", {"time_zone": "Europe/Atlantis"})
+    assert (refused.status, refused.json()["errors"][0]["pointer"]) == (422, "/time_zone")
     event = await auth.spy.expect(UserUpdated, lambda event: event.data.user_id == owner.id)
-    assert event.data.changed == {"name": ["Ada", "Grace"], "locale": ["en", "de-AT"]}
+    assert event.data.changed == {
+        "name": ["Ada", "Grace"],
+        "locale": ["en", "de-AT"],
+        "time_zone": [None, "Europe/Vienna"],
+    }
     assert (await owner.client.patch("/v1/me", {"role": "owner"})).status == 422
 
 
@@ -160,3 +169,14 @@ async def test_somebody_in_two_organizations_chooses_one(people: People, owner: 
 
     assert (default.org, chosen.org, neither.status) == (owner.org, other.org, 403)
     assert chosen.signed_in["user"]["role"] == "viewer"
+    listed = (await chosen.client.get("/v1/me/organizations")).json()["items"]
+    assert {each["id"]: (each["role"], each["current"]) for each in listed} == {
+        str(owner.org): ("owner", False),
+        str(other.org): ("viewer", True),
+    }
+    program = people.auth.client(other.org, "viewer", owner.id, scopes=("profile:read",))
+    seen = (await program.get("/v1/me/organizations")).json()["items"]
+    assert [each["id"] for each in seen] == [str(other.org)], "a program is of one organization"
+    assert (await other.client.patch(f"/v1/users/{owner.id}", {"state": "deactivated"})).status == 200
+    left = (await default.client.get("/v1/me/organizations")).json()["items"]
+    assert [each["id"] for each in left] == [str(owner.org)]

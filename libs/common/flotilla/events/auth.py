@@ -58,6 +58,8 @@ class User(Event, frozen=True, kw_only=True):
     role_id: UUID | None = None
     """Their organization's own role, where they have one: `role` is then the smallest that may all of it."""
     locale: str
+    time_zone: str | None = None
+    """IANA, as `Europe/Berlin`; none: their organization's."""
     state: str
     """`active` or `deactivated`."""
 
@@ -69,7 +71,7 @@ class UserCreated(User, frozen=True, kw_only=True):
 
 @_event("user.updated.v1", subject="user_id", person=("user_id",))
 class UserUpdated(User, frozen=True, kw_only=True):
-    """Their name, role or language changed."""
+    """Their name, role, language or time zone changed."""
 
 
 @_event("user.deactivated.v1", subject="user_id", person=("user_id",))

@@ -1,15 +1,17 @@
 """/v1/me: the caller."""
 
 from dataclasses import replace
+from uuid import UUID
 
 from fastapi import Request, Response
 from flotilla.events.auth import UserUpdated
-from flotilla.http import NotFoundError, Routes, Tx, Who, check_if_match, set_etag
+from flotilla.http import NotFoundError, Routes, Tx, Who, Work, check_if_match, set_etag
 from flotilla.http.bodies import Patch
 from flotilla.store.postgres import Transaction
+from pydantic import BaseModel
 
 from flotilla_auth import events
-from flotilla_auth.api.fields import Locale, Name
+from flotilla_auth.api.fields import Locale, Name, TimeZone
 from flotilla_auth.api.views import OrganizationView, UserView
 from flotilla_auth.domain.entities import User
 from flotilla_auth.domain.own_roles import permissions_of
@@ -32,6 +34,24 @@ class MeChange(Patch):
 
     name: Name | None = None
     locale: Locale | None = None
+    time_zone: TimeZone | None = None
+
+
+class MembershipView(BaseModel):
+    """An organization that the caller belongs to, and what they are there."""
+
+    id: UUID
+    name: str
+    slug: str
+    role: str
+    current: bool
+    """Whether this session is of it; another one's begins with `organization_id` at the sign-in."""
+
+
+class MembershipsView(BaseModel):
+    """All of them, by name."""
+
+    items: list[MembershipView]
 
 
 @routes.get("", permission="profile:read")
@@ -42,7 +62,7 @@ async def read_me(tx: Tx, who: Who, response: Response) -> MeView:
 
 @routes.patch("", permission="profile:write")
 async def change_me(body: MeChange, tx: Tx, who: Who, request: Request, response: Response) -> MeView:
-    """Change one's name or language."""
+    """Change one's name, language or time zone."""
     before = there(await users.lock(tx, who.org, who.user_id))
     check_if_match(request, before.sequence)
     wanted = replace(before, **body.model_dump(exclude_none=True))
@@ -51,6 +71,15 @@ async def change_me(body: MeChange, tx: Tx, who: Who, request: Request, response
     now = await users.update(tx, wanted)
     events.user(tx, UserUpdated, now, before)
     return await _view(tx, now, response)
+
+
+@routes.get("/organizations", permission="profile:read")
+async def list_my_organizations(work: Work, who: Who) -> MembershipsView:
+    """Where the caller has access; a program is told of the organization that it is a program of, alone."""
+    mine = [who.org] if who.scopes is not None else await credentials.memberships(work.app.db, who.user_id)
+    async with work.app.db.transaction(mine) as tx:
+        rows = await organizations.of_person(tx, mine, who.user_id)
+    return MembershipsView(items=[MembershipView(**row, current=row["id"] == who.org) for row in rows])
 
 
 async def _view(tx: Transaction, user: User, response: Response) -> MeView:

@@ -28,6 +28,8 @@ class UserView(View):
     role_id: UUID | None
     """The organization's own role that they have; `role` is then what they are taken for."""
     locale: str
+    time_zone: str | None
+    """IANA; null: their organization's."""
     state: str
     created_at: datetime
 

@@ -57,6 +57,8 @@ class User:
     role_id: UUID | None
     """Their organization's own role; `role` is then what they are taken for."""
     locale: str
+    time_zone: str | None
+    """IANA; None: their organization's."""
     state: str
     sequence: int
     created_at: datetime

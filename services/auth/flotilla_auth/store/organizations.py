@@ -31,6 +31,12 @@ HOLD: Final = f"{READ} FOR SHARE"
 ANY_REQUIRES: Final = """
 SELECT EXISTS (SELECT FROM organizations WHERE organization_id = ANY($1) AND second_factor_required)"""
 
+# Of a person who is active there; each organization's rows are its own, so all of them are the transaction's.
+OF_PERSON: Final = """
+SELECT o.id, o.name, o.slug, u.role FROM users u
+JOIN organizations o ON o.organization_id = u.organization_id AND o.id = u.organization_id
+WHERE u.organization_id = ANY($1) AND u.id = $2 AND u.state = 'active' ORDER BY o.name, o.id"""
+
 UPDATE: Final = f"""
 UPDATE organizations SET name = $2, locale = $3, time_zone = $4, currency = $5, state = $6, onboarding = $7,
     suspended_from = $8, suspension_reason = $9, second_factor_required = $10, allowed_origins = $11,
@@ -75,6 +81,11 @@ async def any_requires_second_factor(tx: Transaction, organizations: list[UUID])
     """Whether one of them lets nobody in without."""
     found: bool = await tx.fetchval(ANY_REQUIRES, organizations)
     return found
+
+
+async def of_person(tx: Transaction, organizations: list[UUID], user_id: UUID) -> list[Row]:
+    """`id`, `name`, `slug` and their `role` of each where they have access."""
+    return await tx.fetch(OF_PERSON, organizations, user_id)
 
 
 async def update(tx: Transaction, wanted: Organization) -> Organization:

@@ -11,7 +11,9 @@ from flotilla.store.where import Where
 
 from flotilla_auth.domain.entities import User
 
-_COLUMNS: Final = "organization_id, id, email, name, role, role_id, locale, state, sequence, created_at"
+_COLUMNS: Final = (
+    "organization_id, id, email, name, role, role_id, locale, time_zone, state, sequence, created_at"
+)
 
 INSERT: Final = f"""
 INSERT INTO users (organization_id, id, email, name, role, locale, state)
@@ -26,7 +28,7 @@ HOLD: Final = f"{READ} FOR SHARE"
 PAGE: Final = f"SELECT {_COLUMNS} FROM users"
 
 UPDATE: Final = f"""
-UPDATE users SET name = $3, locale = $4, role = $5, state = $6, role_id = $7,
+UPDATE users SET name = $3, locale = $4, role = $5, state = $6, role_id = $7, time_zone = $8,
     sequence = sequence + 1
 WHERE organization_id = $1 AND id = $2 RETURNING {_COLUMNS}"""
 
@@ -96,7 +98,7 @@ async def page(
 
 
 async def update(tx: Transaction, user: User) -> User:
-    """As `user` says: name, locale, role, state."""
+    """As `user` says: name, locale, time zone, role, state."""
     row = await tx.fetchrow(
         UPDATE,
         user.organization_id,
@@ -106,6 +108,7 @@ async def update(tx: Transaction, user: User) -> User:
         user.role,
         user.state,
         user.role_id,
+        user.time_zone,
     )
     assert row is not None
     return User(**row)
