@@ -15,6 +15,7 @@ COLUMNS: Final[dict[tuple[str, str, str], str]] = {
     ("auth", "email_tokens", "purpose"): "one of two words",
     ("auth", "identities", "issuer"): "of those that people may sign in with, which are published",
     ("auth", "identities", "provider"): "its name, which is published",
+    ("auth", "invitation_tokens", "mailed"): "whether it went by mail; asked by its hash",
     ("auth", "oidc_flows", "provider"): "its name, which is published",
     ("auth", "passkey_challenges", "purpose"): "one of five words",
     ("auth", "passkeys", "backed_up"): "whether; of a key that is asked for by its id",

@@ -115,3 +115,17 @@ async def test_who_does_not_pay_through_stripe_has_nothing_to_change(
     ).status == 409
     member = selling.client(subscriber, role="team_member")
     assert (await member.post("/v1/subscription/portals")).status == 403
+
+
+async def test_whose_account_money_goes_to_is_said_by_people_who_have_just_signed_in(
+    selling: Harness, subscriber: UUID
+) -> None:
+    program = selling.client(subscriber, scopes=("billing:write",))
+    keys = {"secret_key": "sk_test_123", "webhook_secret": "whsec_of_somebody_else"}
+    for client in (program, selling.client(subscriber, authenticated_seconds_ago=601)):
+        for path, body in (("/v1/stripe-account", keys), ("/v1/subscription", {"plan": "enterprise"})):
+            refused = await client.put(path, body)
+            assert (refused.status, refused.json()["type"]) == (401, "/problems/step-up-required"), path
+    noted = {"amount": {"amount_minor": 100, "currency": "EUR"}}
+    let_in = await program.post("/v1/wallet/top-ups", noted)
+    assert (let_in.status, "charged to the card" in let_in.json()["detail"]) == (409, True), "by its scope"
