@@ -58,7 +58,7 @@ class Express:
             return False
         if errand is None:
             return False
-        errand.policy, errand.client, errand.body = self._policy, client, body
+        errand.policy, errand.client, errand.body, errand.connection = self._policy, client, body, None
         self._limiter.ask(errand.question, errand.decided)
         return True
 
@@ -87,6 +87,17 @@ class Express:
 class Errand(Visit):
     """One plain request, from the question to Redis to the last byte of the answer."""
 
+    __slots__ = (
+        "asking",
+        "body",
+        "client",
+        "connection",
+        "policy",
+        "question",
+        "trace",
+        "upstream",
+        "wanted",
+    )
     policy: Policy
     client: "EdgeProtocol"
     upstream: Upstream
@@ -96,7 +107,7 @@ class Errand(Visit):
     """Who asks, if Redis says that they may."""
     question: Question
     trace: str | None
-    connection: Connection | None = None
+    connection: Connection | None
 
     def decided(self, decision: Decision) -> None:
         """Redis has said whether it may go on."""

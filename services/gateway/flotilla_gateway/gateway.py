@@ -28,8 +28,8 @@ from flotilla_gateway.edge.cors import Cors
 from flotilla_gateway.edge.limits import EdgeLimits
 from flotilla_gateway.edge.protocol import EdgeProtocol
 from flotilla_gateway.edge.refusals import Refusals
+from flotilla_gateway.edge.shared import Shared
 from flotilla_gateway.edge.tunnel import Tunnels
-from flotilla_gateway.edge.turn import OwnLines
 from flotilla_gateway.express import Express
 from flotilla_gateway.forward.upstream import Upstream, UpstreamLimits
 from flotilla_gateway.limits.hooks import HOOK, REJECTED, Hooks
@@ -93,16 +93,9 @@ class Gateway:
 
     def server_options(self) -> dict[str, Any]:
         """Options of uvicorn: our protocol at the edge, and nobody believed about addresses but by our settings."""
-        protocol = partial(
-            EdgeProtocol,
-            limits=self.edge_limits,
-            tunnels=self.tunnels,
-            everyone=self.connections,
-            refusals=self.refusals,
-            own_lines=OwnLines(),
-            express=Express(self, Policy(self)) if self.settings.express else None,
-        )
-        return {"http": protocol, "ws": "none", "proxy_headers": False}
+        express = Express(self, Policy(self)) if self.settings.express else None
+        shared = Shared(self.edge_limits, self.tunnels, self.connections, self.refusals, express)
+        return {"http": partial(EdgeProtocol, shared=shared), "ws": "none", "proxy_headers": False}
 
     async def sweep(self) -> None:
         """End what takes too long, again and again."""

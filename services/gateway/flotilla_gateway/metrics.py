@@ -17,10 +17,6 @@ BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
 """Upper bounds in seconds."""
 
 TUNNELS: Final = Gauge("flotilla_gateway_tunnels", "Open WebSocket tunnels")
-UNDECIDED: Final = Counter(
-    "flotilla_gateway_limits_undecided_total", "Requests for which Redis did not decide"
-)
-
 BLOCKED: Final = Counter(
     "flotilla_gateway_blocked_requests_total", "Requests refused because their address is blocked"
 )
@@ -49,10 +45,12 @@ class _Tally:
 
 
 class Requests(Collector):
-    """Requests by service, rate-limit class and status, and how long they took by service."""
+    """Requests by service, rate-limit class and status, and how long they took by service; those without a decision."""
 
     def __init__(self) -> None:
         self._tallies: dict[tuple[str, str, int], _Tally] = {}
+        self.undecided = 0
+        """Those for which Redis did not decide."""
 
     def add(self, upstream: str, limit: str, status: int, seconds: float) -> None:
         """One request has ended."""
@@ -86,6 +84,9 @@ class Requests(Collector):
             up_to = list(zip(bounds, accumulate(buckets), strict=True))
             seconds.add_metric([name], up_to, sum(tally.seconds for tally in of_it))
         yield seconds
+        yield CounterMetricFamily(
+            "flotilla_gateway_limits_undecided", "Requests for which Redis did not decide", self.undecided
+        )
 
 
 REQUESTS: Final = Requests()

@@ -55,6 +55,8 @@ class Policy:
     def __init__(self, gateway: "Gateway") -> None:
         self._gateway = gateway
         self.settings = gateway.settings
+        self._honours_traces = gateway.settings.honour_traceparent
+        self._trace_ratio = gateway.settings.trace_ratio
 
     # Before Redis is asked
 
@@ -119,11 +121,10 @@ class Policy:
 
     def traceparent(self, visit: Visit) -> str | None:
         """The head of its trace."""
-        settings = self.settings
-        given = visit.fields.get(b"traceparent") if settings.honour_traceparent else None
+        given = visit.fields.get(b"traceparent") if self._honours_traces else None
         if given is not None and _TRACEPARENT(given):
             return given.decode("ascii")
-        return new_traceparent(settings.trace_ratio) if settings.trace_ratio > 0 else None
+        return new_traceparent(self._trace_ratio) if self._trace_ratio > 0 else None
 
     def upstream(self, operation: Operation) -> Upstream:
         """Who answers it; a 503 problem where nobody does here."""

@@ -18,19 +18,27 @@ NO_CLASS: Final = "none"
 
 
 class Visit:
-    """Filled in step by step; what is not known yet stands at the class, as few requests need all of it."""
+    """Filled in step by step."""
 
-    operation: Operation | None = None
-    route: str = UNKNOWN_ROUTE
-    session: Session | None = None
-    by_cookie = False
-    """Whether a browser's cookie shows who asks."""
-    hook: str | None = None
-    """Of a channel's webhook or a message's link: whose budget it uses."""
-    limit_headers: tuple[Header, ...] = ()
-    blocked = False
-    """Whether its address is blocked: what it is refused then is not held against it again."""
-    traceparent: str | None = None
+    __slots__ = (
+        "blocked",
+        "by_cookie",
+        "caller",
+        "fields",
+        "headers",
+        "hook",
+        "limit_headers",
+        "method",
+        "operation",
+        "path",
+        "query",
+        "request_id",
+        "route",
+        "session",
+        "started",
+        "traceparent",
+        "turn",
+    )
 
     def __init__(self, turn: Turn, caller: Caller, request_id: bytes) -> None:
         self.turn = turn
@@ -44,6 +52,17 @@ class Visit:
         self.caller = caller
         self.request_id = request_id
         self.started = time.perf_counter()
+        self.operation: Operation | None = None
+        self.route = UNKNOWN_ROUTE
+        self.session: Session | None = None
+        self.by_cookie = False
+        """Whether a browser's cookie shows who asks."""
+        self.hook: str | None = None
+        """Of a channel's webhook or a message's link: whose budget it uses."""
+        self.limit_headers: tuple[Header, ...] = ()
+        self.blocked = False
+        """Whether its address is blocked: what it is refused then is not held against it again."""
+        self.traceparent: str | None = None
 
     def note(self, log: AccessLog, status: int, sent: int) -> None:
         """Log it and count it."""

@@ -76,19 +76,21 @@ LIMITS = EdgeLimits(head_seconds=10, body_seconds=60, stall_seconds=30)
 
 def test_a_head_has_its_time_from_the_connection_or_its_first_byte() -> None:
     patience = Patience(LIMITS, 0)
-    patience.head_begins(9)
+    patience.head_is_due(9)
     assert patience.late(10, reading=True, unsent=0) is None
     assert patience.late(11, reading=True, unsent=0) is Late.HEAD
-    patience.head_ends(11)
+    patience.head_ends()
+    patience.body_is_due(11)
     patience.body_ends()
     assert patience.late(1000, reading=True, unsent=0) is None, "idle between requests"
-    patience.head_begins(1000)
+    patience.head_is_due(1000)
     assert patience.late(1011, reading=True, unsent=0) is Late.HEAD
 
 
 def test_a_body_does_not_pay_for_the_gateways_own_pauses() -> None:
     patience = Patience(LIMITS, 0)
-    patience.head_ends(0)
+    patience.head_ends()
+    patience.body_is_due(0)
     assert patience.late(61, reading=False, unsent=0) is None
     assert patience.late(75, reading=True, unsent=0) is None
     assert patience.late(77, reading=True, unsent=0) is Late.BODY
@@ -96,7 +98,8 @@ def test_a_body_does_not_pay_for_the_gateways_own_pauses() -> None:
 
 def test_a_reader_that_takes_something_now_and_then_is_let_be() -> None:
     patience = Patience(LIMITS, 0)
-    patience.head_ends(0)
+    patience.head_ends()
+    patience.body_is_due(0)
     patience.body_ends()
     for now in range(0, 300, 20):
         assert patience.late(now, reading=True, unsent=1000 - now) is None

@@ -104,6 +104,6 @@ def approve(question: Question, decision: Decision) -> None:
                 headers=headers,
             )
         case Verdict.UNDECIDED:
-            metrics.UNDECIDED.inc()
+            metrics.REQUESTS.undecided += 1
             if question.budget.closed_when_undecided:
                 raise UnavailableError("Signing in is not possible right now.", headers={"retry-after": "5"})

@@ -52,7 +52,7 @@ class Late(Enum):
 
 
 class Patience:
-    """The deadlines of one connection; times are the loop's."""
+    """The deadlines of one connection; times are the loop's. What comes as a whole never has one of its own."""
 
     __slots__ = ("_body_until", "_head_until", "_idle_until", "_limits", "_stalled_since", "_unsent")
 
@@ -64,15 +64,19 @@ class Patience:
         self._unsent = 0
         self._stalled_since = now
 
-    def head_begins(self, now: float) -> None:
-        """The first byte of a request came."""
+    def head_is_due(self, now: float) -> None:
+        """A request's head has begun, and more of it must come."""
         self._head_until = min(self._head_until, now + self._limits.head_seconds)
         self._idle_until = NEVER
 
-    def head_ends(self, now: float) -> None:
+    def head_ends(self) -> None:
         """Its head is complete; a body may follow."""
-        self._head_until = NEVER
-        self._body_until = now + self._limits.body_seconds
+        self._head_until = self._idle_until = NEVER
+
+    def body_is_due(self, now: float) -> None:
+        """More of its body must come."""
+        if self._body_until == NEVER:
+            self._body_until = now + self._limits.body_seconds
 
     def body_ends(self) -> None:
         """The whole request is here; the connection may idle."""

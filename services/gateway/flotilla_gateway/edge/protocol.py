@@ -7,7 +7,7 @@ delivered.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import httptools
 from flotilla.problems import BadRequestError, Problem, UnavailableError
@@ -15,18 +15,13 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from flotilla_gateway.edge.limits import EdgeLimits, Late, Patience, head_too_large
-from flotilla_gateway.edge.refusals import Refusals
+from flotilla_gateway.edge.limits import Late, Patience, head_too_large
+from flotilla_gateway.edge.shared import Shared
 from flotilla_gateway.edge.target import announces_body, expects_continue, read_target
-from flotilla_gateway.edge.turn import OwnLines, Turn
+from flotilla_gateway.edge.turn import Turn
 from flotilla_gateway.edge.wire import Handshake
 from flotilla_gateway.forward.passage import Asgi
 from flotilla_gateway.problems import RequestTimeoutError
-
-if TYPE_CHECKING:
-    from flotilla_gateway.edge.tunnel import Tunnels
-    from flotilla_gateway.express import Express
-
 
 HIGH_WATER: Final = 64 * 1024
 """Of a body, what waits to be taken while more is read."""
@@ -36,6 +31,24 @@ VERSIONS: Final = ("1.1", "1.0")
 class EdgeProtocol(HttpToolsProtocol):
     """One caller's connection."""
 
+    # uvicorn's own attributes are as many as Python keeps without a dictionary.
+    __slots__ = (
+        "_discarded",
+        "_express",
+        "_head_begun",
+        "_head_bytes",
+        "_in_head",
+        "_limits",
+        "_linger_until",
+        "_patience",
+        "_refused",
+        "_running",
+        "_unstarted",
+        "_when_draining",
+        "_when_gone",
+        "peer",
+        "shared",
+    )
     cycle: Turn | None  # type: ignore[assignment]
     pipeline: deque[tuple[Turn, Any]]  # type: ignore[assignment]
 
@@ -46,26 +59,19 @@ class EdgeProtocol(HttpToolsProtocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
-        limits: EdgeLimits,
-        tunnels: "Tunnels",
-        everyone: "set[EdgeProtocol]",
-        refusals: Refusals,
-        own_lines: OwnLines,
-        express: "Express | None",
+        shared: Shared,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._limits = limits
-        self._tunnels = tunnels
-        self._everyone = everyone
-        self._refusals = refusals
-        self._express = express
+        self.shared = shared
+        self._limits = shared.limits
+        self._express = shared.express
         self.peer = ""
         """The address at the other end; "" where it is none."""
-        self.own_lines = own_lines
         self._refused = False
         self._in_head = True
+        self._head_begun = False
         self._head_bytes = 0
-        self._patience = Patience(limits, self.loop.time())
+        self._patience = Patience(shared.limits, self.loop.time())
         self._discarded = 0
         self._linger_until = 0.0
         self._running: Turn | None = None
@@ -109,13 +115,14 @@ class EdgeProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.peer = self.client[0] if self.client else ""
-        self._everyone.add(self)
-        if len(self._everyone) > self._limits.connections:
+        everyone = self.shared.everyone
+        everyone.add(self)
+        if len(everyone) > self._limits.connections:
             self.refuse(UnavailableError("Too many connections.", headers={"retry-after": "1"}))
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._everyone.discard(self)
+        self.shared.everyone.discard(self)
         self._give_up()
         if self._when_gone is not None:
             self._when_gone()
@@ -152,21 +159,25 @@ class EdgeProtocol(HttpToolsProtocol):
             self.refuse(head_too_large(self._limits))
         if self._unstarted is not None:
             self._start()
+        if self._head_begun:
+            self._patience.head_is_due(self.loop.time())
+        elif not self._in_head:
+            self._patience.body_is_due(self.loop.time())
 
     def on_message_begin(self) -> None:
         self.url = b""
         self.headers = []
-        self._in_head = True
+        self._in_head = self._head_begun = True
         self._discarded = 0
-        self._patience.head_begins(self.loop.time())
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
+        self._head_begun = False
         if self._refused:
             return
-        self._patience.head_ends(self.loop.time())
+        self._patience.head_ends()
         counted, self._head_bytes = self._head_bytes, 0
         if len(self.headers) > self._limits.fields or (
             counted > self._limits.head_bytes and self._head_size() > self._limits.head_bytes
@@ -263,10 +274,10 @@ class EdgeProtocol(HttpToolsProtocol):
             self.abort()  # Nobody may switch protocols in the middle of an answer.
             return
         self.connections.discard(self)
-        self._everyone.discard(self)
+        self.shared.everyone.discard(self)
         method = self.parser.get_method().decode("ascii")
         handshake = Handshake(method, self.url, self.headers, self.peer, self.scheme or "http")
-        self._tunnels.open(self.transport, handshake, self.server_state)
+        self.shared.tunnels.open(self.transport, handshake, self.server_state)
 
     def _should_upgrade_to_ws(self) -> bool:
         return True
@@ -306,7 +317,8 @@ class EdgeProtocol(HttpToolsProtocol):
                 self.abort()
                 return
             self._give_up()
-        self.transport.write(self._refusals.answer(problem, self.peer, self.scheme or "http", known=current))
+        scheme = self.scheme or "http"
+        self.transport.write(self.shared.refusals.answer(problem, self.peer, scheme, known=current))
         self._linger()
 
     def _linger(self) -> None:

@@ -69,13 +69,29 @@ class Turn(RequestResponseCycle):
     """A request in hand. `send` and the end of the ASGI application are uvicorn's."""
 
     logger = access_logger = _LOG
-    access_log = disconnected = response_started = response_complete = False
-    is_last = False
-    """Told so; the connection closes behind it, once the caller has heard it all."""
-    more_body = True
-    chunked_encoding = None
-    expected_content_length = _waiting = 0
-    _news: Signal | None = None
+    access_log = False
+
+    __slots__ = (
+        "_news",
+        "_parts",
+        "_waiting",
+        "chunked_encoding",
+        "client",
+        "disconnected",
+        "expected_content_length",
+        "fields",
+        "headers",
+        "is_last",
+        "keep_alive",
+        "method",
+        "more_body",
+        "path",
+        "query",
+        "response_complete",
+        "response_started",
+        "version",
+        "waiting_for_100_continue",
+    )
 
     def __init__(
         self,
@@ -99,7 +115,14 @@ class Turn(RequestResponseCycle):
         self.fields = fields
         self.keep_alive = keep_alive
         self.waiting_for_100_continue = expects_continue
+        self.more_body = True
+        self.disconnected = self.response_started = self.response_complete = False
+        self.is_last = False
+        """Told so; the connection closes behind it, once the caller has heard it all."""
+        self.chunked_encoding = None
+        self.expected_content_length = self._waiting = 0
         self._parts: list[bytes] = []
+        self._news: Signal | None = None
 
     # As ASGI and uvicorn have it: made for those that ask, which the short way does not.
 
@@ -160,7 +183,8 @@ class Turn(RequestResponseCycle):
         """The request is here as a whole."""
         if not self.response_complete:
             self.more_body = False
-            self._tell()
+            if self._news is not None:
+                self._news.set()
 
     def give_up(self) -> None:
         """Nothing that is still sent can arrive."""
@@ -190,13 +214,13 @@ class Turn(RequestResponseCycle):
         if not self.keep_alive:
             lines += b"connection: close\r\n"
             self.end_connection()
-        own = client.own_lines.of(client.server_state.default_headers)
+        own = client.shared.own_lines.of(client.server_state.default_headers)
         client.transport.write(b"".join((STATUS_LINE[status], own, lines, b"\r\n", body)))
         self.waiting_for_100_continue = False
         self.response_started = self.response_complete = True
         if self._news is not None:
             self._news.set()
-        self.on_response()
+        client.on_response_complete()
 
     async def send(self, message: Any) -> None:
         """A part of the response."""

@@ -19,11 +19,8 @@ class Breaker:
         self._pause = FIRST_PAUSE_SECONDS
         self._open_until = 0.0
         self._probing = False
-
-    @property
-    def is_closed(self) -> bool:
+        self.is_closed = True
         """All goes well, and nobody needs to ask `wait`."""
-        return self._failures < THRESHOLD
 
     def wait(self) -> float:
         """Seconds until a request may be tried; 0: now. The first one let through afterwards is the probe."""
@@ -39,6 +36,7 @@ class Breaker:
 
     def succeeded(self) -> None:
         """It answered, whatever it said."""
+        self.is_closed = True
         self._failures = 0
         self._probing = False
         self._pause = FIRST_PAUSE_SECONDS
@@ -52,6 +50,7 @@ class Breaker:
         self._failures += 1
         if self._failures < THRESHOLD:
             return
+        self.is_closed = False
         if self._probing or self._failures == THRESHOLD:
             self._open_until = self._now() + self._pause * random.uniform(0.8, 1.2)
             self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)

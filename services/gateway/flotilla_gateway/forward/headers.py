@@ -153,11 +153,7 @@ def header(received: Iterable[Header], wanted: bytes) -> bytes | None:
     return None
 
 
-def fresh_request_id() -> bytes:
-    """One that no other process and no other request has."""
-    return _PROCESS + b"%012x" % next(_COUNTER)
-
-
 def usable_request_id(given: bytes | None) -> bytes:
-    """The caller's request id where it is one that logs and pages can show as it is; else a fresh one."""
-    return given if given is not None and _REQUEST_ID(given) else fresh_request_id()
+    """The caller's request id where it is one that logs and pages can show as it is; else one that no other process
+    and no other request has."""
+    return given if given is not None and _REQUEST_ID(given) else _PROCESS + b"%012x" % next(_COUNTER)
