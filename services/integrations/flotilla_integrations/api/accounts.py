@@ -18,6 +18,7 @@ from flotilla.http import (
     Who,
     Work,
     check_if_match,
+    note_change,
     set_etag,
 )
 from flotilla.http.pages import page
@@ -108,7 +109,10 @@ async def change_account(
     await say_changed(tx, after)
     if state is AccountState.CONNECTING:
         ask_to_connect(tx, after)
-    return shown(app, after, response)
+    given = {"credentials_given": True} if change.credentials is not None else {}
+    now = shown(app, after, response)
+    note_change(shown(app, before), now.model_dump(mode="json") | given, user_id=before.user_id)
+    return now
 
 
 @routes.delete("/{account_id}", permission="accounts:write", status_code=204)

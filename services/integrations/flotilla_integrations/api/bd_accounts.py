@@ -17,6 +17,7 @@ from flotilla.http import (
     Who,
     Work,
     check_if_match,
+    note_change,
     set_etag,
 )
 from flotilla.http.bodies import Patch, Shown, Written
@@ -126,6 +127,10 @@ async def change_bd_account(
     limit = before.daily_limit if change.daily_limit is None else change.daily_limit
     days = before.warm_up_days if change.warm_up_days is None else change.warm_up_days
     await tx.execute(store.CHANGE, who.org, bd_account_id, limit, days)
+    note_change(
+        {"daily_limit": before.daily_limit, "warm_up_days": before.warm_up_days},
+        {"daily_limit": limit, "warm_up_days": days},
+    )
     return _shown(await store.account(tx, who.org, bd_account_id), response)
 
 
@@ -138,13 +143,16 @@ async def assign_bd_account(
     if before.state not in ("connected", "disconnected"):
         raise ConflictError("The organization has it no more.")
     await commands.assign(tx, before, wanted.user_id)
+    note_change({"user_id": before.user_id}, {"user_id": wanted.user_id})
     return _shown(await store.account(tx, who.org, bd_account_id), response)
 
 
 @routes.delete("/{bd_account_id}/assignment", permission="accounts:write", status_code=204)
 async def unassign_bd_account(bd_account_id: UUID, who: Who, tx: Tx, request: Request) -> None:
     """Have nobody write from it."""
-    await commands.assign(tx, await _locked(tx, who.org, bd_account_id, request), None)
+    before = await _locked(tx, who.org, bd_account_id, request)
+    await commands.assign(tx, before, None)
+    note_change({"user_id": before.user_id}, None)
 
 
 @routes.delete("/{bd_account_id}", permission="accounts:write", status_code=204)

@@ -66,6 +66,7 @@ async def edit_message(
 ) -> MessageOut:
     """Say something else in a note of one's own. What a customer wrote or was sent is not changed: 409."""
     org, body_id = work.who.org, new_id()
+    said = await _said(work, message_id)
     await bodies.write(work.app, [bodies.Body(org, body_id, change.text, edits=message_id)])
     tx = await work.begin()
     conversation, before = await _own_note(tx, request, work.who, message_id)
@@ -75,7 +76,11 @@ async def edit_message(
     assert before.text_id is not None
     remove_bodies(tx, org, after, [before.text_id])
     edited = MessageEdited(
-        **_told(conversation, after), text=change.text, edited_by=work.who.actor, edited_at=now
+        **_told(conversation, after),
+        text=change.text,
+        edited_by=work.who.actor,
+        edited_at=now,
+        changed={"text": [said.get(before.text_id), change.text]},
     )
     tx.emit(edited, org=org, sequence=after.sequence, audience=AUDIENCE)
     set_etag(response, after.sequence)
@@ -94,6 +99,14 @@ async def delete_message(message_id: UUID, request: Request, work: Work) -> None
     remove_bodies(tx, work.who.org, after, [before.text_id])
     deleted = MessageDeleted(**_told(conversation, after), deleted_by=work.who.actor, deleted_at=now)
     tx.emit(deleted, org=work.who.org, sequence=after.sequence, audience=AUDIENCE)
+
+
+async def _said(work: Work, message_id: UUID) -> dict[UUID | None, str | None]:
+    """What a note says before it is changed, by the body it has: whoever changes it meanwhile gives it another."""
+    async with work.app.db.transaction(work.who.orgs) as reading:
+        found = await messages.read(reading, work.who.org, message_id)
+    texts = await bodies.texts(work.app, work.who.org, [found.text_id if found else None])
+    return {id_: body["text"] for id_, body in texts.items()}
 
 
 async def _own_note(
