@@ -1,6 +1,6 @@
 """Requests to erase or to export, and what each service answered."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -82,6 +82,14 @@ LINK: Final = """
 INSERT INTO privacy_links (token_hash, organization_id, request_id, expires_at) VALUES ($1, $2, $3, $4)"""
 FOLLOW: Final = """
 SELECT organization_id, request_id FROM privacy_links WHERE token_hash = $1 AND expires_at > now()"""
+EXPORTS_OF: Final = """
+SELECT id FROM privacy_requests
+WHERE organization_id = $1 AND what = 'export' AND (archive IS NOT NULL OR ended_at IS NULL)
+  AND (kind = 'organization' OR contact_ids && $2::uuid[] OR user_ids && $3::uuid[])"""
+FORGET_EXPORTS: Final = """
+UPDATE privacy_requests SET archive = NULL
+WHERE organization_id = $1 AND what = 'export' AND archive IS NOT NULL
+  AND (kind = 'organization' OR contact_ids && $2::uuid[] OR user_ids && $3::uuid[])"""
 FORGET_LINKS: Final = "DELETE FROM privacy_links WHERE expires_at < now()"
 KEEP_KEY: Final = "INSERT INTO report_keys (id, public_key) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 KEYS: Final = "SELECT id, public_key FROM report_keys ORDER BY id"
@@ -187,3 +195,18 @@ async def keep_key(tx: Transaction, key_id: UUID, public_key: bytes) -> None:
 async def keys(tx: Transaction) -> list[Row]:
     """Every key that ever signed a report."""
     return await tx.fetch(KEYS)
+
+
+async def exports_of(
+    tx: Transaction, org: UUID, contacts: Collection[UUID], users: Collection[UUID]
+) -> list[UUID]:
+    """Requests for archives in which any of them is, which are there or under way."""
+    rows = await tx.fetch(EXPORTS_OF, org, list(contacts), list(users))
+    return [row["id"] for row in rows]
+
+
+async def forget_exports(
+    tx: Transaction, org: UUID, contacts: Collection[UUID], users: Collection[UUID]
+) -> None:
+    """Those archives are no longer there."""
+    await tx.execute(FORGET_EXPORTS, org, list(contacts), list(users))
