@@ -4,15 +4,13 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from flotilla.security.permissions import ALL, OWN, ROLES, SCOPED, TEAM, scope_of, shown_beyond
 from flotilla.testing import eventually
 from flotilla.testing.people import PASSWORD, Office, Person
 
-from tests.e2e.filled import QUALIFYING, first
+from tests.e2e.filled import QUALIFYING, booked, first
 
 NOBODY: Final = "nobody"
 MATE: Final = "team_member"
@@ -80,9 +78,9 @@ async def cast_of(office: Office) -> Cast:
     }
     built_in = ("admin", "team_owner", MATE, "client", "viewer")
     joined = await asyncio.gather(
-        *[_join(owner, name, None) for name in built_in],
-        _join(owner, "team_member", None),
-        *[_join(owner, "team_member", role_id) for role_id in roles.values()],
+        *[join(owner, name, None) for name in built_in],
+        join(owner, "team_member", None),
+        *[join(owner, "team_member", role_id) for role_id in roles.values()],
     )
     people = dict(zip((*built_in, OTHER, *roles), joined, strict=True))
     team = await owner.ok("POST", "/v1/teams", {"name": "Cast"})
@@ -131,7 +129,8 @@ async def _sees(person: Person, path: str) -> bool:
     return (await person.call("GET", path)).status == 200
 
 
-async def _join(owner: Person, role: str, role_id: str | None) -> Person:
+async def join(owner: Person, role: str, role_id: str | None) -> Person:
+    """Somebody new with this role, or with one that the organization made."""
     wanted = {"email": f"{secrets.token_hex(6)}@example.org", "role": role}
     invited = await owner.ok("POST", "/v1/invitations", wanted)
     joining = {"token": invited["token"], "name": role, "password": PASSWORD}
@@ -199,23 +198,8 @@ async def _records(
     if name != NOBODY:
         author = members[name].person
         note = await author.ok("POST", "/v1/notes", {"text": f"Of {name}", "contact_id": contact})
-        records |= {"note_id": note["id"], "booking_id": await _booking(owner, author, contact)}
+        records |= {"note_id": note["id"], "booking_id": await booked(owner, author.user["id"], contact)}
     return records
-
-
-async def _booking(owner: Person, host: Person, contact_id: str) -> str:
-    user_id = host.user["id"]
-    hours = [{"weekday": day, "opens": "09:00", "closes": "17:00"} for day in range(1, 8)]
-    await owner.ok("PUT", f"/v1/bookings/hosts/{user_id}", {"time_zone": "Europe/Berlin", "hours": hours})
-    begin = datetime.now(UTC) + timedelta(days=1)
-    window = {
-        "from": begin.isoformat(),
-        "to": (begin + timedelta(days=7)).isoformat(),
-        "host_id": user_id,
-    }
-    slot = await first(owner, f"/v1/bookings/slots?{urlencode(window)}")
-    wanted = {"contact_id": contact_id, "starts_at": slot["starts_at"], "host_ids": [user_id]}
-    return str((await owner.ok("POST", "/v1/bookings", wanted))["id"])
 
 
 def ids_in(records: dict[str, dict[str, str]], name: str) -> Sequence[tuple[str, str]]:

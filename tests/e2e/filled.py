@@ -138,16 +138,21 @@ async def _contacts(owner: Person, ids: dict[str, str]) -> dict[str, str]:
 
 async def _bookings(owner: Person, ids: dict[str, str]) -> dict[str, str]:
     """A person who can be booked, and is."""
+    booking_id = await booked(owner, ids["user_id"], ids["contact_id"])
+    saga = await first(owner, f"/v1/sagas/crm?subject_id={booking_id}")
+    return {"booking_id": booking_id, "saga_id@crm": saga["id"]}
+
+
+async def booked(owner: Person, user_id: str, contact_id: str, **more: str) -> str:
+    """A customer's appointment with a colleague, in their next hours."""
     hours = [{"weekday": day, "opens": "09:00", "closes": "17:00"} for day in range(1, 8)]
     body = {"time_zone": "Europe/Berlin", "hours": hours}
-    await owner.ok("PUT", f"/v1/bookings/hosts/{ids['user_id']}", body)
+    await owner.ok("PUT", f"/v1/bookings/hosts/{user_id}", body)
     begin = datetime.now(UTC) + timedelta(days=1)
-    window = {"from": begin.isoformat(), "to": (begin + timedelta(days=7)).isoformat()}
+    window = {"from": begin.isoformat(), "to": (begin + timedelta(days=7)).isoformat(), "host_id": user_id}
     slot = await first(owner, f"/v1/bookings/slots?{urlencode(window)}")
-    wanted = {"contact_id": ids["contact_id"], "starts_at": slot["starts_at"]}
-    booking = await owner.ok("POST", "/v1/bookings", wanted)
-    saga = await first(owner, f"/v1/sagas/crm?subject_id={booking['id']}")
-    return {"booking_id": booking["id"], "saga_id@crm": saga["id"]}
+    wanted = {"contact_id": contact_id, "starts_at": slot["starts_at"], "host_ids": [user_id], **more}
+    return str((await owner.ok("POST", "/v1/bookings", wanted))["id"])
 
 
 async def _leads(office: Office) -> dict[str, str]:

@@ -18,6 +18,12 @@ INSERT INTO integrations.voice_calls (organization_id, id, account_id, direction
 SELECT organization_id, $2, id, 'inbound', 'completed', $2 FROM integrations.accounts
 WHERE organization_id = $1 LIMIT 1"""
 
+SPOKEN = """
+INSERT INTO integrations.voice_calls
+    (organization_id, id, account_id, direction, state, contact_id, identity_id, number, summary, transcript)
+SELECT organization_id, $2, id, 'inbound', 'completed', $3, $2, $4, $4, $4 FROM integrations.accounts
+WHERE organization_id = $1 LIMIT 1"""
+
 IDENTITY = """
 INSERT INTO auth.identities (id, user_id, provider, issuer, subject_hash)
 VALUES ($1, $2, 'none', 'https://example.org', uuid_send($1))"""
@@ -25,6 +31,28 @@ VALUES ($1, $2, 'none', 'https://example.org', uuid_send($1))"""
 PASSKEY = """
 INSERT INTO auth.passkeys (id, user_id, credential_id, public_key, sign_count, sealed_name, transports, backed_up)
 VALUES ($1, $2, uuid_send($1), '', 0, $3, '{}', false)"""
+
+
+async def park(instance: Instance, owner: Person, service: str) -> dict[str, str]:
+    """An event that a service could not do, by itself."""
+    org = UUID((await owner.ok("GET", "/v1/organization"))["id"])
+    parked = new_id()
+    admin = await asyncpg.connect(instance.admin_dsn())
+    try:
+        await admin.execute(PARKED.format(service=service), parked, org)
+    finally:
+        await admin.close()
+    return {"event_id": str(parked)}
+
+
+async def called(instance: Instance, owner: Person, contact_id: str, words: str) -> None:
+    """A call of a customer's, and what was said in it."""
+    org = UUID((await owner.ok("GET", "/v1/organization"))["id"])
+    admin = await asyncpg.connect(instance.admin_dsn())
+    try:
+        await admin.execute(SPOKEN, org, new_id(), UUID(contact_id), words)
+    finally:
+        await admin.close()
 
 
 async def place(instance: Instance, owner: Person) -> dict[str, str]:

@@ -1,12 +1,9 @@
 """Somebody asks to be forgotten: afterwards nothing in the fleet speaks of them. Another asks for what is known."""
 
-import io
-import zipfile
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-import msgspec
 from flotilla.fleet import Fleet
 from flotilla.service import FLEET
 from flotilla.testing import eventually
@@ -15,7 +12,9 @@ from flotilla.testing.people import OWN_CUSTOMERS, Office, Person
 from tests.e2e.arranged import EUROS
 from tests.e2e.conftest import AT_ONCE, NewOffice
 from tests.e2e.everywhere import places
-from tests.e2e.filled import first, stages_of
+from tests.e2e.filled import booked, first, stages_of
+from tests.e2e.packed import brought_together, over
+from tests.e2e.placed import called
 
 NAME = "Wilhelmina"
 SURNAME = "Quirrelby"
@@ -31,12 +30,18 @@ Json = dict[str, Any]
 
 async def test_nothing_speaks_of_somebody_who_was_erased(new_office: NewOffice, fleet: Fleet) -> None:
     office = await new_office("Harbour")
-    known = await _known_everywhere(office)
+    known = await _known_everywhere(office, fleet)
     before = await places(fleet, WORDS)
+    assert any(place.startswith("files/") for place in before), "what they sent is a file"
+    assert NAME in str(await _archived(office.owner, known)), "the archive shows them"
     for place in (
         "crm.contacts",
+        "crm.bookings",
+        "crm.import_parts",
         "crm.tasks",
         "crm.notes",
+        "integrations.voice_calls",
+        "messaging.attachments",
         "messaging.conversations",
         "documents/messaging.bodies",
         "ai.analyses",
@@ -49,11 +54,14 @@ async def test_nothing_speaks_of_somebody_who_was_erased(new_office: NewOffice, 
     assert any("search" in place for place in before), before
 
     begun = await office.owner.ok("POST", "/v1/erasures", {"contact_id": known["contact_id"]})
-    over = await _over(office.owner, f"/v1/erasures/{begun['id']}")
+    ended = await over(office.owner, f"/v1/erasures/{begun['id']}")
 
-    assert {answer["service"] for answer in over["services"]} == set(FLEET)
+    assert {answer["service"] for answer in ended["services"]} == set(FLEET)
     after = await eventually(lambda: _nowhere(fleet), seconds=20, what="nobody speaks of them")
     assert after
+    archived = await _archived(office.owner, known)
+    assert archived, "that it happened is there, and who it was is sealed under a key that nobody has"
+    assert not any(word in str(archived) for word in WORDS)
     await _reported(office.owner, begun)
     await _still_works(office, known)
 
@@ -84,7 +92,14 @@ async def _still_works(office: Office, known: Json) -> None:
         assert created["data"]["contact_id"] != known["contact_id"]
 
 
-async def _known_everywhere(office: Office) -> Json:
+async def _archived(owner: Person, known: Json) -> list[Json]:
+    """What the archive shows of them, and of their conversation, deal and call."""
+    subjects = (known[name] for name in ("contact_id", "conversation_id", "deal_id", "booking_id"))
+    pages = [await owner.ok("GET", f"/v1/archive/events?subject={id_}&limit=100") for id_ in subjects]
+    return [item for page in pages for item in page["items"]]
+
+
+async def _known_everywhere(office: Office, fleet: Fleet) -> Json:
     """A customer of whom every service that holds people knows something."""
     owner = office.owner
     await owner.ok("POST", "/v1/rules", _rule())
@@ -115,8 +130,26 @@ async def _known_everywhere(office: Office) -> Json:
     await owner.ok("POST", f"{path}/enrolments", enrolled)
     known = {"contact_id": contact, "conversation_id": conversation}
     known |= await _sold(owner, contact)
+    known |= await _met(owner, known)
+    await called(fleet.instance, owner, contact, f"{NAME} asks for the zebrafinch kettle")
     await eventually(lambda: _searched(owner), what="search knows them")
     return known
+
+
+async def _met(owner: Person, known: Json) -> Json:
+    """A booking, a file that they sent, and a list of customers that they stand in."""
+    user_id = owner.user["id"]
+    booking_id = await booked(owner, user_id, known["contact_id"], title=f"Kettles with {NAME}")
+    path = f"/v1/conversations/{known['conversation_id']}/attachments"
+    begun = await owner.ok("POST", path, {"name": f"{SURNAME}.txt"})
+    part = await owner.call("PUT", f"/v1/attachments/{begun['id']}/parts?number=1", body=SAID.encode())
+    assert part.status == 204, part.body
+    await owner.ok("POST", f"/v1/attachments/{begun['id']}/complete", {"parts": 1})
+    imported = await owner.ok("POST", "/v1/imports", {"name": "customers.csv"})
+    lines = f"name,email\n{NAME} {SURNAME},{EMAIL}\n".encode()
+    part = await owner.call("PUT", f"/v1/imports/{imported['id']}/parts?number=1", body=lines)
+    assert part.status == 200, part.body
+    return {"booking_id": booking_id}
 
 
 async def _sold(owner: Person, contact: str) -> Json:
@@ -153,15 +186,6 @@ def _once(key: str) -> dict[str, str]:
     return {"Idempotency-Key": f"privacy-{key}-{uuid4()}"}
 
 
-async def _over(owner: Person, path: str) -> Json:
-    async def over() -> Json:
-        shown: Json = await owner.ok("GET", path)
-        assert shown["state"] == "done", shown
-        return shown
-
-    return await eventually(over, seconds=90, what="all services have answered")
-
-
 async def test_what_is_known_of_somebody_is_brought_together(new_office: NewOffice, fleet: Fleet) -> None:
     office = await new_office("Kite")
     owner = office.owner
@@ -172,19 +196,10 @@ async def test_what_is_known_of_somebody_is_brought_together(new_office: NewOffi
     contact = created["data"]["contact_id"]
     await owner.ok("POST", "/v1/notes", {"text": "Collects teapots", "contact_id": contact})
 
-    begun = await owner.ok("POST", "/v1/exports", {"contact_id": contact})
-    await _over(owner, f"/v1/exports/{begun['id']}")
-
-    link = urlsplit((await owner.ok("POST", f"/v1/exports/{begun['id']}/link"))["url"])
-    nobody = Person(owner.base_url, owner.session)
-    packed = await nobody.call("GET", f"{link.path}?{link.query}")
-    assert packed.status == 200
-    with zipfile.ZipFile(io.BytesIO(packed.body)) as archive:
-        parts = {name: archive.read(name).decode() for name in archive.namelist()}
+    parts = await brought_together(owner, {"contact_id": contact})
     assert "Ottoline Brack" in parts["crm.jsonl"]
     assert "Collects teapots" in parts["crm.jsonl"]
     assert "walrus teapot" in parts["messaging.jsonl"]
-    assert {part["service"] for part in msgspec.json.decode(parts["manifest.json"])["parts"]} == set(FLEET)
 
     async def told() -> bool:
         notifications = (await owner.ok("GET", "/v1/notifications"))["items"]
