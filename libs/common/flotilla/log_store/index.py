@@ -29,7 +29,7 @@ SETTINGS: Final = {
     "refresh_interval": "1s",
     "codec": "best_compression",
 }
-SECONDS: Final = 10.0
+SECONDS: Final = 30.0
 THERE_ALREADY: Final = 409
 PASSING: Final = frozenset({429, 502, 503, 504})
 """What ends by itself: the store has too much to do, or is not up yet."""

@@ -67,7 +67,7 @@ async def encrypted(behind: str, authority: Authority, folder: Path) -> AsyncIte
     command = (PROGRAM, "-e", "stderr", "-p", folder, "-c", configuration)
     process = await asyncio.create_subprocess_exec(*map(str, command))
     try:
-        await eventually(lambda: listens(port), what="nginx to listen")
+        await eventually(lambda: listens(port), seconds=60, what="nginx to listen")
         yield f"https://{HOST}:{port}"
     finally:
         process.terminate()
