@@ -59,7 +59,8 @@ async def rehash(app: App) -> None:
         organizations = await credentials.organizations_of(app.db, people)
         async with app.db.transaction(organizations) as tx:
             number = await credentials.renew_email_hashes(tx, organizations, people, emails.of)
-        log.info("emails.rehashed", number=number)
+        if number:
+            log.info("emails.rehashed", number=number)
 
 
 WORKERS = (
