@@ -108,7 +108,8 @@ async def test_a_number_that_never_comes_is_not_waited_for_for_ever(
 
     async def timer_stands() -> bool:
         async with integrations.app.db.transaction(org) as tx:
-            await tx.execute("UPDATE sends SET release_at = now()")
+            if await tx.execute("UPDATE sends SET release_at = now()") != "UPDATE 1":
+                return False
         moved = await integrations.app.db.execute(
             "UPDATE jobs SET due_at = now() WHERE organization_id = $1 AND kind = 'send_released'", org
         )
