@@ -180,7 +180,7 @@ class Policy:
         return own if b"cache-control" in answer.fields else own + security.NO_STORE_LINE
 
     def _guards(self, visit: Visit) -> bytes:
-        guards = security.guard_lines(https=visit.caller.scheme == "https")
+        guards = security.API_HTTPS_LINES if visit.caller.scheme == "https" else security.API_LINES
         cors = self._gateway.cors
         if not cors.in_use:
             return guards

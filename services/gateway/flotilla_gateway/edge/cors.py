@@ -31,11 +31,8 @@ class Cors:
         )
         self._of: dict[UUID, frozenset[bytes]] = {}
         self._somewhere = self._everywhere
-
-    @property
-    def in_use(self) -> bool:
+        self.in_use = bool(self._somewhere)
         """Whether any origin is listed."""
-        return bool(self._somewhere)
 
     def replace(self, lists: Iterable[tuple[UUID, Iterable[str]]]) -> None:
         """These organizations' lists and no others."""
@@ -49,6 +46,7 @@ class Cors:
         for org, origins in lists:
             self._of[org] = frozenset(origin.encode() for origin in origins)
         self._somewhere = self._everywhere.union(*self._of.values())
+        self.in_use = bool(self._somewhere)
 
     def lists(self, origin: bytes, org: UUID | None) -> bool:
         """Whether the settings list it, or this organization does."""

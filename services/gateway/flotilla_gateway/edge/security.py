@@ -39,15 +39,10 @@ PAGE_HTTPS: Final = (*PAGE, HSTS)
 NO_STORE: Final[Header] = (b"cache-control", b"no-store")
 """Where a service does not say how long its answer may be kept."""
 NO_STORE_LINE: Final = lines([NO_STORE])
-_API_LINES: Final = lines(API)
-_API_HTTPS_LINES: Final = lines(API_HTTPS)
+API_LINES: Final = lines(API)
+API_HTTPS_LINES: Final = lines(API_HTTPS)
 
 
 def guards(*, https: bool) -> tuple[Header, ...]:
     """Of an answer of the API."""
     return API_HTTPS if https else API
-
-
-def guard_lines(*, https: bool) -> bytes:
-    """The same, as they stand on the wire."""
-    return _API_HTTPS_LINES if https else _API_LINES

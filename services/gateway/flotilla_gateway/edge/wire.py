@@ -26,5 +26,5 @@ def raw_response(problem: Problem, request_id: str, *, https: bool) -> bytes:
     content = [STATUS_LINE.get(status, STATUS_LINE[500])]
     fields = {**headers, "x-request-id": request_id, "content-length": str(len(body)), "connection": "close"}
     content += [f"{name}: {value}\r\n".encode("latin-1") for name, value in fields.items()]
-    content += (security.guard_lines(https=https), security.NO_STORE_LINE)
+    content += (security.API_HTTPS_LINES if https else security.API_LINES, security.NO_STORE_LINE)
     return b"".join([*content, b"\r\n", body])
