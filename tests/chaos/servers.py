@@ -41,7 +41,7 @@ class Stage:
     vendor: Vendor
     replicas: Replicas
 
-    async def promises(self, number: int = 40, seconds: float = 60) -> None:
+    async def promises(self, number: int = 40, seconds: float = 180) -> None:
         """Wait for so many more promises: life goes on."""
         acknowledged = self.clients.history.acknowledged
         wanted = len(acknowledged) + number
@@ -50,7 +50,7 @@ class Stage:
                 assert not self.clients.surprises, self.clients.surprises[:3]
                 await asyncio.sleep(0.05)  # sleep: between two looks
 
-    async def noticed(self, server: str, seconds: float = 60) -> None:
+    async def noticed(self, server: str, seconds: float = 180) -> None:
         """Wait until each replica says that this server is away."""
         for client in self.replicas.reached():
             await eventually(partial(_says_away, client, server), seconds=seconds, what=server)
@@ -67,7 +67,7 @@ class Stage:
         queues = f'Queue <- rabbit_amqqueue:list(<<"{vhost}">>), {{Name, _}} <- [amqqueue:get_pid(Queue)]'
         await _rabbitmqctl(self.nodes.instance, "eval", f"[sys:{act}(Name) || {queues}].")
 
-    async def unconfirmed(self, seconds: float = 90) -> None:
+    async def unconfirmed(self, seconds: float = 240) -> None:
         """Wait until what was published has waited for its confirms in vain."""
         connection = await asyncpg.connect(self.nodes.instance.admin_dsn(), timeout=10)
 

@@ -1,15 +1,24 @@
 """Servers that die and come back, and a network that is slow, torn or silent, under load: no promise is broken."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 from uuid import UUID
 
 from flotilla.testing.plugin import StartService
 
 from tests.chaos.reading import every_promise_kept, summary
 from tests.chaos.servers import BROKER, DATABASE, Stage, staged
+from tests.chaos.toxiproxy import Stream
 
 SLOW = {BROKER: 200, DATABASE: 30}
 """Milliseconds more for each answer: a broker far away, a database in another building."""
+LOST: Final[tuple[tuple[tuple[Stream, ...], ...], ...]] = (
+    (("upstream", "downstream"),),
+    (("downstream",), ("upstream",)),
+)
+"""What does not get through half-open connections, one after the other in each round: nothing does, as if a cable were
+pulled; then only answers are lost, and only what is asked."""
 
 
 async def test_no_promise_is_broken_whatever_happens_to_the_servers(
@@ -17,14 +26,15 @@ async def test_no_promise_is_broken_whatever_happens_to_the_servers(
 ) -> None:
     async with staged(tmp_path, start_service, org) as stage:
         async with stage.clients.asking():
-            for _ in range(rounds):
+            for round_ in range(rounds):
                 await _slow(stage)
                 await _torn(stage)
                 await _blocked(stage)
-                if long:
-                    await _unconfirming(stage)
                 await _killed(stage)
-                await _silent(stage)
+                for streams in LOST[round_ % len(LOST)]:
+                    await _silent(stage, streams)
+            if long:
+                await _unconfirming(stage)
         instance, clients, vendor = stage.nodes.instance, stage.clients, stage.vendor
         await every_promise_kept(instance, org, clients, vendor)
         print(summary(clients, vendor))
@@ -72,9 +82,9 @@ async def _killed(stage: Stage) -> None:
     await stage.promises()
 
 
-async def _silent(stage: Stage) -> None:
-    """Half-open: nothing comes back, and nothing is closed. It is noticed all the same."""
+async def _silent(stage: Stage, streams: Sequence[Stream]) -> None:
+    """Half-open: what is said is lost, and nothing is closed. It is noticed all the same."""
     for name in (BROKER, DATABASE):
-        async with stage.network.silence(name):
+        async with stage.network.silence(name, *streams):
             await stage.noticed(name)
         await stage.promises()

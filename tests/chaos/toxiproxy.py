@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, Final
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final, Literal
 
 import aiohttp
 from flotilla.testing import eventually
 from flotilla.testing.go_programs import built
 from flotilla.testing.ports import free_port, free_ports
 
+Stream = Literal["upstream", "downstream"]
+"""What a client says to its server, or what it is answered."""
+DOWNSTREAM: Final[Stream] = "downstream"
 MODULE: Final = "github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0"
 
 
@@ -34,12 +37,14 @@ class Toxiproxy:
             yield
 
     @asynccontextmanager
-    async def silence(self, name: str) -> AsyncIterator[None]:
-        """Connections stay open, and nothing comes back: half-open, or a server that answers no more.
+    async def silence(self, name: str, *streams: Stream) -> AsyncIterator[None]:
+        """Connections stay open, and nothing gets through on these streams: half-open, or a server that is stuck.
 
         They are torn at the end: what was dropped meanwhile is missing from them, as it never is in life.
         """
-        async with self._toxic(name, "timeout", timeout=0):
+        async with AsyncExitStack() as toxics:
+            for stream in streams:
+                await toxics.enter_async_context(self._toxic(name, "timeout", stream, timeout=0))
             try:
                 yield
             finally:
@@ -53,13 +58,16 @@ class Toxiproxy:
         await self._call("POST", f"/proxies/{name}", {"enabled": True})
 
     @asynccontextmanager
-    async def _toxic(self, name: str, kind: str, **attributes: int) -> AsyncIterator[None]:
-        toxic = {"name": kind, "type": kind, "stream": "downstream", "attributes": attributes}
+    async def _toxic(
+        self, name: str, kind: str, stream: Stream = DOWNSTREAM, **attributes: int
+    ) -> AsyncIterator[None]:
+        label = f"{kind}_{stream}"
+        toxic = {"name": label, "type": kind, "stream": stream, "attributes": attributes}
         await self._call("POST", f"/proxies/{name}/toxics", toxic)
         try:
             yield
         finally:
-            await self._call("DELETE", f"/proxies/{name}/toxics/{kind}")
+            await self._call("DELETE", f"/proxies/{name}/toxics/{label}")
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
         async with self._session.request(method, self._api + path, json=body) as answer:
