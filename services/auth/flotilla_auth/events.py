@@ -24,6 +24,7 @@ ORG: Final = "org"
 USER_FIELDS: Final = ("name", "role", "role_id", "locale", "time_zone", "state")
 ORGANIZATION_FIELDS: Final = (
     "name",
+    "slug",
     "locale",
     "time_zone",
     "currency",

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from flotilla.events.auth import OrganizationUpdated
 from flotilla.testing import Harness
+from flotilla_auth.api.organization import MOST_SLUGS
 from flotilla_auth.testing import People, Person, fresh_email
 
 
@@ -18,6 +19,31 @@ async def test_settings_change_and_are_told(auth: Harness, owner: Person) -> Non
     assert event.data.changed["currency"] == ["EUR", "CHF"]
     assert (event.data.time_zone, event.sequence) == ("Europe/Berlin", 2)
     assert (await owner.client.get("/v1/organization")).json()["name"] == "Northwind Roasters"
+
+
+async def test_a_slug_changes_and_the_one_before_is_nobody_elses(
+    auth: Harness, people: People, owner: Person
+) -> None:
+    first, wanted = owner.signed_in["organization"]["slug"], f"roasters-{owner.org.hex[-12:]}"
+    stale = auth.client(owner.org, "owner", owner.id, owner.session, authenticated_seconds_ago=601)
+    assert (
+        (await stale.patch("/v1/organization", {"slug": wanted})).json()["type"].endswith("/step-up-required")
+    )
+    changed = await owner.client.patch("/v1/organization", {"slug": wanted})
+    assert changed.json()["slug"] == wanted
+    told = await auth.spy.expect(OrganizationUpdated, lambda event: event.org == owner.org)
+    assert told.data.changed == {"slug": [first, wanted]}
+    other = await people.owner()
+    for taken in (first, wanted):
+        assert (await other.client.patch("/v1/organization", {"slug": taken})).status == 409
+    assert (await owner.client.patch("/v1/organization", {"slug": first})).status == 200, "it was theirs"
+    for bad in ("A", "a b", "-a", "a--b", "", "x" * 49):
+        assert (await owner.client.patch("/v1/organization", {"slug": bad})).status == 422
+    for number in range(MOST_SLUGS - 2):
+        body = {"slug": f"{wanted}-{number}"}
+        assert (await owner.client.patch("/v1/organization", body)).status == 200
+    assert (await owner.client.patch("/v1/organization", {"slug": f"{wanted}-z"})).status == 409
+    assert (await owner.client.patch("/v1/organization", {"slug": wanted})).status == 200
 
 
 async def test_members_read_and_do_not_write(people: People, owner: Person) -> None:

@@ -15,6 +15,7 @@ from flotilla_auth import events, onboarding, sessions
 from flotilla_auth.api.fields import Currency, Locale, Name, TimeZone
 from flotilla_auth.api.views import OrganizationView
 from flotilla_auth.domain.entities import Organization
+from flotilla_auth.domain.names import SLUG_LENGTH
 from flotilla_auth.domain.origins import LONGEST_ORIGIN, MOST_ORIGINS, origins
 from flotilla_auth.store import organizations
 
@@ -25,13 +26,20 @@ Origins = Annotated[
 ]
 
 routes = Routes("/v1/organization", tag="organization")
-WHEN_IT_OPENS: Final = "it says whether a second factor is demanded, or whose pages may act for its people"
+WHEN_IT_OPENS: Final = (
+    "it demands a second factor or no more, lets pages act for its people, or changes its slug"
+)
+SLUG: Final = "^[a-z0-9]+(-[a-z0-9]+)*$"
+MOST_SLUGS: Final = 5
+"""As many may an organization have had: names are everybody's."""
 
 
 class OrganizationChange(Patch):
     """What is left out stays."""
 
     name: Name | None = None
+    slug: Annotated[str, Field(pattern=SLUG, max_length=SLUG_LENGTH)] | None = None
+    """What others name it by; those that it had stay its own, so that nothing meant for it reaches another."""
     locale: Locale | None = None
     time_zone: TimeZone | None = None
     currency: Currency | None = None
@@ -51,17 +59,19 @@ async def read_organization(tx: Tx, who: Who, response: Response) -> Organizatio
 async def change_organization(
     body: OrganizationChange, tx: Tx, who: Who, request: Request, response: Response
 ) -> OrganizationView:
-    """Change its settings. Whether a second factor is demanded, only who has one decides; that, and whose pages may act
-    for its people, take a proof of who one is of the last minutes."""
+    """Change its settings. Whether a second factor is demanded, only who has one decides; that, whose pages may act
+    for its people, and its slug take a proof of who one is of the last minutes. 409 where another has the slug."""
     if body.second_factor_required is not None:
         _check_second_factor(who, body.second_factor_required)
-    if body.allowed_origins is not None:
+    if body.allowed_origins is not None or body.slug is not None:
         check_recent(who)
     before = await organizations.lock(tx, who.org)
     check_if_match(request, before.sequence)
     wanted = replace(before, **body.model_dump(exclude_none=True))
     if wanted == before:
         return _view(before, response)
+    if wanted.slug != before.slug and not await organizations.take_slug(tx, who.org, wanted.slug, MOST_SLUGS):
+        raise ConflictError(f"Another organization has this slug, or yours has had {MOST_SLUGS}.")
     now = await organizations.update(tx, wanted)
     events.organization(tx, OrganizationUpdated, now, before)
     if now.second_factor_required and not before.second_factor_required:

@@ -22,6 +22,15 @@ TAKE_SLUG: Final = """
 INSERT INTO slugs (slug_hash, organization_id) VALUES (sha256(convert_to($1, 'UTF8')), $2)
 ON CONFLICT (slug_hash) DO NOTHING RETURNING organization_id"""
 
+# One that it had before is its own still.
+TAKE_ANOTHER_SLUG: Final = """
+INSERT INTO slugs AS s (slug_hash, organization_id)
+SELECT sha256(convert_to($1, 'UTF8')), $2
+WHERE (SELECT count(*) FROM slugs WHERE organization_id = $2) < $3
+   OR EXISTS (SELECT FROM slugs WHERE organization_id = $2 AND slug_hash = sha256(convert_to($1, 'UTF8')))
+ON CONFLICT (slug_hash) DO UPDATE SET organization_id = $2 WHERE s.organization_id = $2
+RETURNING organization_id"""
+
 READ: Final = f"SELECT {_COLUMNS} FROM organizations WHERE organization_id = $1"
 
 LOCK: Final = f"{READ} FOR NO KEY UPDATE"
@@ -39,7 +48,7 @@ WHERE u.organization_id = ANY($1) AND u.id = $2 AND u.state = 'active' ORDER BY 
 
 UPDATE: Final = f"""
 UPDATE organizations SET name = $2, locale = $3, time_zone = $4, currency = $5, state = $6, onboarding = $7,
-    suspended_from = $8, suspension_reason = $9, second_factor_required = $10, allowed_origins = $11,
+    suspended_from = $8, suspension_reason = $9, second_factor_required = $10, allowed_origins = $11, slug = $12,
     sequence = sequence + 1
 WHERE organization_id = $1 RETURNING {_COLUMNS}"""
 
@@ -83,13 +92,18 @@ async def any_requires_second_factor(tx: Transaction, organizations: list[UUID])
     return found
 
 
+async def take_slug(tx: Transaction, organization_id: UUID, slug: str, most: int) -> bool:
+    """Have it for this organization beside those that it had; False where another has it, or it has had `most`."""
+    return await tx.fetchval(TAKE_ANOTHER_SLUG, slug, organization_id, most) is not None
+
+
 async def of_person(tx: Transaction, organizations: list[UUID], user_id: UUID) -> list[Row]:
     """`id`, `name`, `slug` and their `role` of each where they have access."""
     return await tx.fetch(OF_PERSON, organizations, user_id)
 
 
 async def update(tx: Transaction, wanted: Organization) -> Organization:
-    """As `wanted` says, but for its slug and region."""
+    """As `wanted` says, but for its region; its slug has been taken."""
     row = await tx.fetchrow(
         UPDATE,
         wanted.id,
@@ -103,6 +117,7 @@ async def update(tx: Transaction, wanted: Organization) -> Organization:
         wanted.suspension_reason,
         wanted.second_factor_required,
         wanted.allowed_origins,
+        wanted.slug,
     )
     return _read(row)
 
