@@ -15,7 +15,7 @@ from flotilla_auth import passkeys
 from flotilla_auth.domain.passkeys import Passkey
 from flotilla_auth.store import credentials, people
 from flotilla_auth.store import passkeys as store
-from flotilla_auth.store import privacy_requests as requests
+from flotilla_auth.store import privacy_requests as asked_for
 
 _KEPT: Final = "says who asked for the erasure, and what each service did"
 
@@ -23,7 +23,7 @@ _KEPT: Final = "says who asked for the erasure, and what each service did"
 async def _brought_together(app: App, org: UUID, person: Person) -> Counts:
     """Archives in which they are: of themselves, and of the whole organization, which can be asked for anew."""
     async with app.db.transaction(org) as tx:
-        exports = await requests.exports_of(tx, org, person.contacts, person.users)
+        exports = await asked_for.exports_of(tx, org, person.contacts, person.users)
     files = Files.open(app.settings.files_url, app.keyring)
     removed = sum([await files.delete(org, f"exports/{export}") for export in exports])
     return {"exports": removed} if removed else {}
@@ -31,7 +31,7 @@ async def _brought_together(app: App, org: UUID, person: Person) -> Counts:
 
 async def _sign_in_no_more(tx: Transaction, org: UUID, person: Person) -> Counts:
     """Their invitations, and the ways in of those who belong nowhere else; links to archives lead nowhere."""
-    await requests.forget_exports(tx, org, person.contacts, person.users)
+    await asked_for.forget_exports(tx, org, person.contacts, person.users)
     return await people.forget(tx, org, person.users) if person.users else {}
 
 
