@@ -1,7 +1,7 @@
 """Calls of many people, each with what must come of it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from flotilla.testing.harness import Answer
@@ -29,14 +29,11 @@ class Matrix:
         expected: str,
         said: str,
         right: Callable[[Answer], bool],
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         """One call, and whether it came out right."""
         async with self._gate:
-            headers = {"Content-Type": "application/json"}
-            if isinstance(body, bytes):
-                answer = await member.person.call(method, path, body=body, headers=headers)
-            else:
-                answer = await member.person.call(method, path, body)
+            answer = await member.person.call(method, path, body, headers=headers)
         self.made += 1
         if not right(answer):
             self.wrong[f"{said} by {member.role}"] = (expected, answer.status, answer.body[:150])
@@ -60,3 +57,17 @@ def let_in(answer: Answer) -> bool:
 def shown(answer: Answer) -> bool:
     """It was there, and theirs to do; what it is, or what was asked, may forbid it all the same (409, 410, 422)."""
     return let_in(answer) and answer.status != 404
+
+
+def came(*statuses: int) -> Callable[[Answer], bool]:
+    """One of these, and no other."""
+
+    def right(answer: Answer) -> bool:
+        return answer.status in statuses and not refused(answer)
+
+    return right
+
+
+def done(answer: Answer) -> bool:
+    """It was done."""
+    return answer.status < 300

@@ -35,6 +35,8 @@ class Call:
     """`rows`, `free` or `all`, of a permission that may be held for less than all."""
     keeps: bool = True
     """Whether something of it stands anywhere afterwards."""
+    guarded: bool = False
+    """Whether it looks at If-Match: with that of another state it does nothing but answer 412."""
 
     @property
     def name(self) -> str:
@@ -80,6 +82,7 @@ def _call(document: dict[str, Any], path: str, method: str, operation: dict[str,
         permission=operation["x-permission"],
         reach=operation.get("x-reach"),
         keeps=operation.get("x-audit") != "nothing",
+        guarded=any(each["in"] == "header" and each["name"] == "If-Match" for each in parameters),
     )
 
 
