@@ -112,7 +112,7 @@ def test_who_may_write_again_is_covered_up_to_their_request() -> None:
 
 def test_what_was_somebodys_until_this_event_speaks_of_them() -> None:
     contact = new_id()
-    empty = dict.fromkeys(
+    empty: dict[str, Any] = dict.fromkeys(
         ("value", "company_id", "conversation_id", "owner_id", "expected_close_on", "loss_reason")
     )
     deal = DealUpdated(
