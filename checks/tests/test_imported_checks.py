@@ -150,7 +150,7 @@ def test_routes_without_a_permission(tree: Tree, findings: Findings) -> None:
         f"{place}:16: WEBSOCKET /v1/bare/live: declare it on flotilla.http.Routes, which checks a permission",
         f"{place}:19: GET /v1/unknown: no role has 'ships:sink'; add it to flotilla.security.permissions",
         f"{place}:22: GET /v1/unknown/fast: unknown rate-limit class 'never'; "
-        "choose of session, sign_in, hook, open",
+        "choose of session, dear, sign_in, hook, open",
     ]
 
 
