@@ -18,6 +18,11 @@ from flotilla_analytics.store.keys import Ciphers, Gone, Held, Person, Wanted, m
 from flotilla_analytics.store.persons import link_identities
 
 IDENTIFIED: Final = "contact.identified.v1"
+ALIASES: Final = {
+    IDENTIFIED: ("identity_id", "contact_id"),
+    "invitation.accepted.v1": ("invitation_id", "user_id"),
+}
+"""What tells who somebody turned out to be whose personal data was sealed under what was known of them before."""
 
 
 class Personal(StrEnum):
@@ -122,14 +127,14 @@ def _row(event: RawEvent, parts: Parts, ciphers: Ciphers) -> tuple[object, ...]:
 
 
 def _links(divided: Sequence[tuple[RawEvent, Parts]]) -> dict[Person, tuple[str, int]]:
-    """Which identities turned out to be whom, the newest of each."""
+    """Which identities and invitations turned out to be whom, the newest of each."""
     links: dict[Person, tuple[str, int]] = {}
     for event, parts in divided:
         envelope, fields = event.envelope, parts.fields
-        if envelope.type != IDENTIFIED or not fields:
+        if envelope.type not in ALIASES or not fields:
             continue
-        person = (envelope.organizationid, persons.identity(fields.get("identity_id")))
-        link = (persons.contact(fields.get("contact_id")), int(envelope.sequence))
+        known_as, is_now = (persons.reference(name, fields.get(name)) for name in ALIASES[envelope.type])
+        person, link = (envelope.organizationid, known_as), (is_now, int(envelope.sequence))
         if person not in links or links[person][1] < link[1]:
             links[person] = link
     return links

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 from flotilla.cause import Cause
+from flotilla.events.auth import InvitationAccepted, InvitationCreated
 from flotilla.events.crm import ContactCreated, TaskCreated
 from flotilla.events.privacy import ErasureCompleted, ErasureRequested
 from flotilla.ids import new_id
@@ -44,7 +45,7 @@ async def _count(analytics: Harness, org: UUID, sql: str) -> int:
 
 
 LIVING = "SELECT count(*) FROM person_keys WHERE wrapped_key IS NOT NULL"
-ARCHIVED = "SELECT count(*) FROM archive WHERE type LIKE 'contact.%' OR type LIKE 'task.%'"
+ARCHIVED = "SELECT count(*) FROM archive WHERE type ~ '^(contact|task|invitation)[.]'"
 
 
 async def test_an_organization_loses_all_its_keys_and_no_event(analytics: Harness, org: UUID) -> None:
@@ -78,6 +79,26 @@ async def test_keys_of_what_was_noted_about_a_conversation_go_with_the_person(
 
     await analytics.spy.expect(ErasureCompleted, lambda event: event.org == org)
     assert await _count(analytics, org, LIVING) == 1, "of the task about another conversation"
+
+
+async def test_the_invitation_that_somebody_came_by_goes_with_them(analytics: Harness, org: UUID) -> None:
+    user, invitation = new_id(), new_id()
+    told: dict[str, Any] = {"email": "w@example.org", "role": "viewer", "invited_by": new_id()}
+    expires = datetime.now(UTC)
+    created = InvitationCreated(**told, invitation_id=invitation, expires_at=expires, state="pending")
+    accepted = InvitationAccepted(
+        **told, invitation_id=invitation, expires_at=expires, state="accepted", user_id=user
+    )
+    other = InvitationCreated(**told, invitation_id=new_id(), expires_at=expires, state="pending")
+    for sequence, (event, after) in enumerate(((created, 1), (other, 2), (accepted, 3)), 1):
+        await analytics.publish(event, org=org, sequence=sequence)
+        await _archived(analytics, org, after)
+    assert await _count(analytics, org, LIVING) == 2
+
+    await analytics.publish(_wish(kind="user", user_ids=[user]), org=org, sequence=1, cause=Cause.fresh())
+
+    await analytics.spy.expect(ErasureCompleted, lambda event: event.org == org)
+    assert await _count(analytics, org, LIVING) == 1, "of whom it was not"
 
 
 def _contact(contact_id: UUID) -> ContactCreated:

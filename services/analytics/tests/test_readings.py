@@ -113,7 +113,7 @@ async def test_what_is_personal_is_null_unless_asked_for_and_once_erased(
 
     assert await name() is None
     assert await name(personal=True) == "Ada Lovelace"
-    await erase_person(analytics.app, org, persons.contact(contact.contact_id))
+    await erase_person(analytics.app, org, persons.reference("contact_id", contact.contact_id))
     assert await name(personal=True) is None
 
 

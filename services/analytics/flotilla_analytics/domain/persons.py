@@ -19,8 +19,7 @@ def person_of(contract: Contract | None, fields: Mapping[str, Any]) -> str:
     """The person an event's `data` is about: the first of the contract's fields that is set, or was until now."""
     for name in contract.person if contract else _USUAL_FIELDS:
         if isinstance(value := fields.get(name) or _before(fields, name), str):
-            role = name.removesuffix("_id")
-            return f"{_ROLES.get(role, role)}:{value}"
+            return reference(name, value)
     return ORGANIZATION
 
 
@@ -32,11 +31,7 @@ def _before(fields: Mapping[str, Any], name: str) -> object:
     return None
 
 
-def contact(contact_id: object) -> str:
-    """A contact's reference."""
-    return f"contact:{contact_id}"
-
-
-def identity(identity_id: object) -> str:
-    """The reference of a channel identity: the person until a contact is known."""
-    return f"identity:{identity_id}"
+def reference(field: str, id_: object) -> str:
+    """By what a person is known whom a field of this name names."""
+    role = field.removesuffix("_id")
+    return f"{_ROLES.get(role, role)}:{id_}"

@@ -73,9 +73,9 @@ async def read_things(
 
 
 async def link_identities(tx: Transaction, links: Mapping[Person, tuple[str, int]]) -> None:
-    """Keep which contact an identity belongs to: {(org, identity): (contact, sequence)}.
+    """Keep which contact an identity belongs to, which user an invitation: {(org, identity): (contact, sequence)}.
 
-    An identity of a contact who was erased before loses its key here. The lock is shared with `destroy_keys`:
+    An identity of somebody who was erased before loses its key here. The lock is shared with `destroy_keys`:
     without it each could miss the other's uncommitted row.
     """
     ordered = sorted(links, key=place_of)

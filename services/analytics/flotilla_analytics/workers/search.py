@@ -49,7 +49,7 @@ def _people(rows: list[Row], opened: list[dict[str, Any]]) -> set[Person]:
     people = {(row["organization_id"], row["person"]) for row in rows if row["person"]}
     for row, data in zip(rows, opened, strict=True):
         if row["type"] == IDENTIFIED:
-            people.add((row["organization_id"], persons.identity(data.get("identity_id"))))
+            people.add((row["organization_id"], persons.reference("identity_id", data.get("identity_id"))))
     return people
 
 
