@@ -13,7 +13,7 @@ from tests.e2e.filled import Full
 from tests.e2e.matrix import Case, Matrix, came, done, hidden, let_in, refused, shown
 from tests.e2e.placed import park
 from tests.e2e.routes import Call
-from tests.e2e.writes import BLIND, FRESH, OTHERWISE, body_of
+from tests.e2e.writes import FRESH, OTHERWISE, body_of
 
 PERSONAL: Final = ("/v1/calendars/", "/v1/me/", "/v1/notifications/", "/v1/portal/", "/v1/sessions/")
 """Whoever asks sees what is theirs there, and others do not, whatever their role."""
@@ -92,7 +92,7 @@ class Gates:
             yield self._case(member, call, self.ours.ids, body, "404", hidden)
         elif call.path.startswith(EVERYBODYS) or (personal and call.method == "DELETE" and not call.guarded):
             return
-        elif call.guarded and call.name not in BLIND:
+        elif call.guarded:
             yield self._case(member, call, self.ours.ids, body, "412", came(412), STALE)
         elif call.name in FRESH or call.path.startswith(PARKED):
             yield lambda: self._taken_away(call, member, body)

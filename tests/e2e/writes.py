@@ -19,14 +19,6 @@ OTHERWISE: Final[Mapping[str, tuple[int, ...]]] = {
     "POST /v1/me/identities/complete": (401,),
 }
 """What comes of a proof, or of a way to sign in, that there is none of."""
-BLIND: Final = frozenset(
-    {
-        "POST /v1/invoices/{invoice_id}/checkouts",
-        "POST /v1/invoices/{invoice_id}/payments",
-        "POST /v1/invoices/{invoice_id}/payments/{payment_id}/refund",
-    }
-)
-"""Say in the document that they look at If-Match, and do not: payments are told apart by their Idempotency-Key."""
 
 
 async def prove(person: Person) -> None:

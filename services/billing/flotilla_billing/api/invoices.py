@@ -173,13 +173,12 @@ async def issuer_of(tx: Transaction, org: UUID) -> Issuer:
     return Issuer.of((await issuers.issuers(tx, [org]))[org])
 
 
-async def held(tx: Transaction, org: UUID, invoice_id: UUID, request: Request | None = None) -> Invoice:
+async def held(tx: Transaction, org: UUID, invoice_id: UUID, request: Request) -> Invoice:
     """The invoice, held until the commit; 404, and 412 where another state than that was read."""
     invoice = await store.read(tx, org, invoice_id, lock=True)
     if invoice is None:
         raise NotFoundError("There is no invoice with this id.")
-    if request is not None:
-        check_if_match(request, invoice.sequence)
+    check_if_match(request, invoice.sequence)
     return invoice
 
 

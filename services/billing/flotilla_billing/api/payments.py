@@ -3,7 +3,7 @@
 from typing import Literal
 from uuid import UUID
 
-from fastapi import Response
+from fastapi import Request, Response
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who
 from flotilla.http.bodies import Written
 from flotilla.http.sorting import ByTime
@@ -68,9 +68,11 @@ async def list_payments(
 
 
 @routes.post("", permission="invoices:write", status_code=201)
-async def take_payment(invoice_id: UUID, body: PaymentIn, tx: Tx, who: Who, response: Response) -> PaymentOut:
+async def take_payment(
+    invoice_id: UUID, body: PaymentIn, tx: Tx, who: Who, request: Request, response: Response
+) -> PaymentOut:
     """Note money that came. More than is owed is refused; send an Idempotency-Key to note it once."""
-    invoice = await held(tx, who.org, invoice_id)
+    invoice = await held(tx, who.org, invoice_id, request)
     amount = body.amount
     payment = commands.manual_payment(
         tx, invoice, amount.amount_minor, amount.currency, body.reference, body.occurred_at
@@ -84,12 +86,14 @@ async def take_payment(invoice_id: UUID, body: PaymentIn, tx: Tx, who: Who, resp
 
 
 @routes.post("/{payment_id}/refund", permission="invoices:write")
-async def refund_payment(invoice_id: UUID, payment_id: UUID, tx: Tx, who: Who) -> PaymentOut:
+async def refund_payment(
+    invoice_id: UUID, payment_id: UUID, tx: Tx, who: Who, request: Request
+) -> PaymentOut:
     """Say that it was given back, all of it; saying it again changes nothing.
 
     One that came through Stripe is given back there: its webhook tells of it.
     """
-    invoice = await held(tx, who.org, invoice_id)
+    invoice = await held(tx, who.org, invoice_id, request)
     payment = await store.one(tx, store.READ, who.org, invoice_id, payment_id)
     if payment is None:
         raise NotFoundError("There is no payment with this id.")

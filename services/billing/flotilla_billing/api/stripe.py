@@ -110,9 +110,9 @@ async def disconnect_stripe(tx: Tx, who: Who) -> None:
 
 
 @paying.post("/invoices/{invoice_id}/checkouts", permission="invoices:write", status_code=202)
-async def check_out_invoice(invoice_id: UUID, tx: Tx, who: Who) -> CheckoutOut:
+async def check_out_invoice(invoice_id: UUID, tx: Tx, who: Who, request: Request) -> CheckoutOut:
     """Have a payment link made for what is left to pay; ask for it at /v1/checkouts/{id}."""
-    invoice = await held(tx, who.org, invoice_id)
+    invoice = await held(tx, who.org, invoice_id, request)
     try:
         invoice.check_payable(invoice.open_minor)
     except NotPossibleError as error:
