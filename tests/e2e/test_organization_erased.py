@@ -16,6 +16,7 @@ from joserfc.jwk import OKPKey
 from tests.e2e.conftest import NewOffice
 from tests.e2e.everywhere import places
 from tests.e2e.filled import fill
+from tests.e2e.packed import brought_together
 from tests.e2e.placed import place
 
 WRITTEN = "Hello, does the marmalade gramophone ship to Germany?"
@@ -44,6 +45,7 @@ async def test_an_organization_is_gone_and_another_is_not(new_office: NewOffice,
     before, held = await _rows(fleet, other), await _rows(fleet, org)
     assert len(held) > 90, "there is something to be erased"
     email = gone.owner.user["email"]
+    await _taken_along(gone)
 
     begun = await _erase(gone.owner)
     report = await eventually(
@@ -66,6 +68,21 @@ async def test_an_organization_is_gone_and_another_is_not(new_office: NewOffice,
     assert await places(fleet, [f"{org}/attachments", f"{org}/knowledge"]) == {}
     await _nobody_comes_in(gone.owner, email)
     await _untouched(stays, before, await _rows(fleet, other))
+
+
+async def _taken_along(office: Office) -> None:
+    """Whoever leaves takes with them what all services have; sealed secrets, which open nothing elsewhere, stay."""
+    slug = (await office.owner.ok("GET", "/v1/organization"))["slug"]
+    parts = await brought_together(office.owner, {"organization_slug": slug})
+    for file, words in (
+        ("auth.jsonl", office.owner.user["email"]),
+        ("crm.jsonl", "Peregrine Pumpernickel"),
+        ("messaging.jsonl", "marmalade gramophone"),
+        ("pipeline.jsonl", '"deals"'),
+        ("billing.jsonl", '"invoices"'),
+    ):
+        assert words in parts[file], (file, parts[file][:1000])
+    assert not [file for file, lines in parts.items() if office.token in lines]
 
 
 async def _nobody_comes_in(owner: Person, email: str) -> None:
