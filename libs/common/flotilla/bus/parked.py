@@ -8,7 +8,7 @@ inspects, replays or discards it.
 import hashlib
 import traceback
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,7 +20,9 @@ from flotilla.bus.declare import NotYetKnown, RawEvent, RetryLater
 from flotilla.bus.envelope import Received, decode
 from flotilla.bus.inbox import ForgottenEventError
 from flotilla.events.base import Event, contract_of
+from flotilla.store.order import Order, both
 from flotilla.store.postgres import Database, Row, Transaction
+from flotilla.store.where import Where
 from flotilla.telemetry import metrics
 from flotilla.telemetry.logs import own_words
 
@@ -38,12 +40,10 @@ ON CONFLICT (event_id, handler) DO UPDATE SET
 
 LIST: Final = """
 SELECT event_id, handler, lane, type, organization_id, state, waiting_for, attempts, error, due_at, failed_at
-FROM parked_events
-WHERE ($1::uuid IS NULL OR organization_id = $1) AND ($2::text IS NULL OR state = $2)
-  AND (failed_at, event_id) < (coalesce($3, 'infinity'::timestamptz), $4::uuid)
-ORDER BY failed_at DESC, event_id DESC LIMIT $5"""
+FROM parked_events"""
 
-LAST_ID: Final = UUID(int=(1 << 128) - 1)
+ORDERS: Final = both("failed_at", Order(("failed_at", "event_id", "handler"), (datetime, UUID, str)))
+LATEST: Final = "-failed_at"
 
 
 class CrashedRepeatedlyError(Exception):
@@ -154,11 +154,16 @@ async def _park(db: Database, lane: str, handler: str, event: RawEvent, error: E
 
 
 async def listing(
-    db: Database, org: UUID | None, state: str | None, after: Sequence[Any] | None, limit: int
+    db: Database,
+    org: UUID | None,
+    state: str | None,
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Row]:
-    """Parked events of one organization or, for operators, of all; newest failure first, after a key."""
-    failed_at, event_id = after or (None, LAST_ID)
-    return await db.fetch(LIST, org, state, failed_at, event_id, limit)
+    """Parked events of one organization or, for operators, of all, in one of `ORDERS`, after a key."""
+    where = Where.without_tenant({"organization_id": org, "state": state})
+    return await order.read(db, LIST, where, after, limit)
 
 
 async def read(db: Database | Transaction, event_id: UUID) -> list[Row]:

@@ -83,7 +83,7 @@ async def _table(
     table = Table(*columns, box=None, pad_edge=False, header_style="dim")
     for service in services:
         async with _database(instance, service) as db:
-            rows = await parked.listing(db, org, state, None, limit)
+            rows = await parked.listing(db, org, state, parked.ORDERS[parked.LATEST], None, limit)
         for row in rows:
             failed_at = f"{row['failed_at']:%m-%d %H:%M:%S}"
             cells = (service, row["event_id"], row["type"], row["handler"], row["state"], row["attempts"])

@@ -1,14 +1,16 @@
 """Parked events over HTTP, for an operator of the organization: list, inspect, replay, discard."""
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel
 
 from flotilla.bus import parked
 from flotilla.http.deeds import note_change
-from flotilla.http.pages import Page, PageQuery, page
+from flotilla.http.pages import Page, PageQuery
 from flotilla.http.routes import Routes
+from flotilla.http.sorting import Sort
 from flotilla.http.work import CurrentApp, Tx, Who
 from flotilla.problems import NotFoundError
 from flotilla.store.postgres import Database, Row, Transaction
@@ -36,13 +38,17 @@ def parked_routes(service: str) -> Routes:
 
     @routes.get("", permission="parked:read")
     async def list_parked(
-        app: CurrentApp, who: Who, query: PageQuery, state: str | None = None
+        app: CurrentApp,
+        who: Who,
+        query: PageQuery,
+        state: str | None = None,
+        sort: Sort[Literal["-failed_at", "failed_at"]] = "-failed_at",
     ) -> Page[ParkedEvent]:
-        """Newest failure first; `state` is retrying, waiting or parked."""
-        after = query.after(datetime, UUID)
-        rows = await parked.listing(app.db, who.org, state, after, query.limit + 1)
-        events = [ParkedEvent.model_validate(dict(row)) for row in rows]
-        return page(events, query.limit, key=lambda event: (event.failed_at, event.event_id))
+        """The latest failure first, or as `sort` says; `state` is retrying, waiting or parked."""
+        order = parked.ORDERS[sort]
+        after = query.place(sort, order)
+        rows = await parked.listing(app.db, who.org, state, order, after, query.limit + 1)
+        return query.page([ParkedEvent.model_validate(dict(row)) for row in rows], sort, order)
 
     @routes.get("/{event_id}", permission="parked:read")
     async def read_parked(event_id: UUID, app: CurrentApp, who: Who) -> list[ParkedEvent]:

@@ -8,12 +8,14 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from flotilla.http.etags import set_etag
-from flotilla.http.pages import Page, PageQuery, page
+from flotilla.http.pages import Page, PageQuery
 from flotilla.http.routes import Routes
+from flotilla.http.sorting import ByTime
 from flotilla.http.work import RequestWork, Tx, Who, Work
 from flotilla.problems import ConflictError, NotFoundError
 from flotilla.sagas import store
 from flotilla.sagas.machine import SagaState
+from flotilla.store.order import BY_TIME
 from flotilla.store.postgres import Row, Transaction
 
 State = Literal["running", "compensating", "stuck", "done", "undone"]
@@ -54,14 +56,17 @@ def saga_routes(service: str) -> Routes:
 
     @routes.get("", permission="sagas:read")
     async def list_sagas(
-        tx: Tx, who: Who, query: PageQuery, state: State | None = None, subject_id: UUID | None = None
+        tx: Tx,
+        who: Who,
+        query: PageQuery,
+        state: State | None = None,
+        subject_id: UUID | None = None,
+        sort: ByTime = "-created_at",
     ) -> Page[SagaOut]:
-        """The newest first; `subject_id` is what it is about, the deal for instance."""
-        after = query.after(UUID)
-        rows = await store.listing(
-            tx, who.org, state, subject_id, after[0] if after else None, query.limit + 1
-        )
-        return page([_shown(row) for row in rows], query.limit, key=lambda saga: (saga.id,))
+        """The newest first, or as `sort` says; `subject_id` is what it is about, the deal for instance."""
+        order, filters = BY_TIME[sort], {"state": state, "subject_id": subject_id}
+        rows = await store.listing(tx, who.org, filters, order, query.place(sort, order), query.limit + 1)
+        return query.page([_shown(row) for row in rows], sort, order)
 
     @routes.get("/{saga_id}", permission="sagas:read")
     async def read_saga(saga_id: UUID, tx: Tx, who: Who, response: Response) -> SagaOut:

@@ -1,6 +1,6 @@
 """Sagas in a service's own schema: one row each, found and held by the requests they wait for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -10,7 +10,9 @@ import msgspec
 
 from flotilla.cause import Cause
 from flotilla.sagas.machine import Saga
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 INSERT: Final = """
 INSERT INTO sagas (organization_id, id, kind, subject_id, state, reason, steps, context, cause)
@@ -43,11 +45,7 @@ WHERE s.organization_id = t.org AND s.id = t.id"""
 
 READ: Final = "SELECT * FROM sagas WHERE organization_id = $1 AND id = $2"
 
-LIST: Final = """
-SELECT * FROM sagas
-WHERE organization_id = $1 AND ($2::text IS NULL OR state = $2) AND ($3::uuid IS NULL OR subject_id = $3)
-  AND ($4::uuid IS NULL OR id < $4)
-ORDER BY id DESC LIMIT $5"""
+LIST: Final = "SELECT * FROM sagas"
 
 
 @dataclass(frozen=True)
@@ -131,10 +129,15 @@ async def read(tx: Transaction, org: UUID, saga_id: UUID) -> Row | None:
 
 
 async def listing(
-    tx: Transaction, org: UUID, state: str | None, subject_id: UUID | None, before: UUID | None, limit: int
+    tx: Transaction,
+    org: UUID,
+    filters: Mapping[str, Any],
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Row]:
-    """Sagas, the newest first."""
-    return await tx.fetch(LIST, org, state, subject_id, before, limit)
+    """Sagas in this order, after a key; `filters`: by `state` and `subject_id`."""
+    return await order.read(tx, LIST, Where(org).equal(filters), after, limit)
 
 
 def _held(row: Row) -> Held:

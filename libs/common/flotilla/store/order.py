@@ -12,12 +12,13 @@ The last column is the id, so that equals have their place too: a page ends anyw
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
 
-from flotilla.store.postgres import Row, Transaction
+from flotilla.store.postgres import Database, Row, Transaction
 from flotilla.store.where import Where
 
 NAME_LENGTH: Final = 200
@@ -51,9 +52,14 @@ class Order:
         return [getattr(shown, column.rpartition(".")[2]) for column in self.columns]
 
     async def read(
-        self, tx: Transaction, select: str, where: Where, after: Sequence[object] | None, limit: int
+        self,
+        tx: Transaction | Database,
+        select: str,
+        where: Where,
+        after: Sequence[object] | None,
+        limit: int,
     ) -> list[Row]:
-        """A page of rows. `select`: `SELECT … FROM …`, all ours."""
+        """A page of rows. `select`: `SELECT … FROM …`, all ours. A database: of a table without tenants."""
         limited = self.beyond(where, after).argument(limit)
         return await tx.fetch(f"{select} WHERE {where} ORDER BY {self} LIMIT {limited}", *where.arguments)
 
@@ -80,4 +86,6 @@ OLDEST = Order(("id",), (UUID,))
 NEWEST = replace(OLDEST, descending=True)
 """Ids grow with time."""
 BY_TIME: Final[Mapping[str, Order]] = both("created_at", OLDEST)
+BY_CREATED: Final[Mapping[str, Order]] = both("created_at", Order(("created_at", "id"), (datetime, UUID)))
+"""The same where ids were made elsewhere, or of something else: they do not tell when the row came."""
 BY_NAME: Final[Mapping[str, Order]] = by_name()

@@ -21,10 +21,20 @@ class Where:
 
     def __init__(self, org: UUID, *, table: str = "") -> None:
         """`table`: the name or alias by which its columns are said, where there are several."""
+        self._begin(table)
+        self.equal({"organization_id": org})
+
+    @classmethod
+    def without_tenant(cls, filters: Mapping[str, Any]) -> Self:
+        """For a table without tenants, exempt or the bus's own: whatever rows fit `filters`, as `equal` takes them."""
+        where = cls.__new__(cls)
+        where._begin("")
+        return where.equal(filters)
+
+    def _begin(self, table: str) -> None:
         self.arguments: list[Any] = []
         self._prefix = f"{table}." if table else ""
         self._conditions: list[str] = []
-        self.equal({"organization_id": org})
 
     def equal(self, filters: Mapping[str, Any]) -> Self:
         """Column → value, or a list of which any will do; None does not matter. Columns are ours, never a caller's."""
@@ -55,4 +65,4 @@ class Where:
         return f"${len(self.arguments)}"
 
     def __str__(self) -> str:
-        return " AND ".join(self._conditions)
+        return " AND ".join(self._conditions) or "true"
