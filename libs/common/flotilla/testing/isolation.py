@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import asyncpg
+from redis.asyncio import Redis
 
 from flotilla.bus.topology import declare_all
 from flotilla.instance import Instance
@@ -17,7 +18,8 @@ from flotilla.service import Service
 from flotilla.store.documents import Documents
 from flotilla.store.migrate import BUS_MIGRATIONS, migrate_all
 
-REDIS_INDEXES = 255
+REDIS_INDEXES = 250
+"""From 1 on; whole fleets have fixed ones behind them."""
 
 
 @asynccontextmanager
@@ -26,24 +28,43 @@ async def isolated(service: Service, worker: str) -> AsyncIterator[Instance]:
     instance = Instance.load("test")
     template = await _template(instance, service)
     name = f"t_{os.getpid()}_{worker}_{service.name}_{os.urandom(2).hex()}"
-    own = instance.with_isolation(
-        database=name,
-        vhost=name,
-        documents_prefix=name,
-        redis_index=1 + int(hashlib.sha256(name.encode()).hexdigest(), 16) % REDIS_INDEXES,
-    )
-    await _admin(instance, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    await ensure_vhost(own)
-    try:
-        await declare_all(own.amqp_url, [service])
-        yield own
-    finally:
-        await delete_vhost(own)
-        await drop_database(own)
-        if service.documents:
-            documents = Documents.open(own.documents_url, f"{name}_{service.name}")
-            await documents.drop()
-            await documents.close()
+    with _redis_index(instance.folder) as index:
+        own = instance.with_isolation(database=name, vhost=name, documents_prefix=name, redis_index=index)
+        await _emptied(own)
+        await _admin(instance, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        await ensure_vhost(own)
+        try:
+            await declare_all(own.amqp_url, [service])
+            yield own
+        finally:
+            await delete_vhost(own)
+            await drop_database(own)
+            if service.documents:
+                documents = Documents.open(own.documents_url, f"{name}_{service.name}")
+                await documents.drop()
+                await documents.close()
+
+
+@contextmanager
+def _redis_index(folder: Path) -> Iterator[int]:
+    """One that nobody else has, as long as this process lives."""
+    locks = folder / "redis"
+    locks.mkdir(parents=True, exist_ok=True)
+    for index in range(1, 1 + REDIS_INDEXES):
+        with (locks / f"{index}.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield index
+            return
+    raise RuntimeError(f"All {REDIS_INDEXES} indexes of Redis are in use by tests.")
+
+
+async def _emptied(instance: Instance) -> None:
+    """What an earlier test left there is nobody's."""
+    async with Redis.from_url(instance.redis_url) as redis:
+        await redis.flushdb()
 
 
 async def _template(instance: Instance, service: Service) -> str:
