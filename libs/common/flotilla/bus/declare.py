@@ -200,11 +200,20 @@ class JobKind:
 
 @dataclass(frozen=True)
 class TimerKind:
-    """Something that happens at a moment: `fire(tx, job)` runs once, in the transaction that removes the row."""
+    """Something that happens at a moment: `fire(tx, job)` runs once, in the transaction that removes the row.
+
+    Where many of a kind come due at one moment, `fire_all(tx, jobs)` has up to a hundred of them, of any organizations,
+    in one transaction: it asks for all at once, and names each one's cause where it emits.
+    """
 
     kind: str
     payload: type[msgspec.Struct]
-    fire: "Callable[[Transaction, Job], Awaitable[None]]"
+    fire: "Callable[[Transaction, Job], Awaitable[None]] | None" = None
+    fire_all: "Callable[[Transaction, Sequence[Job]], Awaitable[None]] | None" = None
+
+    def __post_init__(self) -> None:
+        if (self.fire is None) == (self.fire_all is None):
+            raise TypeError(f"The timer {self.kind} has either `fire` or `fire_all`.")
 
 
 class RetryLater(Exception):  # noqa: N818 - an instruction, not an error

@@ -13,12 +13,12 @@ import structlog
 from flotilla.app import App
 from flotilla.bus import faults
 from flotilla.bus.connection import INFRASTRUCTURE_ERRORS
-from flotilla.bus.declare import TimerKind
+from flotilla.bus.declare import Job, TimerKind
 from flotilla.bus.jobs import job_of, wait_for_work
 from flotilla.bus.parked import error_words
 from flotilla.store.collisions import COLLISIONS, GIVES_WAY
-from flotilla.store.postgres import Row
-from flotilla.telemetry.traces import caused_span
+from flotilla.store.postgres import Row, Transaction
+from flotilla.telemetry.traces import caused_span, caused_spans
 
 log = structlog.get_logger()
 
@@ -77,13 +77,21 @@ class TimerLoop:
         """Fire those of these that no other process has in hand: their number."""
         async with self._app.db.transaction({row["organization_id"] for row in rows}) as tx:
             taken = await tx.fetch(TAKE_TIMERS, [row["id"] for row in rows])
-            for row in taken:
-                job = job_of(row, self._kind.payload)
-                with caused_span(f"{self._app.service.name} {job.kind}", job) as traced:
-                    tx.caused_by(traced.cause)
-                    await self._kind.fire(tx, traced)
+            await self._ring(tx, [job_of(row, self._kind.payload) for row in taken])
             faults.reach("ringing")
         return len(taken)
+
+    async def _ring(self, tx: Transaction, jobs: Sequence[Job]) -> None:
+        name = f"{self._app.service.name} {self._kind.kind}"
+        if self._kind.fire_all is not None:
+            with caused_spans(name, jobs) as traced:
+                await self._kind.fire_all(tx, traced)
+            return
+        assert self._kind.fire is not None
+        for job in jobs:
+            with caused_span(name, job) as own:
+                tx.caused_by(own.cause)
+                await self._kind.fire(tx, own)
 
     async def _fire_alone(self, row: Row) -> None:
         try:

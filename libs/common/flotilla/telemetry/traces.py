@@ -140,6 +140,13 @@ def caused_span(name: str, job: Job) -> Iterator[Job]:
         yield replace(job, cause=replace(job.cause, traceparent=own))
 
 
+@contextmanager
+def caused_spans(name: str, jobs: Sequence[Job]) -> Iterator[list[Job]]:
+    """A span around each of these, which are done together; they come back as from `caused_span`."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(caused_span(name, job)) for job in jobs]
+
+
 def _line(span_: ReadableSpan) -> dict[str, Any]:
     context = span_.get_span_context()
     assert context is not None
