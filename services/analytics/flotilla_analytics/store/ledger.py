@@ -12,10 +12,10 @@ LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('analytics.ledger'))"
 
 READ_HEAD: Final = "SELECT position_to, hash FROM blocks ORDER BY position_to DESC LIMIT 1"
 
+# By their places: no row is ever changed, and only who holds the lock deletes, so that a place stays its row's.
 TAKE_UNSEALED: Final = """
-DELETE FROM unsealed USING (SELECT event_id, organization_id FROM unsealed ORDER BY event_id LIMIT $1) AS first
-WHERE unsealed.event_id = first.event_id AND unsealed.organization_id = first.organization_id
-RETURNING unsealed.event_id, unsealed.organization_id, unsealed.hash, unsealed.event_type"""
+DELETE FROM unsealed WHERE ctid = ANY(ARRAY(SELECT ctid FROM unsealed ORDER BY event_id LIMIT $1))
+RETURNING event_id, organization_id, hash, event_type"""
 
 INSERT_ENTRIES: Final = """
 INSERT INTO ledger (position, event_id, organization_id, hash, event_type)
