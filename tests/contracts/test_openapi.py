@@ -66,6 +66,38 @@ def ships(prefix: str, ship: Any, convoy: Any, kind: str = "ship") -> Routes:
 
 
 @pytest.fixture(scope="module")
+def quays() -> Document:
+    """Quays, what is loaded there, and runs of two kinds."""
+    routes = Routes("/v1", tag="quays")
+
+    @routes.get("/quays", permission="contacts:read")
+    async def list_quays(query: PageQuery) -> Page[Berth]:
+        raise NotImplementedError
+
+    @routes.get("/quays/{quay_id}/loads", permission="deals:read")
+    async def list_loads(quay_id: UUID, query: PageQuery) -> Page[Berth]:
+        raise NotImplementedError
+
+    @routes.post("/quays/{quay_id}/loads", permission="deals:write")
+    async def load(quay_id: UUID) -> Berth:
+        raise NotImplementedError
+
+    @routes.get("/loads/{load_id}", permission="deals:read")
+    async def read_load(load_id: UUID) -> Berth:
+        raise NotImplementedError
+
+    @routes.post("/quays/{quay_id}/runs", permission="deals:write")
+    async def run(quay_id: UUID) -> Berth:
+        raise NotImplementedError
+
+    @routes.get("/runs/{run_id}", permission="rules:read")
+    async def read_run(run_id: UUID) -> Berth:
+        raise NotImplementedError
+
+    return merged((Service(name="crm", routes=(routes,)),))
+
+
+@pytest.fixture(scope="module")
 def document() -> Document:
     return merged(
         (
@@ -130,6 +162,28 @@ def test_an_answer_leads_on(document: Document) -> None:
         "parameters": {"ship_id": "$response.body#/id"},
     }
     assert {"read_ship", "change_ship"} <= made["links"].keys()
+    read = document["paths"]["/v1/ships/{ship_id}"]["get"]["responses"]["200"]
+    assert read["links"]["change_ship"]["parameters"] == {
+        "ship_id": "$request.path.ship_id",
+        "If-Match": "$response.header.ETag",
+    }
+
+
+def test_a_list_leads_on_from_the_first_of_it(quays: Document) -> None:
+    listed = quays["paths"]["/v1/quays"]["get"]["responses"]["200"]
+    first = "$response.body#/items/0/id"
+    assert {name: link["parameters"] for name, link in listed["links"].items()} == {
+        **{name: {"quay_id": first} for name in ("list_loads", "load", "run")},
+    }
+
+
+def test_what_has_a_path_elsewhere_is_taken_for_no_other_thing_of_that_name(quays: Document) -> None:
+    paths = quays["paths"]
+    loaded = paths["/v1/quays/{quay_id}/loads"]["post"]["responses"]["200"]["links"]
+    assert loaded == {
+        "read_load": {"operationId": "read_load", "parameters": {"load_id": "$response.body#/id"}}
+    }, "a path of its own, by the same permission"
+    assert "links" not in paths["/v1/quays/{quay_id}/runs"]["post"]["responses"]["200"]
 
 
 def test_bodies_have_examples(document: Document) -> None:

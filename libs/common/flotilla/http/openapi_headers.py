@@ -1,10 +1,12 @@
-"""Headers of operations: which a route reads and sets is read from its code, so that nothing says it twice."""
+"""Headers and problems of operations: which a route reads, sets and raises is read from its code, so that nothing says
+it twice."""
 
 from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
 from flotilla.http.etags import check_if_match, set_etag
+from flotilla.problems import Problem
 
 _DEEPEST: Final = 4
 _OURS: Final = "flotilla"
@@ -73,6 +75,14 @@ def answered(endpoint: Callable[..., Any]) -> Iterator[str]:
         yield "ETag"
     if any("Location" in code.co_consts for function in _reached(endpoint) for code in _codes(function)):
         yield "Location"
+
+
+def raised(endpoint: Callable[..., Any]) -> Iterator[str]:
+    """The statuses of the problems that the route, or what it calls, names: of those that all services have."""
+    for named in _called(endpoint):
+        if isinstance(named, type) and named.__module__ == Problem.__module__ and named is not Problem:
+            assert issubclass(named, Problem)
+            yield str(named.status)
 
 
 def _called(endpoint: Callable[..., Any]) -> Iterator[object]:

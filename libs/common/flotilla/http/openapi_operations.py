@@ -87,11 +87,10 @@ def complete(service: str, path: str, method: str, named: Named, operation: Oper
     operation["responses"].pop("422", None)
     for answer in operation["responses"].values():
         _say_headers(answer, named)
+    usual = statuses(method, public, operation | ({"parameters": asked} if asked else {}), conditional)
     problems = {
         status: {"$ref": f"#/components/responses/{status}"}
-        for status in statuses(
-            method, public, operation | ({"parameters": asked} if asked else {}), conditional
-        )
+        for status in {*usual, *headers.raised(named.endpoint)}
     }
     operation["responses"] = {**operation["responses"], **dict(sorted(problems.items()))}
     operation["responses"]["default"] = {"$ref": "#/components/responses/500"}
