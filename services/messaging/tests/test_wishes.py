@@ -88,6 +88,27 @@ async def test_without_a_conversation_it_goes_to_the_newest_of_the_contact(
     assert (refused.data.reason, refused.data.conversation_id) == ("unknown_conversation", None)
 
 
+async def test_a_wish_may_come_before_it_is_known_whose_the_conversation_is(
+    messaging: Harness, org: UUID, received: Received, channel: Channel
+) -> None:
+    conversation_id, contact_id = await received(), new_id()
+    asked = MessageRequested(request_id=new_id(), conversation_id=None, contact_id=contact_id, text="Booked!")
+    await messaging.publish(asked, org=org)
+
+    async def held() -> bool:
+        async with messaging.app.db.transaction(org) as tx:
+            sql = "SELECT EXISTS (SELECT FROM parked_events WHERE waiting_for = $1)"
+            return bool(await tx.fetchval(sql, f"contact:{contact_id}"))
+
+    await eventually(held)
+    await _identified(messaging, org, contact_id, channel.writes(1).identity_id)
+    send = await messaging.spy.expect(
+        MessageSendRequested, lambda event: event.data.message_id == asked.request_id
+    )
+    assert send.data.conversation_id == conversation_id
+    assert not messaging.spy.of(MessageRefused, org)
+
+
 async def test_who_has_unsubscribed_is_sent_no_promotion_but_is_answered(
     messaging: Harness, org: UUID, people: Client, channel: Channel, received: Received
 ) -> None:

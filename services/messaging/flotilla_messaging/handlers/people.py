@@ -25,6 +25,7 @@ async def keep_identities(tx: Transaction, batch: Sequence[Received[ContactIdent
         [event.data.name for event in batch],
         [event.sequence for event in batch],
     )
+    await tx.arrived(people.CONTACT, [event.data.contact_id for event in batch])
 
 
 @projection(ContactUnsubscribed, lane="directory", tables=("opt_outs",))

@@ -1,12 +1,12 @@
 """A wish of another service becomes a message, or is refused."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from flotilla.app import App
-from flotilla.bus.declare import reaction
+from flotilla.bus.declare import NotYetKnown, reaction
 from flotilla.bus.envelope import Received
 from flotilla.events.messaging import MessageRefused, MessageRequested
 from flotilla.store.postgres import Transaction
@@ -21,6 +21,8 @@ Requested = Received[MessageRequested]
 Key = tuple[UUID, UUID]
 """(organization, conversation)."""
 PROMOTION: Final = "promotion"
+GRACE: Final = timedelta(seconds=4)
+"""Who has just been met may be asked for sooner than it is heard here whose conversation is theirs."""
 
 
 async def write_bodies(app: App, batch: Sequence[Requested]) -> None:
@@ -72,9 +74,18 @@ async def _where(tx: Transaction, batch: Sequence[Requested]) -> dict[UUID, Key]
     newest = {(row["org"], row["contact"]): row["id"] for row in rows}
     for event in batch:
         contact_id = event.data.contact_id
-        if event.id not in found and contact_id is not None and (event.org, contact_id) in newest:
+        if event.id in found or contact_id is None:
+            continue
+        if (event.org, contact_id) in newest:
             found[event.id] = (event.org, newest[event.org, contact_id])
+        elif _may_be_new(event):
+            raise NotYetKnown(people.CONTACT, contact_id)
     return found
+
+
+def _may_be_new(wish: Requested) -> bool:
+    """Whether to wait for their conversation. Promotions go to many of whom some have none: they don't wait."""
+    return wish.data.purpose != PROMOTION and datetime.now(UTC) - wish.envelope.time < GRACE
 
 
 async def _opted_out(tx: Transaction, meant: Sequence[tuple[Requested, Conversation | None]]) -> set[UUID]:

@@ -35,6 +35,9 @@ SELECT t.org, t.request FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS t (or
 JOIN opt_outs o ON o.organization_id = t.org AND o.contact_id = t.contact"""
 
 # The conversation in which a contact wrote or was written to last.
+CONTACT: Final = "contact"
+"""What wishes wait for that name one without a conversation."""
+
 NEWEST_OF: Final = """
 SELECT t.org, t.contact, newest.id FROM unnest($1::uuid[], $2::uuid[]) AS t (org, contact)
 CROSS JOIN LATERAL (
