@@ -185,25 +185,67 @@ async def test_names_are_not_shared(owner: Person) -> None:
 
 
 async def test_for_ones_own_teams_alone(auth: Harness, people: People, owner: Person) -> None:
-    member = await people.member(owner, "viewer")
-    mine, others = [
-        f"/v1/teams/{(await owner.client.post('/v1/teams', {'name': name})).json()['id']}" for name in "ab"
+    member, stranger = await people.member(owner, "viewer"), await people.owner()
+    mine, others, foreign = [
+        f"/v1/teams/{(await each.client.post('/v1/teams', {'name': name})).json()['id']}"
+        for each, name in ((owner, "a"), (owner, "b"), (stranger, "c"))
     ]
-    await owner.client.put(f"{mine}/members/{member.id}", {})
     grants = {"clients:assign": "team", "teams:write": "team"}
     client = auth.client(owner.org, "team_owner", member.id, grants=grants)
     contact = {"contact_id": str(new_id())}
 
-    assert (await client.post(f"{mine}/assignments", contact)).status == 200
-    assert (await client.patch(mine, {"name": "Mine"})).status == 200
-    assert (await client.post(f"{others}/assignments", contact)).status == 403
-    assert (await client.delete(f"{others}/assignments/{contact['contact_id']}")).status == 403
-    assert (await client.patch(others, {"name": "Mine too"})).status == 403
-    assert (await client.put(f"{others}/members/{member.id}", {})).status == 403
-    assert (await client.delete(f"{others}/members/{member.id}")).status == 403
-    assert (await client.post("/v1/teams", {"name": "c"})).status == 403
+    async def came(team: str) -> list[int]:
+        """Of all that can be done with a team, each once."""
+        tried: list[tuple[str, str, Any]] = [
+            ("PATCH", team, {"skills": ["mugs"]}),
+            ("PUT", f"{team}/members/{owner.id}", {}),
+            ("POST", f"{team}/assignments", contact),
+            ("DELETE", f"{team}/assignments/{contact['contact_id']}", None),
+            ("DELETE", f"{team}/members/{owner.id}", None),
+        ]
+        return [(await client.request(method, path, json=body)).status for method, path, body in tried]
+
+    assert await came(mine) == [403] * 5, "none of theirs yet"
+    assert (await client.put(f"{mine}/members/{member.id}", {})).status == 403, (
+        "nor do they let themselves in"
+    )
+    await owner.client.put(f"{mine}/members/{member.id}", {})
+    assert await came(mine) == [200, 200, 200, 204, 204]
+    assert await came(others) == [403] * 5
+    assert await came(foreign) == [404] * 5
+    assert await came(f"/v1/teams/{new_id()}") == [404] * 5
+    assert (await client.post("/v1/teams", {"name": "d"})).status == 403
     assert (await client.get("/v1/teams")).status == 403, "which it was not granted"
-    assert (await client.patch(f"/v1/teams/{new_id()}", {"name": "x"})).status == 404
+    await owner.client.delete(f"{mine}/members/{member.id}")
+    assert await came(mine) == [403] * 5, "theirs no more"
+
+
+async def test_nobody_takes_a_client_from_a_team_that_is_not_theirs(
+    auth: Harness, people: People, owner: Person
+) -> None:
+    member = await people.member(owner, "viewer")
+    mine, others = [
+        f"/v1/teams/{(await owner.client.post('/v1/teams', {'name': name})).json()['id']}" for name in "ab"
+    ]
+    for team, person in ((mine, member), (others, owner)):
+        await owner.client.put(f"{team}/members/{person.id}", {})
+    client = auth.client(owner.org, "team_owner", member.id, grants={"clients:assign": "team"})
+    contact = {"contact_id": str(new_id())}
+    assert (await owner.client.post(f"{others}/assignments", contact)).status == 200
+
+    for wanted in (contact, {**contact, "user_id": str(member.id)}):
+        assert (await client.post(f"{mine}/assignments", wanted)).status == 403
+    kept = (await owner.client.get(f"{others}/assignments")).json()["items"]
+    assert [(each["contact_id"], each["user_id"]) for each in kept] == [
+        (contact["contact_id"], str(owner.id))
+    ]
+
+    await owner.client.put(f"{others}/members/{member.id}", {})
+    moved = await client.post(f"{mine}/assignments", contact)
+    assert (moved.status, moved.json()["user_id"]) == (200, str(member.id)), "from one of theirs to another"
+    await owner.client.delete(f"{mine}/assignments/{contact['contact_id']}")
+    await owner.client.delete(f"{others}/members/{member.id}")
+    assert (await client.post(f"{mine}/assignments", contact)).status == 200, "nobody takes care of them now"
 
 
 async def test_nothing_of_another_organizations_roles(people: People, owner: Person) -> None:

@@ -44,10 +44,16 @@ async def assign_client(
     """Give a client to a member of the team.
 
     Whoever takes care of them already goes on, unless `user_id` names somebody else: so a request sent twice
-    changes nothing. 409 where nobody who could has room, or the team is archived.
+    changes nothing. 409 where nobody who could has room, or the team is archived. With a permission that is for one's
+    own teams alone, a client of another team's is not taken from it.
     """
     await check_own(tx, who, team_id, "clients:assign")
     team = active(there(await team_store.lock(tx, who.org, team_id)))
+    if who.is_for_own_teams("clients:assign"):
+        # Held from here on, so that no other team is given them meanwhile.
+        held = await store.claim(tx, who.org, body.contact_id, team_id)
+        if held.user_id is not None and held.team_id != team_id:
+            await check_own(tx, who, held.team_id, "clients:assign")
     given = await teams.assign(tx, team, body.contact_id, skill=body.skill, user_id=body.user_id)
     set_etag(response, given.sequence)
     return AssignmentView.model_validate(given)
