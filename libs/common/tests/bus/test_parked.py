@@ -24,11 +24,11 @@ from libs.common.tests.bus.test_dispatch import encoded, handle
 
 READ = "SELECT *, now() AS now FROM parked_events WHERE organization_id = $1"
 LEFT = "UPDATE parked_events SET state = 'parked' WHERE organization_id = $1"
-BY_ANOTHER_TOO = """
+BY_OTHERS_TOO = """
 INSERT INTO parked_events (event_id, handler, lane, type, organization_id, body, state, error, stack, failed_at)
-SELECT event_id, 'another', lane, type, organization_id, body, state, error, stack, failed_at
-FROM parked_events WHERE organization_id = $1"""
-"""Two handlers failed on each event, at one time."""
+SELECT event_id, another, lane, type, organization_id, body, state, error, stack, failed_at
+FROM parked_events, unnest(ARRAY['another', 'third']) AS another WHERE organization_id = $1"""
+"""Three handlers failed on each event, at one time: a page of two ends between them."""
 
 
 async def row_of(harness: Harness, org: UUID) -> Row | None:
@@ -156,7 +156,7 @@ async def test_only_who_may_touches_them(still: Harness, org: UUID) -> None:
 async def test_they_are_listed_whole_in_either_order(still: Harness, org: UUID) -> None:
     await handle(still, org, [task("fails") for _ in range(5)])
     await still.app.db.execute(LEFT, org)
-    await still.app.db.execute(BY_ANOTHER_TOO, org)
+    await still.app.db.execute(BY_OTHERS_TOO, org)
     await check_list(still.client(org), "/v1/parked/crm", ["-failed_at", "failed_at"])
     await check_list(still.client(org), "/v1/parked/crm", ["-failed_at", "failed_at"], state="parked")
 
