@@ -1,13 +1,18 @@
 """The tables of a day's work."""
 
+from collections import Counter
 from collections.abc import Mapping
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
-from bench.fleet.outcome import BESIDE, GENERATOR, Day, percentile
+from bench.fleet.outcome import BESIDE, GENERATOR, P99_SECONDS, Day, percentile
 from bench.fleet.plan import Tally
 from bench.fleet.spent import COUNTED, Spent
+
+WORST: Final = 20
+"""Seconds that are named."""
 
 
 def show(day: Day) -> None:
@@ -38,6 +43,7 @@ def _outcome(day: Day) -> Table:
         "all done after the last post": "no" if day.caught_up_in is None else f"{day.caught_up_in:,.0f} s",
         "webhook → WebSocket p50, p99": f"{day.percentile(50) * 1000:,.0f}, {day.percentile(99) * 1000:,.0f} ms",
         "p50, p99 by tenths of the run": _by_tenths(tally),
+        f"longer than {P99_SECONDS * 1000:.0f} ms": _late(tally),
         "generator late by at most": f"{tally.late_seconds * 1000:,.0f} ms",
         "generator's share of the CPU": f"{day.share(GENERATOR):.1%}",
     }
@@ -61,6 +67,13 @@ def _by_tenths(tally: Tally) -> str:
     for posted, took in tally.latencies:
         tenths[min(int(posted * 10 / tally.sending_seconds), 9)].append(took * 1000)
     return " ".join(f"{percentile(each, 50):.0f},{percentile(each, 99):.0f}" for each in tenths)
+
+
+def _late(tally: Tally) -> str:
+    """How many, and in which seconds of the run: the worst of them, by their time."""
+    seconds = Counter(int(posted) for posted, took in tally.latencies if took > P99_SECONDS)
+    worst = sorted(seconds.most_common(WORST))
+    return f"{seconds.total():,} in {len(seconds)} s: " + " ".join(f"{at}:{number}" for at, number in worst)
 
 
 def _cpu(day: Day, messages: int) -> Table:
