@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.consent.rules import explained
 from flotilla.http import ConflictError
 from flotilla.store.postgres import Transaction
 
-from flotilla_campaign import enrolling, experiments
-from flotilla_campaign.domain.consent import explained
+from flotilla_campaign import consents, enrolling, experiments
 from flotilla_campaign.domain.enrolments import Enrolment, EnrolmentState
 from flotilla_campaign.domain.sequences import SequenceDraft, SequenceState
 from flotilla_campaign.enrolling import Candidate
 from flotilla_campaign.own import settings
 from flotilla_campaign.running import write
-from flotilla_campaign.store import consents, enrolments, sequences
+from flotilla_campaign.store import enrolments, sequences
 
 
 async def create(tx: Transaction, org: UUID, values: Mapping[str, Any]) -> SequenceDraft:
@@ -65,13 +65,15 @@ async def enrol(tx: Transaction, org: UUID, sequence_id: UUID, values: Mapping[s
     candidate = Candidate(org, tx.app.new_id(), sequence_id, more.pop("contact_id"), more=more)
     made = (await enrolling.enrol(tx, [candidate]))[candidate.id]
     if isinstance(made, str):
-        raise ConflictError(REFUSALS.get(made) or await _why(tx, org, made))
+        raise ConflictError(REFUSALS.get(made) or await _why(tx, candidate, made))
     return made
 
 
-async def _why(tx: Transaction, org: UUID, refusal: str) -> str:
-    own = (await consents.rules(tx, [org])).get(org)
-    return explained(own.region if own else tx.app.settings.region, refusal)
+async def _why(tx: Transaction, candidate: Candidate, refusal: str) -> str:
+    """By whose law: the organization's, or that of where the person lives."""
+    person, now = (candidate.org, candidate.contact_id), await enrolments.now(tx)
+    found = await consents.verdicts(tx, {person: candidate.more.get("time_zone")}, now)
+    return explained(found[person].region, refusal)
 
 
 async def pause(tx: Transaction, enrolment: Enrolment) -> Enrolment:

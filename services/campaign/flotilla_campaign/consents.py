@@ -6,37 +6,27 @@ from uuid import UUID
 
 from flotilla.bus.declare import projection
 from flotilla.bus.envelope import Received
+from flotilla.consent import known
+from flotilla.consent import store as kept
+from flotilla.consent.known import Key
+from flotilla.consent.rules import OwnRule, Verdict
 from flotilla.events.campaign import ConsentRuleChanged
-from flotilla.events.crm import ConsentChanged
+from flotilla.events.crm import ConsentChanged, ContactLocated
 from flotilla.store.postgres import Transaction
 
-from flotilla_campaign.domain.consent import Said, Verdict, verdict
-from flotilla_campaign.domain.whereabouts import region_of
 from flotilla_campaign.store import consents as store
-from flotilla_campaign.store.consents import Key, OwnRule
-
-MARKETING = "marketing"
 
 
 @projection(ConsentChanged, lane="directory", tables=("marketing_consents",))
 async def keep_consents(tx: Transaction, batch: Sequence[Received[ConsentChanged]]) -> None:
     """What people said about marketing; what they said of other things is not campaign's to know."""
-    rows = [
-        (
-            event.org,
-            event.data.consent_id,
-            event.sequence,
-            event.data.contact_id,
-            event.data.channel,
-            event.data.state,
-            event.data.legal_basis,
-            event.data.said_at,
-        )
-        for event in batch
-        if event.data.purpose == MARKETING
-    ]
-    if rows:
-        await store.keep(tx, rows)
+    await kept.keep_consents(tx, batch)
+
+
+@projection(ContactLocated, lane="directory", tables=("contact_regions",))
+async def keep_regions(tx: Transaction, batch: Sequence[Received[ContactLocated]]) -> None:
+    """Under whose law people live, by their telephone numbers."""
+    await kept.keep_regions(tx, batch)
 
 
 async def verdicts(tx: Transaction, people: Mapping[Key, str | None], now: datetime) -> dict[Key, Verdict]:
@@ -44,21 +34,8 @@ async def verdicts(tx: Transaction, people: Mapping[Key, str | None], now: datet
     statements for all of them."""
     if not people:
         return {}
-    said = await store.of(tx, people)
-    rules = await store.rules(tx, (org for org, _ in people))
-    home = OwnRule(tx.app.settings.region)
-    return {
-        key: _verdict(rules.get(key[0], home), region_of(zone), said.get(key, ()), now)
-        for key, zone in people.items()
-    }
-
-
-def _verdict(own: OwnRule, lives_in: str | None, said: Sequence[Said], now: datetime) -> Verdict:
-    """By the organization's rule; and by that of where they live, where it is another."""
-    found = verdict(own.region, said, now, strict=own.strict, known=own.known)
-    if lives_in is None or lives_in == own.region:
-        return found
-    return found.and_also(verdict(lives_in, said, now, strict=own.strict, known=own.known))
+    asked = await known.read(tx, (org for org, _ in people), people)
+    return {key: asked.verdict(*key, now, time_zone=zone) for key, zone in people.items()}
 
 
 async def decide(tx: Transaction, wanted: OwnRule, org: UUID, before: OwnRule | None) -> OwnRule:

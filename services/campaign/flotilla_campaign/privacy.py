@@ -12,6 +12,7 @@ privacy: Final = Privacy(
         Rows("campaign_people", contact=("contact_id",), key=None),
         Rows("segment_members", contact=("contact_id",)),
         Rows("marketing_consents", contact=("contact_id",)),
+        Rows("contact_regions", contact=("contact_id",), key=None),
     ),
     keeps=(
         Keep("outreach", "sends", where="t.links <> '{}'", clear={"links": "'{}'"}),

@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from flotilla.cause import Cause
+from flotilla.consent.rules import CHANNELS
 from flotilla.events.campaign import SequenceStepDue
 from flotilla.events.messaging import MessageRequested, Tracking
 from flotilla.store.postgres import Transaction
 
-from flotilla_campaign.domain.consent import CHANNELS
 from flotilla_campaign.domain.enrolments import Enrolment, Taken
 from flotilla_campaign.domain.tracking import Kind, Links, Token, with_links
 from flotilla_campaign.own import bound

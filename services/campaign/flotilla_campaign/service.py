@@ -50,6 +50,7 @@ service = Service(
     handlers=(
         keep_zones,
         consents.keep_consents,
+        consents.keep_regions,
         contacts.heed_consent,
         contacts.follow_merges,
         contacts.stop_deleted,

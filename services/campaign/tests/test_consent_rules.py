@@ -1,105 +1,16 @@
-"""Consent by region: which bases count, for how long, and what a refusal says."""
+"""Consent is asked for before anybody is enrolled and before each message, by the law of their region."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import pytest
 from flotilla.events.campaign import ConsentRuleChanged, SequenceStopped
-from flotilla.events.crm import ConsentChanged
+from flotilla.events.crm import ConsentChanged, ContactLocated
 from flotilla.events.messaging import MessageRequested
 from flotilla.ids import new_id
 from flotilla.testing import Harness, eventually
-from flotilla_campaign.domain.consent import CHANNELS, RULES, Said, explained, rule_of, verdict
-from flotilla_campaign.domain.whereabouts import region_of
 
 from services.campaign.tests.conftest import HELLO, published
-
-NOW = datetime(2026, 11, 1, tzinfo=UTC)
-
-
-def _once(basis: str, days: int, state: str = "granted", channel: str = "any") -> Said:
-    return Said(channel, state, basis, NOW - timedelta(days=days))
-
-
-ALL, NOBODY = CHANNELS, "no_consent"
-EMAIL = frozenset({"email"})
-BUT_TEXTS = CHANNELS - {"sms", "phone", "whatsapp"}
-
-
-@pytest.mark.parametrize(
-    ("region", "said", "settings", "found"),
-    [
-        ("eu", [], {}, NOBODY),
-        ("uk", [], {}, NOBODY),
-        ("ca", [], {}, NOBODY),
-        ("xx", [], {}, NOBODY),
-        ("us", [], {}, EMAIL),
-        ("us", [], {"strict": True}, NOBODY),
-        ("us", [], {"known": True}, EMAIL),
-        ("eu", [], {"known": True}, ALL),
-        ("uk", [], {"known": True}, ALL),
-        ("ca", [], {"known": True}, NOBODY),
-        ("eu", [], {"known": True, "strict": True}, NOBODY),
-        ("eu", [_once("consent", 4000)], {}, ALL),
-        ("eu", [_once("consent", 1, channel="email")], {}, EMAIL),
-        ("eu", [_once("legal_obligation", 1)], {"known": True}, NOBODY),
-        ("eu", [_once("consent", 1), _once("consent", 1, "withdrawn")], {"known": True}, "withdrawn"),
-        ("ca", [_once("consent", 4000)], {"strict": True}, ALL),
-        ("ca", [_once("contract", 700)], {}, ALL),
-        ("ca", [_once("contract", 740)], {}, "consent_expired"),
-        ("ca", [_once("legitimate_interest", 180)], {}, ALL),
-        ("ca", [_once("legitimate_interest", 190)], {}, "consent_expired"),
-        ("ca", [_once("contract", 740), _once("consent", 800)], {}, ALL),
-        ("us", [_once("contract", 1)], {}, BUT_TEXTS),
-        ("us", [_once("contract", 1, channel="sms")], {}, EMAIL),
-        ("us", [_once("contract", 1, channel="sms")], {"strict": True}, NOBODY),
-        ("us", [_once("consent", 1, channel="sms")], {}, EMAIL | {"sms"}),
-        ("us", [_once("consent", 1)], {"strict": True}, ALL),
-        ("us", [_once("consent", 1, "withdrawn")], {}, "withdrawn"),
-    ],
-)
-def test_who_may_be_written_to(
-    region: str, said: list[Said], settings: dict[str, bool], found: str | frozenset[str]
-) -> None:
-    told = verdict(region, said, NOW, **settings)
-    assert (told.refused or told.channels) == found
-
-
-def test_where_they_live_elsewhere_both_rules_hold() -> None:
-    by_mail = verdict("us", [], NOW)
-    assert by_mail.and_also(verdict("eu", [], NOW)).refused == "no_consent"
-    agreed = [_once("consent", 1, channel="sms")]
-    assert by_mail.and_also(verdict("eu", agreed, NOW)).refused == "no_consent", "no channel of both"
-    assert verdict("us", agreed, NOW).and_also(verdict("eu", agreed, NOW)).channels == {"sms"}
-
-
-@pytest.mark.parametrize(
-    ("zone", "region"),
-    [
-        ("Europe/Berlin", "eu"),
-        ("Atlantic/Canary", "eu"),
-        ("Asia/Nicosia", "eu"),
-        ("Europe/London", "uk"),
-        ("America/Toronto", "ca"),
-        ("America/New_York", "us"),
-        ("US/Eastern", "us"),
-        ("America/Indiana/Knox", "us"),
-        ("America/Sao_Paulo", None),
-        ("UTC", None),
-        (None, None),
-    ],
-)
-def test_a_time_zone_says_whose_law(zone: str | None, region: str | None) -> None:
-    assert region_of(zone) == region
-
-
-def test_every_rule_says_where_it_comes_from_and_a_refusal_says_which() -> None:
-    for region, rule in RULES.items():
-        assert rule.sources
-        assert rule.law in explained(region, "no_consent")
-    assert rule_of("elsewhere") is RULES["eu"], "where no rule is known, the strictest"
-
 
 RULE = "/v1/consent-rule"
 WHY = "Customers of our shop, each told how to object"
@@ -214,3 +125,24 @@ async def test_what_is_under_way_stops_where_the_rule_no_longer_lets_it(campaign
     )
     stopped = await campaign.spy.expect(SequenceStopped, lambda event: event.org == org)
     assert stopped.data.reason == "no_consent"
+
+
+async def test_a_telephone_number_says_whose_law_where_no_time_zone_does(
+    campaign: Harness, org: UUID
+) -> None:
+    client, sequence = campaign.client(org), await published(campaign, org, known=False)
+    assert (await client.put(RULE, {"region": "us"})).status == 200
+    european = new_id()
+    await campaign.publish(ContactLocated(contact_id=european, region="eu"), org=org, sequence=1)
+
+    async def known() -> bool:
+        async with campaign.app.db.transaction(org) as tx:
+            return bool(await tx.fetchval("SELECT count(*) FROM contact_regions"))
+
+    await eventually(known, what="campaign knows where they live")
+    status, why = await _enrols(campaign, org, sequence, european)
+    assert (status, "GDPR" in why) == (409, True), why
+    body = {"contact_id": str(european), "conversation_id": str(new_id()), "time_zone": "America/Chicago"}
+    assert (await client.post(f"/v1/sequences/{sequence}/enrolments", body)).status == 201, (
+        "their zone says more"
+    )

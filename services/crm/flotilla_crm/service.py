@@ -35,6 +35,7 @@ from flotilla_crm.commands import task_due
 from flotilla_crm.importing import import_rows
 from flotilla_crm.leads import leads_age
 from flotilla_crm.privacy import privacy, resolve_contacts
+from flotilla_crm.regions import locate_contacts
 from flotilla_crm.reminders import booking_reminder
 from flotilla_crm.segments import keep_segments
 
@@ -84,7 +85,7 @@ service = Service(
     ),
     timers=(task_due, leads_age, booking_saga.timer, booking_moved, booking_reminder),
     jobs=(import_rows,),
-    workers=(keep_segments,),
+    workers=(keep_segments, locate_contacts),
     sagas=(booking_saga,),
     emits=(
         events.ContactCreated,
@@ -94,6 +95,7 @@ service = Service(
         events.ContactMerged,
         events.ContactUnmerged,
         events.ContactDeleted,
+        events.ContactLocated,
         events.ConsentChanged,
         privacy_events.ContactResolved,
         privacy_events.ContactResolveFailed,

@@ -71,6 +71,18 @@ class ContactDeleted(Event, frozen=True, kw_only=True):
     """Channel identities that are nobody's now: a new message of theirs makes a new contact."""
 
 
+@_event("contact.located.v1", subject="contact_id", person=("contact_id",))
+class ContactLocated(Event, frozen=True, kw_only=True):
+    """Where a contact lives, as far as the law of marketing asks, is known by their telephone number, or known no more.
+
+    Its sequence is that of the contact's state which has the number.
+    """
+
+    contact_id: UUID
+    region: Personal
+    """`eu`, `uk`, `ca` or `us`, by the country of their number; null where no rule of its own is for that."""
+
+
 @_event("consent.changed.v1", subject="consent_id", person=("contact_id",))
 class ConsentChanged(Event, frozen=True, kw_only=True):
     """A person allowed something, or no longer does."""

@@ -3,15 +3,14 @@
 from typing import Annotated, Literal
 
 from fastapi import Request, Response
+from flotilla.consent.rules import OwnRule, rule_of
 from flotilla.http import Routes, Tx, Who, check_if_match, set_etag
 from flotilla.http.bodies import Written
 from flotilla.problems import UnprocessableError
 from pydantic import BaseModel, Field
 
 from flotilla_campaign import consents
-from flotilla_campaign.domain.consent import rule_of
 from flotilla_campaign.store import consents as store
-from flotilla_campaign.store.consents import OwnRule
 
 routes = Routes("/v1/consent-rule", tag="campaigns")
 

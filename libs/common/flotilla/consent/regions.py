@@ -1,4 +1,4 @@
-"""Where somebody lives, as far as the law of marketing asks, by their time zone."""
+"""Where somebody lives, as far as the law of marketing asks: by their time zone, or by a country."""
 
 from functools import cache
 from importlib import resources
@@ -24,8 +24,13 @@ _OLD_NAMES: Final = {"GB": "uk", "Canada": "ca", "US": "us", "Eire": "eu", "Pola
 """Before the first slash."""
 
 
-def region_of(time_zone: str | None) -> str | None:
-    """`eu`, `uk`, `ca` or `us`; None where the zone does not say, or no rule of its own holds there."""
+def region_of_country(code: str | None) -> str | None:
+    """`eu`, `uk`, `ca` or `us` by a country's code (ISO 3166-1 alpha-2); None where no rule of its own holds there."""
+    return None if code is None else _REGIONS.get(code)
+
+
+def region_of_zone(time_zone: str | None) -> str | None:
+    """The same by an IANA time zone; None as well where the zone does not say."""
     if time_zone is None:
         return None
     return _zones().get(time_zone) or _OLD_NAMES.get(time_zone.partition("/")[0])

@@ -2,10 +2,10 @@
 
 A rule says which lawful bases count and for how long, and on which channels a person of whom nothing is on record may
 be written to. In the EU, the United Kingdom and Canada that is none; in the United States it is e-mail, until they opt
-out. Where a person lives elsewhere than the organization, both rules hold. An organization may be stricter; and, where
-the law knows customers of one's own (`lets_known`), it may write to all with whom it has a conversation, for a reason
-that it gives. Who withdrew is never written to, whatever the rule. Answers to what somebody wrote are no marketing, and
-are asked nothing of all this.
+out. Where a person lives elsewhere than the organization, both rules hold (`judged`). An organization may be stricter;
+and, where the law knows customers of one's own (`lets_known`), it may write to all with whom it has a conversation, for
+a reason that it gives. Who withdrew is never written to, whatever the rule. Answers to what somebody wrote are no
+marketing, and are asked nothing of all this.
 """
 
 from collections.abc import Iterable, Mapping
@@ -111,6 +111,20 @@ STRICTEST: Final = "eu"
 
 
 @dataclass(frozen=True, slots=True)
+class OwnRule:
+    """By which law an organization writes."""
+
+    region: str
+    strict: bool = False
+    """Only with something on record, also where the law lets one write unasked."""
+    known: bool = False
+    """Whoever has a conversation with it counts as a customer of its own."""
+    reason: str | None = None
+    """Why they do."""
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """What a person said about marketing, on a channel or any."""
 
@@ -128,13 +142,15 @@ class Verdict:
     """`withdrawn`, `consent_expired` or `no_consent`; None where they may be."""
     channels: frozenset[str] = CHANNELS
     """By these alone."""
+    region: str = STRICTEST
+    """By whose law."""
 
     def and_also(self, other: "Verdict") -> "Verdict":
         """Where two rules hold."""
         if self.refused or other.refused:
             return self if self.refused else other
         both = self.channels & other.channels
-        return Verdict(channels=both) if both else Verdict("no_consent", NONE)
+        return Verdict(None if both else "no_consent", both, other.region)
 
 
 def rule_of(region: str) -> Rule:
@@ -152,15 +168,24 @@ def verdict(
     """
     rule, all_said = rule_of(region), list(said)
     if any(each.state != "granted" for each in all_said):
-        return Verdict("withdrawn", NONE)
+        return Verdict("withdrawn", NONE, region)
     if not all_said and known and rule.lets_known and not strict:
-        return Verdict()
+        return Verdict(region=region)
     counting = [each for each in all_said if each.basis in rule.bases]
     lasting = [each for each in counting if _lasts(rule, each, now)]
     channels = (NONE if strict else rule.unasked).union(*(_allowed(rule, each) for each in lasting))
     if channels:
-        return Verdict(channels=channels)
-    return Verdict("consent_expired" if counting and not lasting else "no_consent", NONE)
+        return Verdict(None, channels, region)
+    return Verdict("consent_expired" if counting and not lasting else "no_consent", NONE, region)
+
+
+def judged(own: OwnRule, lives_in: str | None, said: Iterable[Said], now: datetime) -> Verdict:
+    """By the organization's rule; and by that of where they live, where it is another: the more protective holds."""
+    all_said = list(said)
+    found = verdict(own.region, all_said, now, strict=own.strict, known=own.known)
+    if lives_in is None or lives_in == own.region:
+        return found
+    return found.and_also(verdict(lives_in, all_said, now, strict=own.strict, known=own.known))
 
 
 def explained(region: str, reason: str) -> str:
