@@ -13,8 +13,7 @@ from flotilla.bus.declare import RawEvent, projection, tap
 from flotilla.bus.envelope import Received
 from flotilla.events.base import Event
 from flotilla.events.billing import EntitlementChanged
-from flotilla.events.campaign import ContactUnsubscribed
-from flotilla.events.messaging import MessageReceived, MessageSent
+from flotilla.events.messaging import MessageReceived, MessageRefused, MessageSent
 from flotilla.store.postgres import Transaction
 
 from flotilla_automation.domain.actions import KINDS
@@ -24,17 +23,15 @@ from flotilla_automation.domain.wishes import ANSWERS
 from flotilla_automation.own import LANE
 from flotilla_automation.running import STEP_DUE, replied, resume, step_key, understand
 from flotilla_automation.starting import Heard, start
-from flotilla_automation.store import opt_outs, plan_limits, recent, runs, wanted
+from flotilla_automation.store import plan_limits, recent, runs, wanted
 from flotilla_automation.store.runs import RunKey, Written
 
 PLAUSIBLE: Final = ("request_id", "task_id", "message_id", "notification_id", "enrolment_id")
 """Fields that name the wish in an answer which carries no `requestid`."""
-
-
-@projection(ContactUnsubscribed, lane="directory", tables=("opt_outs",))
-async def keep_opt_outs(tx: Transaction, batch: Sequence[Received[ContactUnsubscribed]]) -> None:
-    """Who is written to no more by rules."""
-    await opt_outs.keep(tx, batch)
+NO_CONSENT: Final = "no_consent"
+ANOTHER_CHANNEL: Final = (
+    "What they agreed to, or the law lets you, is another channel than this conversation's."
+)
 
 
 @projection(EntitlementChanged, lane="directory", tables=("plan_limits",))
@@ -93,7 +90,10 @@ def _outcome(answer: Event) -> tuple[str, str | None]:
     """What an answer makes of its step, and why where it is a refusal."""
     if any(isinstance(answer, answers.well) for answers in ANSWERS.values()):
         return "done", None
-    return "failed", str(getattr(answer, "reason", None) or "no reason given")
+    reason = str(getattr(answer, "reason", None) or "no reason given")
+    if isinstance(answer, MessageRefused) and reason == NO_CONSENT:
+        reason = f"{NO_CONSENT}: {ANOTHER_CHANNEL}"
+    return "failed", reason
 
 
 def _stands(run: Run, refused: str | None, now: datetime) -> Run:

@@ -9,20 +9,18 @@ from uuid import UUID
 import msgspec
 from flotilla.bus.envelope import decode
 from flotilla.events import CONTRACTS
-from flotilla.events.messaging import MessageRequested
 from flotilla.store.postgres import Transaction
 
+from flotilla_automation import consents
 from flotilla_automation.domain.actions import kind_of
 from flotilla_automation.domain.fields import Occurrence
 from flotilla_automation.domain.rules import Plan
 from flotilla_automation.domain.runs import Ask, Call, Deed, Run, RunState, begin_step
 from flotilla_automation.settings import AutomationSettings
-from flotilla_automation.store import opt_outs
 from flotilla_automation.store import runs as store
 
 AUDIENCE: Final = None
 """For owners and admins: not everybody who reads the inbox may read rules."""
-UNSUBSCRIBED: Final = "refused: unsubscribed"
 STEP_DUE: Final = "step_due"
 WEBHOOK: Final = "webhook"
 
@@ -100,7 +98,8 @@ async def carry_on(tx: Transaction, progress: Sequence[Progress]) -> list[Run]:
     """Begin the next step of each: the runs as they stand then, not yet saved."""
     now = datetime.now(UTC)
     begun = [begin_step(each.run, each.plan, each.event, rule=each.rule, now=now) for each in progress]
-    begun = await _unless_unsubscribed(tx, await _unless_replied(tx, begun, now), now)
+    begun = await _unless_replied(tx, begun, now)
+    begun = await consents.only_allowed(tx, begun, [each.event for each in progress], now)
     steps = [
         (run, kind_of(each.plan.actions[run.step]))
         for each, (run, deed) in zip(progress, begun, strict=True)
@@ -135,28 +134,6 @@ async def _unless_replied(
             run = replace(run, after_position=after)
         found.append((run, deed))
     return found
-
-
-async def _unless_unsubscribed(
-    tx: Transaction, begun: Sequence[tuple[Run, Deed | None]], now: datetime
-) -> list[tuple[Run, Deed | None]]:
-    """A message to who has unsubscribed is not asked for. messaging refuses those that are not known to be theirs."""
-    addressees = [_addressee(run, deed) for run, deed in begun]
-    asked = {addressee for addressee in addressees if addressee is not None}
-    if not asked:
-        return list(begun)
-    gone = await opt_outs.of(tx, asked)
-    return [
-        (run.over(RunState.FAILED, now, UNSUBSCRIBED), None) if addressee in gone else (run, deed)
-        for (run, deed), addressee in zip(begun, addressees, strict=True)
-    ]
-
-
-def _addressee(run: Run, deed: Deed | None) -> tuple[UUID, UUID] | None:
-    wish = deed.wish if isinstance(deed, Ask) else None
-    if not isinstance(wish, MessageRequested) or wish.contact_id is None:
-        return None
-    return run.organization_id, wish.contact_id
 
 
 def replied(run: Run, now: datetime) -> Run:

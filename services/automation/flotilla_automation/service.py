@@ -21,10 +21,10 @@ from flotilla.events.pipeline import DealAssignRequested, DealMoveRequested
 from flotilla.events.websocket import NotificationRequested
 from flotilla.service import Service
 
-from flotilla_automation import backtests, own, workers
+from flotilla_automation import backtests, consents, own, workers
 from flotilla_automation.api import dry_run, rules, runs, triggers
 from flotilla_automation.api.backtests import routes as backtest_routes
-from flotilla_automation.handlers import keep_limits, keep_opt_outs, run_rules
+from flotilla_automation.handlers import keep_limits, run_rules
 from flotilla_automation.privacy import privacy
 from flotilla_automation.schedules import schedule_due
 from flotilla_automation.settings import AutomationSettings
@@ -41,7 +41,14 @@ service = Service(
         Lane("directory", wait=timedelta(milliseconds=250)),
         backtests.archive_lane,
     ),
-    handlers=(keep_opt_outs, keep_limits, backtests.end_backtests),
+    handlers=(
+        consents.keep_opt_outs,
+        consents.keep_consents,
+        consents.keep_regions,
+        consents.keep_rules,
+        keep_limits,
+        backtests.end_backtests,
+    ),
     tap=run_rules,
     jobs=(webhook,),
     timers=(step_due, schedule_due, backtests.backtest_overdue),

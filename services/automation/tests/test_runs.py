@@ -126,7 +126,12 @@ async def test_a_deal_is_moved_or_the_run_says_why_not(
 async def test_a_message_is_asked_for_and_its_failure_is_the_runs(
     automation: Harness, org: UUID, rule: Rule, runs_of: Runs
 ) -> None:
-    made = await rule(actions=[{"type": "send_message", "text": "Hello {{ data.sender.name }}, one moment."}])
+    hello = {
+        "type": "send_message",
+        "text": "Hello {{ data.sender.name }}, one moment.",
+        "purpose": "service",
+    }
+    made = await rule(actions=[hello])
     message = received(contact_id=new_id())
     for _ in range(2):
         await automation.publish(message, org=org)

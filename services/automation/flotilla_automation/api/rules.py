@@ -26,6 +26,7 @@ from pydantic import BaseModel
 
 from flotilla_automation import commands
 from flotilla_automation.api.schemas import RuleIn, RuleOut, RulePatch, RunOut
+from flotilla_automation.domain.actions import unsaid
 from flotilla_automation.domain.rules import InvalidRuleError, Plan, Rule, RuleState, read_plan
 from flotilla_automation.domain.runs import RunState
 from flotilla_automation.own import own
@@ -130,19 +131,25 @@ def checked(
     condition: dict[str, Any] | None,
     actions: list[dict[str, Any]],
     schedule: dict[str, Any] | None,
+    *,
+    newly: bool = True,
 ) -> Plan:
-    """The plan; a 422 problem that points at each mistake."""
+    """The plan; a 422 problem that points at each mistake. `newly`: the actions are what somebody writes now, and say
+    what their messages are for."""
     try:
-        return read_plan(trigger, condition, actions, schedule)
+        plan = read_plan(trigger, condition, actions, schedule)
     except InvalidRuleError as error:
         raise UnprocessableError("Correct the values named in `errors`.", errors=error.mistakes) from None
+    if newly and (mistakes := unsaid(actions)):
+        raise UnprocessableError("Say what the messages are for.", errors=mistakes)
+    return plan
 
 
 def _merged(rule: Rule, values: Mapping[str, Any]) -> Plan:
     trigger, condition, actions, schedule = (
         values.get(name, getattr(rule, name)) for name in ("trigger", "condition", "actions", "schedule")
     )
-    return checked(trigger, condition, actions, schedule)
+    return checked(trigger, condition, actions, schedule, newly="actions" in values)
 
 
 def _values(written: dict[str, Any]) -> dict[str, Any]:

@@ -18,8 +18,9 @@ SCHEDULE = """When a rule whose trigger is `schedule.due.v1` is due: `{"cron": "
 "Europe/Berlin"}`, with five fields: minute, hour, day of the month, month, day of the week."""
 ACTIONS = """In their order. `{"type": "create_task", "title": "Call {{ data.sender.name | the customer }}"}`,
 `move_deal`, `send_message`, `assign_conversation`, `assign_deal`, `assign_contact`, `tag_contact`, `start_sequence`,
-`ask_ai`, `notify`, `book_host`, `call_webhook`, `wait`, `no_reply`. Ids are UUIDs, or one place
-of the event that holds one."""
+`ask_ai`, `notify`, `book_host`, `call_webhook`, `wait`, `no_reply`. `send_message` says its `purpose`: `service` for an
+answer and for what the person needs to be told; `promotion` for anything else, which asks for their consent by the law
+of their region. Ids are UUIDs, or one place of the event that holds one."""
 
 
 def _one_line(text: str) -> str:

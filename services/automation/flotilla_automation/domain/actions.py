@@ -4,7 +4,7 @@ Ids are written as they are, or as one place of the event that holds an id: `{{ 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 from uuid import UUID
 
@@ -48,6 +48,9 @@ class SendMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Ask messaging to write to the customer, in a conversation."""
 
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT)]
+    purpose: Literal["promotion", "service"] = "promotion"
+    """`service`: an answer, or what the person needs to be told. `promotion`: everything else, which takes that they
+    may be written to unasked; rules from before this was to be said all count as that."""
     conversation_id: Id = "{{ data.conversation_id }}"
 
 
@@ -185,6 +188,9 @@ _TEXTS: Final[Mapping[type[Action], tuple[str, ...]]] = {
     Notify: ("title", "text"),
     BookHost: ("title",),
 }
+SAY_PURPOSE: Final = (
+    "Say `service` for an answer and for what the person needs to be told, `promotion` for anything else."
+)
 _PATH: Final = re.compile(r" - at `\$(.*)`$")
 
 
@@ -212,6 +218,16 @@ def read_actions(raw: Any, fields: Mapping[str, Field], mistakes: Mistakes) -> t
             mistakes.add(f"/actions/{index}/{name}", detail)
         found.append(action)
     return tuple(found)
+
+
+def unsaid(raw: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Messages in actions that fit which do not say what they are for, as mistakes."""
+    send = SendMessage.__struct_config__.tag
+    return [
+        {"pointer": f"/actions/{index}/purpose", "detail": SAY_PURPOSE}
+        for index, each in enumerate(raw)
+        if each.get("type") == send and "purpose" not in each
+    ]
 
 
 def _mistakes(action: Action, fields: Mapping[str, Field]) -> Iterator[tuple[str, str]]:

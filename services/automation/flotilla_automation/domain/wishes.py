@@ -139,7 +139,7 @@ def _(action: SendMessage, asked: Asked) -> Event:
         conversation_id=needed_id(action.conversation_id, asked.event),
         contact_id=contact_id if isinstance(contact_id, UUID) else None,
         text=text,
-        purpose=PROMOTION,
+        purpose=action.purpose,
     )
 
 
