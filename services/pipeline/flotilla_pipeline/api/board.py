@@ -94,7 +94,7 @@ async def read_board(
 
 @board.get("/{pipeline_id}/stages/{stage_id}/deals", permission="deals:read", reach="rows")
 async def read_column(pipeline_id: UUID, stage_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[DealOut]:
-    """The deals of one stage in the board's order."""
+    """The deals of one stage in the board's order, and in no other: it is what people have laid them out in."""
     there(await pipelines.read_pipeline(tx, who.org, pipeline_id))
     after = query.after(str, UUID)
     found = await store.column(

@@ -20,8 +20,7 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import Patch, Shown, Written
-from flotilla.http.pages import page
-from flotilla.http.sorting import SORT, Several
+from flotilla.http.sorting import SORT, ByTime, Several
 from flotilla.security.reach import check_mine, owner_of_new
 from flotilla.store.order import BY_TIME, Order, both
 from flotilla.store.postgres import Transaction
@@ -262,12 +261,14 @@ async def move_deal(deal_id: UUID, body: MoveIn, work: Work, request: Request, r
 
 
 @deals.get("/{deal_id}/moves", permission="deals:read", reach="rows")
-async def list_moves(deal_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[MoveOut]:
-    """Its way so far, the latest move first."""
+async def list_moves(
+    deal_id: UUID, tx: Tx, who: Who, query: PageQuery, sort: ByTime = "-created_at"
+) -> Page[MoveOut]:
+    """Its way so far, the latest move first, or as `sort` says."""
     _there(await store.read_deal(tx, who.org, deal_id))
-    after = query.after(UUID)
-    rows = await store.list_moves(tx, who.org, deal_id, after[0] if after else None, query.limit + 1)
-    return page([MoveOut.model_validate(dict(row)) for row in rows], query.limit, key=lambda move: (move.id,))
+    order = BY_TIME[sort]
+    rows = await store.list_moves(tx, who.org, deal_id, order, query.place(sort, order), query.limit + 1)
+    return query.page([MoveOut.model_validate(dict(row)) for row in rows], sort, order)
 
 
 class HoldOut(Shown):

@@ -1,7 +1,7 @@
 """/v1/pipelines: pipelines and their stages."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Request, Response
@@ -17,7 +17,8 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import Patch, Shown, Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTimeOrName
+from flotilla.store.order import BY_NAME, BY_TIME
 from flotilla.store.postgres import Transaction
 from pydantic import Field, model_validator
 
@@ -29,7 +30,7 @@ from flotilla_pipeline.store import pipelines as store
 
 pipelines = Routes("/v1/pipelines", tag="pipelines")
 
-FIRST_ID = UUID(int=0)
+ORDERS: Final = {**BY_TIME, **BY_NAME}
 RequiredFields = Annotated[list[Required], Field(max_length=5)]
 MAX_STAGES = 50
 
@@ -105,12 +106,13 @@ class PipelineWhole(PipelineOut):
 
 
 @pipelines.get("", permission="pipelines:read")
-async def list_pipelines(tx: Tx, who: Who, query: PageQuery) -> Page[PipelineOut]:
-    """The oldest first."""
-    after = query.after(UUID)
-    found = await store.list_pipelines(tx, who.org, after[0] if after else FIRST_ID, query.limit + 1)
-    shown = [PipelineOut.model_validate(each) for each in found]
-    return page(shown, query.limit, key=lambda each: (each.id,))
+async def list_pipelines(
+    tx: Tx, who: Who, query: PageQuery, sort: ByTimeOrName = "created_at"
+) -> Page[PipelineOut]:
+    """The oldest first, or by name."""
+    order = ORDERS[sort]
+    found = await store.list_pipelines(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([PipelineOut.model_validate(each) for each in found], sort, order)
 
 
 @pipelines.post("", permission="pipelines:write", status_code=201)

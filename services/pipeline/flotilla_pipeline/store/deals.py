@@ -59,9 +59,7 @@ INSERT_MOVE: Final = """
 INSERT INTO moves (organization_id, id, deal_id, from_stage_id, to_stage_id, actor, reason, seconds_in_stage)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"""
 
-MOVES: Final = """
-SELECT id, from_stage_id, to_stage_id, actor, reason, seconds_in_stage, moved_at FROM moves
-WHERE organization_id = $1 AND deal_id = $2 AND ($3::uuid IS NULL OR id < $3) ORDER BY id DESC LIMIT $4"""
+MOVES: Final = "SELECT id, from_stage_id, to_stage_id, actor, reason, seconds_in_stage, moved_at FROM moves"
 
 
 async def add_deals(tx: Transaction, deals: Sequence[tuple[UUID, Deal]]) -> list[tuple[UUID, Deal]]:
@@ -166,9 +164,11 @@ async def add_move(
     )
 
 
-async def list_moves(tx: Transaction, org: UUID, deal_id: UUID, before: UUID | None, limit: int) -> list[Row]:
-    """Its moves, the latest first."""
-    return await tx.fetch(MOVES, org, deal_id, before, limit)
+async def list_moves(
+    tx: Transaction, org: UUID, deal_id: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Row]:
+    """`limit` of its moves in this order, after the one with the key `after`."""
+    return await order.read(tx, MOVES, Where(org).equal({"deal_id": deal_id}), after, limit)
 
 
 def deal_of(row: Row) -> Deal:

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_pipeline.domain.stages import Pipeline, Stage
 
@@ -41,8 +43,7 @@ FROM pipelines p
 JOIN stages s ON s.organization_id = p.organization_id AND s.pipeline_id = p.id AND s.kind = 'open' AND NOT s.archived
 WHERE p.organization_id = ANY($1) AND p.is_default ORDER BY p.organization_id, s.position"""
 
-LIST: Final = """
-SELECT id, sequence, name, is_default FROM pipelines WHERE organization_id = $1 AND id > $2 ORDER BY id LIMIT $3"""
+LIST: Final = "SELECT id, sequence, name, is_default FROM pipelines"
 
 READ: Final = "SELECT id, sequence, name, is_default FROM pipelines WHERE organization_id = $1 AND id = $2"
 
@@ -122,9 +123,11 @@ async def where_leads_go(tx: Transaction, orgs: Sequence[UUID]) -> dict[UUID, Ro
     return {row["organization_id"]: row for row in await tx.fetch(DEFAULT_STAGES, list(orgs))}
 
 
-async def list_pipelines(tx: Transaction, org: UUID, after: UUID, limit: int) -> list[Pipeline]:
-    """Pipelines, the oldest first."""
-    return [Pipeline(**dict(row)) for row in await tx.fetch(LIST, org, after, limit)]
+async def list_pipelines(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Pipeline]:
+    """`limit` of them in this order, after the one with the key `after`."""
+    return [Pipeline(**dict(row)) for row in await order.read(tx, LIST, Where(org), after, limit)]
 
 
 async def read_pipeline(

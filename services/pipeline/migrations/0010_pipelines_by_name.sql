@@ -1,0 +1,2 @@
+-- GET /v1/pipelines?sort=name.
+CREATE INDEX pipelines_name ON pipelines (organization_id, left(name, 200), id);
