@@ -5,7 +5,6 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Query, Request, Response
-from flotilla.events.base import Moment
 from flotilla.events.websocket import NotificationRead
 from flotilla.http import (
     NotFoundError,
@@ -19,8 +18,9 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import Shown, Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
 from flotilla.security.principal import Principal
+from flotilla.store.order import BY_CREATED
 from flotilla.store.postgres import Row, Transaction
 from pydantic import AwareDatetime, Field, model_validator
 
@@ -99,11 +99,13 @@ async def list_notifications(
     who: Who,
     query: PageQuery,
     unread: Annotated[bool, Query(description="Only unread ones.")] = False,
+    sort: ByTime = "-created_at",
 ) -> Page[NotificationOut]:
-    """The caller's own, the newest first; they are kept for 90 days."""
-    after = query.after(Moment, UUID)
-    rows = await store.listing(tx, who.org, who.user_id, unread=unread, after=after, limit=query.limit + 1)
-    return page([_shown(row) for row in rows], query.limit, key=lambda each: (each.created_at, each.id))
+    """The caller's own, the newest first, or as `sort` says; they are kept for 90 days."""
+    order = BY_CREATED[sort]
+    after = query.place(sort, order)
+    rows = await store.listing(tx, who.org, who.user_id, order, after, query.limit + 1, unread=unread)
+    return query.page([_shown(row) for row in rows], sort, order)
 
 
 @routes.get("/unread-count", permission="profile:read")

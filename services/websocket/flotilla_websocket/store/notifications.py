@@ -7,7 +7,9 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_websocket.domain.notifications import Choice
 
@@ -45,12 +47,9 @@ UPDATE notifications SET state = CASE WHEN $3::text IS NULL THEN 'delivered' ELS
     params = CASE WHEN $3 IS NULL THEN params END, sequence = sequence + 1
 WHERE organization_id = $1 AND id = $2 RETURNING sequence"""
 
-LIST: Final = """
-SELECT * FROM notifications
-WHERE organization_id = $1 AND user_id = $2 AND state = 'delivered'
-  AND (created_at, id) < (coalesce($3, 'infinity'::timestamptz), $4::uuid) {unread}
-ORDER BY created_at DESC, id DESC LIMIT $5"""
-_UNREAD: Final = "AND read_at IS NULL"
+LIST: Final = "SELECT * FROM notifications"
+DELIVERED: Final = "state = 'delivered'"
+UNREAD: Final = "read_at IS NULL"
 
 COUNT: Final = """
 SELECT count(*) FROM (SELECT FROM notifications WHERE organization_id = $1 AND user_id = $2 AND state = 'delivered'
@@ -88,7 +87,6 @@ ON CONFLICT (organization_id, id) DO UPDATE
 SET choices = excluded.choices, sequence = notification_preferences.sequence + 1
 RETURNING choices, sequence"""
 
-LAST_ID: Final = UUID(int=(1 << 128) - 1)
 COUNTED: Final = 1000
 """More are not counted: nobody reads on from there."""
 
@@ -120,12 +118,20 @@ async def add(tx: Transaction, rows: Sequence[dict[str, Any]]) -> dict[Key, date
 
 
 async def listing(
-    tx: Transaction, org: UUID, user_id: UUID, *, unread: bool, after: Sequence[Any] | None, limit: int
+    tx: Transaction,
+    org: UUID,
+    user_id: UUID,
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
+    *,
+    unread: bool,
 ) -> list[Row]:
-    """A person's, the newest first, after the (time, id) of a page's last one."""
-    at, last = after or (None, LAST_ID)
-    sql = LIST.format(unread=_UNREAD if unread else "")
-    return await tx.fetch(sql, org, user_id, at, last, limit)
+    """`limit` of a person's in this order, after the one with the key `after`."""
+    where = Where(org).equal({"user_id": user_id}).also(DELIVERED)
+    if unread:
+        where.also(UNREAD)
+    return await order.read(tx, LIST, where, after, limit)
 
 
 async def unread(tx: Transaction, org: UUID, user_id: UUID) -> int:
