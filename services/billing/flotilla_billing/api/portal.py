@@ -5,7 +5,8 @@ from uuid import UUID
 
 from flotilla.http import Page, PageQuery, Routes, Tx, Who
 from flotilla.http.bodies import Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
+from flotilla.store.order import BY_TIME
 
 from flotilla_billing.api.invoices import CustomerIn, LineOut, State, shown
 from flotilla_billing.api.values import MoneyOut
@@ -40,8 +41,10 @@ class ClientInvoiceOut(Written):
 
 
 @routes.get("/invoices", permission="profile:read")
-async def list_own_invoices(tx: Tx, who: Who, query: PageQuery) -> Page[ClientInvoiceOut]:
+async def list_own_invoices(
+    tx: Tx, who: Who, query: PageQuery, sort: ByTime = "-created_at"
+) -> Page[ClientInvoiceOut]:
     """The caller's own, the newest first: those of the contact that they were invited as; nobody else has any."""
-    after = query.after(UUID)
-    found = await store.invoices(tx, who.org, who.user_id, after[0] if after else None, query.limit + 1)
-    return page([ClientInvoiceOut.of(each) for each in found], query.limit, key=lambda each: (each.id,))
+    order = BY_TIME[sort]
+    found = await store.invoices(tx, who.org, who.user_id, order, query.place(sort, order), query.limit + 1)
+    return query.page([ClientInvoiceOut.of(each) for each in found], sort, order)

@@ -6,8 +6,9 @@ from uuid import UUID
 from fastapi import Response
 from flotilla.http import ConflictError, NotFoundError, Page, PageQuery, Routes, Tx, Who
 from flotilla.http.bodies import Written
-from flotilla.http.pages import page
 from flotilla.http.routes import PEOPLE
+from flotilla.http.sorting import ByTime
+from flotilla.store.order import BY_CREATED
 from flotilla.store.postgres import Row
 from pydantic import AwareDatetime, Field
 
@@ -72,11 +73,13 @@ async def read_wallet(tx: Tx, who: Who) -> WalletOut:
 
 
 @wallet.get("/entries", permission="billing:read")
-async def list_wallet_entries(tx: Tx, who: Who, query: PageQuery) -> Page[EntryOut]:
-    """The ledger, the latest first."""
-    after = query.after(UUID)
-    rows = await store.entries(tx, who.org, after[0] if after else None, query.limit + 1)
-    return page([_entry(row) for row in rows], query.limit, key=lambda entry: (entry.id,))
+async def list_wallet_entries(
+    tx: Tx, who: Who, query: PageQuery, sort: ByTime = "-created_at"
+) -> Page[EntryOut]:
+    """The ledger, the latest first, or as `sort` says."""
+    order = BY_CREATED[sort]
+    rows = await store.entries(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([_entry(row) for row in rows], sort, order)
 
 
 @wallet.post("/top-ups", permission="billing:write", recent=PEOPLE, status_code=201)
@@ -97,17 +100,18 @@ async def top_up_wallet(body: TopUpIn, tx: Tx, who: Who, response: Response) -> 
     )
     await store.move(tx, [movement])
     await dunning.collect(tx, who.org)
-    rows = await store.entries(tx, who.org, None, 100)
     response.headers["Location"] = "/v1/wallet/entries"
-    return next(_entry(row) for row in rows if row["id"] == movement.id)
+    return _entry(await store.entry(tx, who.org, movement.id))
 
 
 @bought.get("", permission="billing:read")
-async def list_purchases(tx: Tx, who: Who, query: PageQuery) -> Page[PurchaseOut]:
-    """What was bought, the latest first."""
-    after = query.after(UUID)
-    rows = await purchases.page(tx, who.org, after[0] if after else None, query.limit + 1)
-    return page([_purchase(row) for row in rows], query.limit, key=lambda purchase: (purchase.id,))
+async def list_purchases(
+    tx: Tx, who: Who, query: PageQuery, sort: ByTime = "-created_at"
+) -> Page[PurchaseOut]:
+    """What was bought, the latest first, or as `sort` says."""
+    order = BY_CREATED[sort]
+    found = await purchases.page(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([_purchase(each) for each in found], sort, order)
 
 
 @bought.get("/{purchase_id}", permission="billing:read")

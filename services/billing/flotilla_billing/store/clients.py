@@ -1,25 +1,26 @@
 # ruff: noqa: S608 - constants of this file are put together, nothing else
 """The invoices of clients."""
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Transaction
+from flotilla.store.where import Where
 
 from flotilla_billing.domain.invoices import Invoice
 from flotilla_billing.store.invoices import COLUMNS, invoice_of
 
+INVOICES: Final = f"SELECT {COLUMNS} FROM invoices"
 # Drafts are nobody's yet.
-INVOICES: Final = f"""
-SELECT {COLUMNS} FROM invoices
-WHERE organization_id = $1 AND state <> 'draft' AND ($3::uuid IS NULL OR id < $3)
-    AND contact_id = ANY ((SELECT contact_ids FROM client_contacts
-                           WHERE organization_id = $1 AND user_id = $2)::uuid[])
-ORDER BY id DESC LIMIT $4"""
+THEIRS: Final = """state <> 'draft' AND contact_id = ANY ((
+    SELECT contact_ids FROM client_contacts WHERE organization_id = {} AND user_id = {})::uuid[])"""
 
 
 async def invoices(
-    tx: Transaction, org: UUID, user_id: UUID, after: UUID | None, limit: int
+    tx: Transaction, org: UUID, user_id: UUID, order: Order, after: Sequence[object] | None, limit: int
 ) -> list[Invoice]:
-    """Of the contacts that somebody is, the newest first."""
-    return [invoice_of(row) for row in await tx.fetch(INVOICES, org, user_id, after, limit)]
+    """Of the contacts that somebody is, `limit` in this order, after the one with the key `after`."""
+    where = Where(org).also(THEIRS, org, user_id)
+    return [invoice_of(row) for row in await order.read(tx, INVOICES, where, after, limit)]

@@ -5,7 +5,9 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_billing.domain.purchases import Purchase, PurchaseState
 
@@ -19,8 +21,7 @@ ORDER BY p.organization_id, p.id FOR UPDATE OF p"""
 
 READ: Final = "SELECT * FROM purchases WHERE organization_id = $1 AND id = $2"
 
-PAGE: Final = """
-SELECT * FROM purchases WHERE organization_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3"""
+PAGE: Final = "SELECT * FROM purchases"
 
 SAVE: Final = """
 UPDATE purchases p
@@ -48,9 +49,11 @@ async def read(tx: Transaction, org: UUID, purchase_id: UUID) -> Purchase | None
     return None if row is None else purchase_of(row)
 
 
-async def page(tx: Transaction, org: UUID, after: UUID | None, limit: int) -> list[Purchase]:
-    """The latest first."""
-    return [purchase_of(row) for row in await tx.fetch(PAGE, org, after, limit)]
+async def page(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Purchase]:
+    """`limit` of them in this order, after the one with the key `after`."""
+    return [purchase_of(row) for row in await order.read(tx, PAGE, Where(org), after, limit)]
 
 
 async def save(tx: Transaction, changed: Sequence[Purchase]) -> list[Purchase]:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 Key = tuple[UUID, str]
 """(organization, currency)."""
@@ -21,10 +23,14 @@ SELECT w.organization_id, w.currency, w.balance_minor FROM wallets w
 JOIN unnest($1::uuid[], $2::text[]) AS t (org, currency) ON w.organization_id = t.org AND w.currency = t.currency
 ORDER BY w.organization_id, w.currency FOR UPDATE OF w"""
 
+# By the clock of the moment, a microsecond apart: under the lock of the balance, so that no other of its entries comes
+# between, and the ledger by time is the order in which it moved.
 ENTER: Final = """
-INSERT INTO wallet_entries (organization_id, id, currency, amount_minor, balance_minor, kind, purchase_id, text)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::uuid[],
-                     $8::text[])"""
+INSERT INTO wallet_entries (organization_id, id, currency, amount_minor, balance_minor, kind, purchase_id, text,
+                            created_at)
+SELECT org, id, currency, amount, balance, kind, purchase, text, clock_timestamp() + place * interval '1 microsecond'
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::uuid[], $8::text[])
+     WITH ORDINALITY AS t (org, id, currency, amount, balance, kind, purchase, text, place)"""
 
 KNOWN: Final = """
 SELECT e.organization_id, e.id FROM wallet_entries e
@@ -38,8 +44,9 @@ WHERE w.organization_id = t.org AND w.currency = t.currency"""
 LIST: Final = "SELECT currency, balance_minor FROM wallets WHERE organization_id = $1 ORDER BY currency"
 
 ENTRIES: Final = """
-SELECT id, currency, amount_minor, balance_minor, kind, purchase_id, text, created_at FROM wallet_entries
-WHERE organization_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3"""
+SELECT id, currency, amount_minor, balance_minor, kind, purchase_id, text, created_at FROM wallet_entries"""
+
+ENTRY: Final = f"{ENTRIES} WHERE organization_id = $1 AND id = $2"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +102,18 @@ async def balances(tx: Transaction, org: UUID) -> list[Row]:
     return await tx.fetch(LIST, org)
 
 
-async def entries(tx: Transaction, org: UUID, after: UUID | None, limit: int) -> list[Row]:
-    """The ledger, the latest first."""
-    return await tx.fetch(ENTRIES, org, after, limit)
+async def entries(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Row]:
+    """`limit` of the ledger in this order, after the one with the key `after`."""
+    return await order.read(tx, ENTRIES, Where(org), after, limit)
+
+
+async def entry(tx: Transaction, org: UUID, entry_id: UUID) -> Row:
+    """One that is there."""
+    row = await tx.fetchrow(ENTRY, org, entry_id)
+    assert row is not None
+    return row
 
 
 async def _known(tx: Transaction, wanted: Sequence[Movement]) -> dict[tuple[UUID, UUID], bool]:
