@@ -1,7 +1,7 @@
 """Connected accounts."""
 
 import secrets
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from fastapi import Request, Response
@@ -21,8 +21,9 @@ from flotilla.http import (
     note_change,
     set_etag,
 )
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTimeOrName
 from flotilla.ids import new_id
+from flotilla.store.order import BY_NAME, BY_TIME
 from pydantic import SecretStr, ValidationError
 
 from flotilla_integrations import checking
@@ -44,7 +45,7 @@ from flotilla_integrations.store import accounts
 routes = Routes("/v1/accounts", tag="accounts")
 connectors = Routes("/v1/connectors", tag="accounts")
 
-LAST_ID = UUID(int=(1 << 128) - 1)
+ORDERS: Final = {**BY_TIME, **BY_NAME}
 
 
 @connectors.get("", permission="accounts:read")
@@ -69,13 +70,13 @@ async def add_account(wanted: AccountIn, app: CurrentApp, who: Who, tx: Tx, resp
 
 
 @routes.get("", permission="accounts:read")
-async def list_accounts(app: CurrentApp, who: Who, tx: Tx, query: PageQuery) -> Page[AccountOut]:
-    """The organization's accounts, newest first."""
-    (last,) = query.after(UUID) or (LAST_ID,)
-    rows = await tx.fetch(accounts.LIST, who.org, last, query.limit + 1)
-    read = page([accounts.account_of(row) for row in rows], query.limit, key=lambda each: (each.id,))
-    items = [shown(app, each) for each in read.items]
-    return Page(items=items, next_cursor=read.next_cursor)
+async def list_accounts(
+    app: CurrentApp, who: Who, tx: Tx, query: PageQuery, sort: ByTimeOrName = "-created_at"
+) -> Page[AccountOut]:
+    """The organization's accounts, the newest first, or by name."""
+    order = ORDERS[sort]
+    found = await accounts.listing(tx, who.org, None, order, query.place(sort, order), query.limit + 1)
+    return query.page([shown(app, each) for each in found], sort, order)
 
 
 @routes.get("/{account_id}", permission="accounts:read")

@@ -1,7 +1,7 @@
 """Accounts that business development writes from."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import Query, Request, Response
@@ -21,12 +21,12 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import Patch, Shown, Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTimeOrName
+from flotilla.store.order import Order, both, by_name
 from pydantic import Field
 
 from flotilla_integrations.adapters import ADAPTERS
 from flotilla_integrations.adapters.base import CHANNEL
-from flotilla_integrations.api.accounts import LAST_ID
 from flotilla_integrations.bd import commands, saga
 from flotilla_integrations.bd.domain import OWN, RENTED, BdAccount
 from flotilla_integrations.connecting import ask_to_disconnect
@@ -37,6 +37,10 @@ from flotilla_integrations.store import bd as store
 
 routes = Routes("/v1/bd-accounts", tag="business development")
 
+ORDERS: Final = {
+    **both("created_at", Order(("b.created_at", "b.id"), (datetime, UUID))),
+    **by_name("a.name", "b.id"),
+}
 GIVEN_BACK = "It was given back."
 Limit = Annotated[int, Field(ge=1, le=100_000, description="Messages a day (UTC), once it is warm.")]
 WarmUp = Annotated[int, Field(ge=0, le=90, description="Days until it may send its whole limit; 0: at once.")]
@@ -104,12 +108,16 @@ async def add_bd_account(wanted: BdAccountIn, who: Who, tx: Tx, response: Respon
 
 @routes.get("", permission="accounts:read")
 async def list_bd_accounts(
-    who: Who, tx: Tx, query: PageQuery, user_id: Annotated[UUID | None, Query()] = None
+    who: Who,
+    tx: Tx,
+    query: PageQuery,
+    user_id: Annotated[UUID | None, Query()] = None,
+    sort: ByTimeOrName = "-created_at",
 ) -> Page[BdAccountOut]:
-    """The newest first; those that one person writes from."""
-    (last,) = query.after(UUID) or (LAST_ID,)
-    found = await store.many(tx, BdAccount, store.LIST, who.org, user_id, last, query.limit + 1)
-    return page([_shown(each) for each in found], query.limit, key=lambda each: (each.id,))
+    """The newest first, or by name; those that one person writes from."""
+    order = ORDERS[sort]
+    found = await store.accounts_of(tx, who.org, user_id, order, query.place(sort, order), query.limit + 1)
+    return query.page([_shown(each) for each in found], sort, order)
 
 
 @routes.get("/{bd_account_id}", permission="accounts:read")

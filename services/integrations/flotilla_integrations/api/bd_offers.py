@@ -17,14 +17,14 @@ from flotilla.http import (
     Work,
 )
 from flotilla.http.bodies import Shown, Written
-from flotilla.http.pages import page
 from flotilla.http.routes import PEOPLE
+from flotilla.http.sorting import ByTime
 from flotilla.ids import new_id
 from flotilla.security.principal import Principal
+from flotilla.store.order import BY_TIME
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from flotilla_integrations.api.accounts import LAST_ID
 from flotilla_integrations.api.schemas import Name
 from flotilla_integrations.bd import saga
 from flotilla_integrations.bd.domain import RENTED, BdAccount, Offer, Purchase
@@ -143,12 +143,13 @@ async def list_bd_offers(
     mine: Annotated[bool, Query(description="The organization's own, whatever became of them.")] = False,
     network: Annotated[str | None, Query(max_length=50)] = None,
     kind: Annotated[Kind | None, Query()] = None,
+    sort: ByTime = "-created_at",
 ) -> Page[OfferOut]:
-    """What is on the market, the newest first."""
-    (last,) = query.after(UUID) or (LAST_ID,)
-    seller = who.org if mine else None
-    found = await store.many(tx, Offer, store.OFFERS, seller, network, kind, last, query.limit + 1)
-    return page([_offer(each, who) for each in found], query.limit, key=lambda each: (each.id,))
+    """What is on the market, the newest first, or as `sort` says."""
+    order = BY_TIME[sort]
+    filters = {"seller_id": who.org if mine else None, "network": network, "kind": kind}
+    found = await store.offers(tx, filters, order, query.place(sort, order), query.limit + 1)
+    return query.page([_offer(each, who) for each in found], sort, order)
 
 
 @offers.get("/{offer_id}", permission="accounts:read")
@@ -190,11 +191,13 @@ async def purchase_bd_offer(
 
 
 @purchases.get("", permission="billing:read")
-async def list_bd_purchases(who: Who, tx: Tx, query: PageQuery) -> Page[PurchaseOut]:
-    """What was bought and rented, the newest first."""
-    (last,) = query.after(UUID) or (LAST_ID,)
-    found = await store.many(tx, Purchase, store.PURCHASES, who.org, last, query.limit + 1)
-    return page([_purchase(each) for each in found], query.limit, key=lambda each: (each.id,))
+async def list_bd_purchases(
+    who: Who, tx: Tx, query: PageQuery, sort: ByTime = "-created_at"
+) -> Page[PurchaseOut]:
+    """What was bought and rented, the newest first, or as `sort` says."""
+    order = BY_TIME[sort]
+    found = await store.purchases(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([_purchase(each) for each in found], sort, order)
 
 
 @purchases.get("/{bd_purchase_id}", permission="billing:read")

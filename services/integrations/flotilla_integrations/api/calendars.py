@@ -17,18 +17,17 @@ from flotilla.http import (
     check_if_match,
 )
 from flotilla.http.bodies import Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTimeOrName
 from pydantic import Field
 
 from flotilla_integrations.adapters import ADAPTERS
 from flotilla_integrations.adapters.calendar import CALENDAR
-from flotilla_integrations.api.accounts import LAST_ID, connect_new, shown
+from flotilla_integrations.api.accounts import ORDERS, connect_new, shown
 from flotilla_integrations.api.schemas import AccountOut, Name
 from flotilla_integrations.connecting import ask_to_disconnect
 from flotilla_integrations.domain import Account
 from flotilla_integrations.events import say_account
 from flotilla_integrations.store import accounts
-from flotilla_integrations.store import calendars as store
 
 routes = Routes("/v1/calendars", tag="calendars")
 
@@ -61,12 +60,14 @@ async def add_calendar(
 
 
 @routes.get("", permission="bookings:read", reach="free")
-async def list_calendars(app: CurrentApp, who: Who, tx: Tx, query: PageQuery) -> Page[AccountOut]:
-    """One's own calendars, newest first."""
-    (last,) = query.after(UUID) or (LAST_ID,)
-    rows = await tx.fetch(store.OF_USER, who.org, who.user_id, last, query.limit + 1)
-    read = page([accounts.account_of(row) for row in rows], query.limit, key=lambda each: (each.id,))
-    return Page(items=[shown(app, each) for each in read.items], next_cursor=read.next_cursor)
+async def list_calendars(
+    app: CurrentApp, who: Who, tx: Tx, query: PageQuery, sort: ByTimeOrName = "-created_at"
+) -> Page[AccountOut]:
+    """One's own calendars, the newest first, or by name."""
+    order = ORDERS[sort]
+    after = query.place(sort, order)
+    found = await accounts.listing(tx, who.org, who.user_id, order, after, query.limit + 1)
+    return query.page([shown(app, each) for each in found], sort, order)
 
 
 @routes.get("/{calendar_id}", permission="bookings:read", reach="free")

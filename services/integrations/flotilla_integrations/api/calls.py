@@ -8,13 +8,13 @@ from uuid import UUID
 from fastapi import Query, Response
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, UnprocessableError, Who
 from flotilla.http.bodies import Shown, Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
 from flotilla.ids import new_id
+from flotilla.store.order import BY_CREATED
 from pydantic import Field
 
 from flotilla_integrations.adapters import ADAPTERS
 from flotilla_integrations.adapters.voice import VOICE
-from flotilla_integrations.api.accounts import LAST_ID
 from flotilla_integrations.connectors.calls import ask_to_place
 from flotilla_integrations.domain import AccountState, identity_id
 from flotilla_integrations.store import accounts
@@ -87,12 +87,16 @@ async def place_call(wanted: CallIn, who: Who, tx: Tx, response: Response) -> Ca
 
 @routes.get("", permission="conversations:read")
 async def list_calls(
-    who: Who, tx: Tx, query: PageQuery, contact_id: Annotated[UUID | None, Query()] = None
+    who: Who,
+    tx: Tx,
+    query: PageQuery,
+    contact_id: Annotated[UUID | None, Query()] = None,
+    sort: ByTime = "-created_at",
 ) -> Page[CallOut]:
-    """The newest first."""
-    (last,) = query.after(UUID) or (LAST_ID,)
-    rows = await tx.fetch(store.CALLS, who.org, contact_id, last, query.limit + 1)
-    return page([CallOut(**row) for row in rows], query.limit, key=lambda each: (each.id,))
+    """The newest first, or as `sort` says."""
+    order = BY_CREATED[sort]
+    rows = await store.calls(tx, who.org, contact_id, order, query.place(sort, order), query.limit + 1)
+    return query.page([CallOut(**row) for row in rows], sort, order)
 
 
 @routes.get("/{call_id}", permission="conversations:read")

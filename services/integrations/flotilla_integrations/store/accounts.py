@@ -1,9 +1,12 @@
 """Rows of accounts, and which organization's an account is."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_integrations.domain import Account, AccountState
 
@@ -25,8 +28,7 @@ VALUES ($1, $2, $3, $4, 'connecting', $5, $6, $7) RETURNING *"""
 READ: Final = "SELECT * FROM accounts WHERE organization_id = $1 AND id = $2"
 LOCK: Final = "SELECT * FROM accounts WHERE organization_id = $1 AND id = $2 FOR UPDATE"
 
-LIST: Final = """
-SELECT * FROM accounts WHERE organization_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"""
+LIST: Final = "SELECT * FROM accounts"
 
 CHANGE: Final = """
 UPDATE accounts SET name = $3, state = $4, settings = $5, sealed = $6, sequence = sequence + 1,
@@ -66,6 +68,14 @@ async def one(tx: Transaction, sql: str, *arguments: Any) -> Account | None:
     """The account that a statement reads or writes; None where it finds none."""
     row = await tx.fetchrow(sql, *arguments)
     return account_of(row) if row else None
+
+
+async def listing(
+    tx: Transaction, org: UUID, user_id: UUID | None, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Account]:
+    """`limit` accounts, or those that are one person's own, in this order, after the one with the key `after`."""
+    where = Where(org).equal({"user_id": user_id})
+    return [account_of(row) for row in await order.read(tx, LIST, where, after, limit)]
 
 
 async def add(

@@ -1,10 +1,13 @@
 """Rows of business development accounts, of the market, and of purchases."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_integrations.bd.domain import BdAccount, Offer, Purchase
 
@@ -15,9 +18,6 @@ SELECT b.*, a.connector AS network, a.name,
 FROM bd_accounts b JOIN accounts a ON a.organization_id = b.organization_id AND a.id = b.id"""
 READ: Final = f"{FROM} WHERE b.organization_id = $1 AND b.id = $2"
 LOCK: Final = f"{READ} FOR UPDATE OF b"
-LIST: Final = f"""
-{FROM} WHERE b.organization_id = $1 AND ($2::uuid IS NULL OR b.user_id = $2) AND b.id < $3
-ORDER BY b.id DESC LIMIT $4"""
 
 ADD: Final = """
 INSERT INTO bd_accounts (organization_id, id, acquired, state, user_id, daily_limit, warm_up_started_at, warm_up_days,
@@ -50,11 +50,8 @@ ON CONFLICT (organization_id, bd_account_id, day) DO UPDATE SET sent = u.sent + 
 
 OFFER: Final = "SELECT * FROM bd_offers WHERE id = $1"
 LOCK_OFFER: Final = f"{OFFER} FOR UPDATE"
-OFFERS: Final = """
-SELECT * FROM bd_offers
-WHERE CASE WHEN $1::uuid IS NULL THEN state = 'open' ELSE seller_id = $1 END
-  AND ($2::text IS NULL OR network = $2) AND ($3::text IS NULL OR kind = $3) AND id < $4
-ORDER BY id DESC LIMIT $5"""
+OFFERS: Final = "SELECT * FROM bd_offers"
+ON_MARKET: Final = "state = 'open'"
 ADD_OFFER: Final = """
 INSERT INTO bd_offers (id, seller_id, account_id, kind, network, title, price_minor, currency, rent_days, daily_limit)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING *"""
@@ -81,8 +78,7 @@ PURCHASE: Final = "SELECT * FROM bd_purchases WHERE organization_id = $1 AND id 
 LOCK_PURCHASE: Final = f"{PURCHASE} FOR UPDATE"
 LOCK_BY_HANDOVER: Final = """
 SELECT * FROM bd_purchases WHERE organization_id = $1 AND handover_request_id = $2 FOR UPDATE"""
-PURCHASES: Final = """
-SELECT * FROM bd_purchases WHERE organization_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"""
+PURCHASES: Final = "SELECT * FROM bd_purchases"
 MOVE_PURCHASE: Final = """
 UPDATE bd_purchases SET state = $3, reason = coalesce($4, reason), sequence = sequence + 1,
     handover_request_id = coalesce($5, handover_request_id), revoke_request_id = coalesce($6, revoke_request_id)
@@ -102,9 +98,29 @@ async def one(tx: Transaction, type_: type[T], sql: str, *arguments: Any) -> T |
     return as_(type_, row) if row else None
 
 
-async def many(tx: Transaction, type_: type[T], sql: str, *arguments: Any) -> list[T]:
-    """All that a statement finds."""
-    return [as_(type_, row) for row in await tx.fetch(sql, *arguments)]
+async def accounts_of(
+    tx: Transaction, org: UUID, user_id: UUID | None, order: Order, after: Sequence[object] | None, limit: int
+) -> list[BdAccount]:
+    """`limit` accounts, or those that one person writes from, in this order, after the one with the key `after`."""
+    where = Where(org, table="b").equal({"user_id": user_id})
+    return [as_(BdAccount, row) for row in await order.read(tx, FROM, where, after, limit)]
+
+
+async def offers(
+    tx: Transaction, filters: Mapping[str, Any], order: Order, after: Sequence[object] | None, limit: int
+) -> list[Offer]:
+    """`limit` offers that fit, alike: of one `seller_id` whatever became of them, of all what is on the market."""
+    where = Where.without_tenant(filters)
+    if filters.get("seller_id") is None:
+        where.also(ON_MARKET)
+    return [as_(Offer, row) for row in await order.read(tx, OFFERS, where, after, limit)]
+
+
+async def purchases(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Purchase]:
+    """`limit` of what an organization bought and rented, alike."""
+    return [as_(Purchase, row) for row in await order.read(tx, PURCHASES, Where(org), after, limit)]
 
 
 async def account(tx: Transaction, org: UUID, id_: UUID) -> BdAccount:

@@ -8,9 +8,6 @@ from flotilla.bus.envelope import Received
 from flotilla.events.integrations import CalendarEventRequested
 from flotilla.store.postgres import Row, Transaction
 
-OF_USER: Final = """
-SELECT * FROM accounts WHERE organization_id = $1 AND user_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4"""
-
 OF_USERS: Final = """
 SELECT id FROM accounts WHERE organization_id = $1 AND user_id = ANY($2::uuid[]) ORDER BY id"""
 

@@ -1,6 +1,12 @@
 """Rows of what connected shops, telephones and CRMs told."""
 
+from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
+
+from flotilla.store.order import Order
+from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 ADD_DELIVERY: Final = "INSERT INTO hook_deliveries (id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING id"
 FORGET_DELIVERIES: Final = "DELETE FROM hook_deliveries WHERE received_at < now() - interval '3 days'"
@@ -25,9 +31,7 @@ CALL: Final = "SELECT * FROM voice_calls WHERE organization_id = $1 AND id = $2"
 LOCK_CALL: Final = CALL + " FOR UPDATE"
 LOCK_CALL_OF_VENDOR: Final = """
 SELECT * FROM voice_calls WHERE organization_id = $1 AND account_id = $2 AND external_id = $3 FOR UPDATE"""
-CALLS: Final = """
-SELECT * FROM voice_calls WHERE organization_id = $1 AND ($2::uuid IS NULL OR contact_id = $2) AND id < $3
-ORDER BY id DESC LIMIT $4"""
+CALLS: Final = "SELECT * FROM voice_calls"
 PLACED: Final = """
 UPDATE voice_calls SET state = CASE WHEN state = 'requested' THEN 'placed' ELSE state END, external_id = $3,
     sequence = sequence + 1
@@ -60,3 +64,15 @@ SET digests = excluded.digests, deleted = excluded.deleted, updated_at = exclude
 WHERE excluded.updated_at >= r.updated_at
   AND (excluded.digests IS DISTINCT FROM r.digests OR excluded.deleted <> r.deleted)
 RETURNING id, sequence"""
+
+
+async def calls(
+    tx: Transaction,
+    org: UUID,
+    contact_id: UUID | None,
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
+) -> list[Row]:
+    """`limit` calls, or those with one contact, in this order, after the one with the key `after`."""
+    return await order.read(tx, CALLS, Where(org).equal({"contact_id": contact_id}), after, limit)

@@ -91,6 +91,13 @@ async def test_a_call_is_placed_and_reported(
     assert (event.data.direction, event.data.outcome) == ("outbound", "completed")
     listed = (await owner.get(f"/v1/calls?contact_id={contact}")).json()["items"]
     assert [each["state"] for each in listed] == ["completed"]
+    assert (await hooked(telephone, report("in-2"), secret)).status == 200
+    await service.spy.expect(
+        VoiceCallEnded,
+        lambda event: event.org == org and event.data.number == NUMBER and event.data.direction == "inbound",
+    )
+    listed = (await owner.get("/v1/calls")).json()["items"]
+    assert [each["direction"] for each in listed] == ["inbound", "outbound"], "the newest first"
 
 
 async def test_a_lost_answer_calls_nobody_twice(
