@@ -1,34 +1,25 @@
-"""Enrolments, carried on: every step begins by a timer, in the transaction that enters it in the ledger."""
+"""Enrolments, as they come to stand: saved, with the timer of what is due next; told of at their end."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
-from flotilla.bus.declare import Job, TimerKind
 from flotilla.bus.envelope import Received
 from flotilla.cause import Cause
 from flotilla.events.campaign import ContactUnsubscribed
 from flotilla.store.postgres import Transaction
 
-from flotilla_campaign import consents
-from flotilla_campaign.domain.enrolments import Enrolment, EnrolmentState, Phase, Surroundings, begin_step
-from flotilla_campaign.domain.sequences import Send
-from flotilla_campaign.own import bound, settings
-from flotilla_campaign.sending import AUDIENCE, take
-from flotilla_campaign.store import campaigns, enrolments, experiments, listening, people, sequences
+from flotilla_campaign.domain.enrolments import Enrolment, EnrolmentState
+from flotilla_campaign.sending import AUDIENCE
+from flotilla_campaign.store import enrolments, listening, people
 
 BOUNCED: Final = "bounced"
 STEP_DUE: Final = "step_due"
 CAMPAIGN_END: Final = "campaign_end"
 SOON: Final = timedelta(seconds=1)
 """How long after an end a campaign is looked at: when many end at once, once for all."""
-DEFAULT_ZONE: Final = "UTC"
-ACTOR: Final = "service:campaign"
-"""Who writes the messages of steps."""
 
 Why = Received[Any] | Cause | None
 
@@ -111,55 +102,3 @@ async def suppress_all(tx: Transaction, wanted: Mapping[people.Key, tuple[str, W
             reason, cause = wanted[each.organization_id, each.contact_id]
             stopped.append((each.stopped(now, BOUNCED if reason == BOUNCED else "unsubscribed"), cause))
     await write_all(tx, stopped)
-
-
-async def _fire(tx: Transaction, job: Job) -> None:
-    """A step begins, a wait is over, a window opens, or the channel's answer is overdue."""
-    due: StepPayload = job.payload
-    await people.hold(tx, [(job.org, due.contact_id)])
-    found = await enrolments.lock(tx, [(job.org, due.enrolment_id)])
-    if not found or found[0].state is not EnrolmentState.ACTIVE:
-        return
-    enrolment = found[0]
-    if (enrolment.step, enrolment.phase) != (due.step, due.phase):
-        return
-    now = await enrolments.now(tx)
-    if enrolment.phase is Phase.ANSWER:
-        await enrolments.end_effects(tx, [(job.org, enrolment.request_id(), "failed", "unanswered")])
-        await write(tx, enrolment.stopped(now, "unanswered"))
-        return
-    enrolment = enrolment.went_on(now) if enrolment.phase is Phase.WAIT else enrolment
-    await _begin(tx, enrolment, now, job.cause)
-
-
-async def _begin(tx: Transaction, enrolment: Enrolment, now: datetime, cause: Cause) -> None:
-    org = enrolment.organization_id
-    # The transaction holds the person: whoever suppresses them waits, or has committed and is seen here.
-    if await people.is_suppressed(tx, org, enrolment.contact_id):
-        await write(tx, enrolment.stopped(now, "unsubscribed"))
-        return
-    person = (org, enrolment.contact_id)
-    allowed = (await consents.verdicts(tx, {person: enrolment.time_zone}, now))[person]
-    if allowed.refused is not None:
-        await write(tx, enrolment.stopped(now, allowed.refused))
-        return
-    campaign_id = enrolment.campaign_id
-    if campaign_id is not None and await campaigns.is_paused(tx, org, campaign_id):
-        # What it went on to must not be lost; whoever resumes the campaign has it begun.
-        await enrolments.save(tx, replace(enrolment, due_at=now))
-        return
-    plan = await sequences.plan(tx, org, enrolment.sequence_id, enrolment.version)
-    zone = ZoneInfo(enrolment.time_zone or await people.zone(tx, org) or DEFAULT_ZONE)
-    links = bound(tx.app).links
-    winners = {}
-    if any(isinstance(step, Send) and step.variants for step in plan.steps):
-        winners = await experiments.winners(tx, org, enrolment.sequence_id, enrolment.version)
-    around = Surroundings(now, zone, lambda message_id: links.unsubscribe(org, message_id), winners)
-    stands, taken = begin_step(enrolment, plan, around)
-    if stands.phase is Phase.ANSWER:
-        stands = replace(stands, due_at=now + timedelta(seconds=settings(tx.app).answer_seconds))
-    await take(tx, enrolment, taken, now, replace(cause, actor=ACTOR), allowed.channels)
-    await write(tx, stands)
-
-
-step_due = TimerKind(STEP_DUE, StepPayload, _fire)

@@ -1,8 +1,9 @@
-"""A step of an enrolment, asked for: entered in the ledger, told, and wished for, all in one transaction."""
+"""Steps of enrolments, asked for: entered in the ledger, told, and wished for, all in one transaction."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
 from flotilla.cause import Cause
 from flotilla.consent.rules import CHANNELS
@@ -20,32 +21,42 @@ AUDIENCE = "org"
 PROMOTION = "promotion"
 
 
-async def take(
-    tx: Transaction,
-    enrolment: Enrolment,
-    taken: Sequence[Taken],
-    now: datetime,
-    cause: Cause,
-    channels: frozenset[str] = CHANNELS,
-) -> None:
-    """Enter steps in the ledger; a message is asked for where its step was not there yet, by these channels."""
-    for step in taken:
-        if await enrolments.enter(tx, enrolment, step) and step.request_id is not None:
-            why = replace(cause, request_id=step.request_id)
-            await _ask(tx, enrolment, step, now, why, channels)
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of an enrolment as it stood before it."""
+
+    enrolment: Enrolment
+    taken: Taken
+    now: datetime
+    cause: Cause
+    channels: frozenset[str]
+    """By which the person may be written to."""
+
+    @property
+    def place(self) -> tuple[UUID, UUID, int]:
+        """As the ledger has it."""
+        return self.enrolment.organization_id, self.enrolment.id, self.taken.step
 
 
-async def _ask(
-    tx: Transaction,
-    enrolment: Enrolment,
-    step: Taken,
-    now: datetime,
-    cause: Cause,
-    channels: frozenset[str],
-) -> None:
-    org, request_id = enrolment.organization_id, step.request_id
-    assert request_id is not None
-    links = bound(tx.app).links
+async def take(tx: Transaction, steps: Sequence[Step]) -> None:
+    """Enter steps in the ledger; a message is asked for where its step was not there yet."""
+    if not steps:
+        return
+    entered = await enrolments.enter(tx, [(step.enrolment, step.taken) for step in steps])
+    asked = [
+        (step, request_id)
+        for step in steps
+        if (request_id := step.taken.request_id) is not None and step.place in entered
+    ]
+    if asked:
+        await sends.add(tx, [_ask(tx, step, request_id) for step, request_id in asked])
+
+
+def _ask(tx: Transaction, step: Step, request_id: UUID) -> Send:
+    """Tell and wish for its message: what is to be known of it."""
+    enrolment, taken = step.enrolment, step.taken
+    org, links = enrolment.organization_id, bound(tx.app).links
+    cause = replace(step.cause, request_id=request_id)
     send = Send(
         organization_id=org,
         id=request_id,
@@ -53,17 +64,16 @@ async def _ask(
         enrolment_id=enrolment.id,
         sequence_id=enrolment.sequence_id,
         version=enrolment.version,
-        step=step.step,
-        variant=step.variant,
+        step=taken.step,
+        variant=taken.variant,
         campaign_id=enrolment.campaign_id,
         contact_id=enrolment.contact_id,
         links=(),
-        asked_at=now,
+        asked_at=step.now,
         sent_at=None,
     )
-    text, tracked = _led(links, send, step)
-    await sends.add(tx, replace(send, links=tracked))
-    due = SequenceStepDue(**enrolment.what(), step=step.step, variant=step.variant, message_id=request_id)
+    text, tracked = _led(links, send, taken)
+    due = SequenceStepDue(**enrolment.what(), step=taken.step, variant=taken.variant, message_id=request_id)
     # What the enrolment is saved as after this has the next sequence.
     tx.emit(due, org=org, sequence=enrolment.sequence, cause=cause, audience=AUDIENCE)
     wish = MessageRequested(
@@ -73,12 +83,13 @@ async def _ask(
         text=text,
         purpose=PROMOTION,
         tracking=Tracking(
-            open_url=links.address(Token(Kind.OPEN, org, request_id)) if step.track else None,
+            open_url=links.address(Token(Kind.OPEN, org, request_id)) if taken.track else None,
             unsubscribe_url=links.unsubscribe(org, request_id),
         ),
-        channels=None if channels == CHANNELS else sorted(channels),
+        channels=None if step.channels == CHANNELS else sorted(step.channels),
     )
     tx.emit(wish, org=org, sequence=1, cause=cause, audience=AUDIENCE)
+    return replace(send, links=tracked)
 
 
 def _led(links: Links, send: Send, step: Taken) -> tuple[str, list[str]]:

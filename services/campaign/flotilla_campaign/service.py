@@ -30,8 +30,8 @@ from flotilla_campaign.campaigns import campaign_due, campaign_end
 from flotilla_campaign.experiments import experiment_due
 from flotilla_campaign.handlers import follow_messages, keep_zones
 from flotilla_campaign.privacy import privacy
-from flotilla_campaign.running import step_due
 from flotilla_campaign.settings import CampaignSettings
+from flotilla_campaign.stepping import step_due
 
 service = Service(
     name="campaign",

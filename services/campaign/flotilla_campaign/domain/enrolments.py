@@ -87,6 +87,10 @@ class Enrolment:
         """Whether something is still to come."""
         return self.ended_at is None
 
+    def of_version(self) -> tuple[UUID, UUID, int]:
+        """Organization, sequence and version: what it goes by."""
+        return self.organization_id, self.sequence_id, self.version
+
     def request_id(self) -> UUID:
         """Of its present step: always the same, so that whoever is asked twice sees it."""
         return derived_id(self.started_at, "campaign", str(self.id), str(self.step))

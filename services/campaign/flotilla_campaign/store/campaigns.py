@@ -1,6 +1,6 @@
 """Campaigns and their people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -23,7 +23,11 @@ WHERE organization_id = $1 AND id = $2 RETURNING {COLUMNS}"""  # noqa: S608
 DELETE: Final = "DELETE FROM campaigns WHERE organization_id = $1 AND id = $2"
 READ: Final = f"SELECT {COLUMNS} FROM campaigns WHERE organization_id = $1 AND id = $2"  # noqa: S608
 LIST: Final = f"SELECT {COLUMNS} FROM campaigns"  # noqa: S608
-STATE: Final = "SELECT state FROM campaigns WHERE organization_id = $1 AND id = $2"
+PAUSED: Final = """
+SELECT c.organization_id, c.id FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)
+JOIN campaigns c ON c.organization_id = t.org AND c.id = t.id
+WHERE c.state = 'paused' ORDER BY c.organization_id, c.id"""
+HOLD_PAUSED: Final = PAUSED + " FOR SHARE OF c"
 
 ADD_PEOPLE: Final = """
 INSERT INTO campaign_people (organization_id, campaign_id, contact_id, conversation_id, fields, time_zone)
@@ -38,9 +42,7 @@ SELECT organization_id, $2, contact_id FROM segment_members
 WHERE organization_id = $1 AND segment_id = $3 AND inside ON CONFLICT DO NOTHING"""
 REMOVE_PERSON: Final = """
 DELETE FROM campaign_people WHERE organization_id = $1 AND campaign_id = $2 AND contact_id = $3 RETURNING contact_id"""
-PEOPLE: Final = """
-SELECT contact_id, conversation_id, time_zone, state, reason FROM campaign_people
-WHERE organization_id = $1 AND campaign_id = $2 AND contact_id > $3 ORDER BY contact_id LIMIT $4"""
+PEOPLE: Final = "SELECT contact_id, conversation_id, time_zone, state, reason FROM campaign_people"
 COUNT: Final = "SELECT count(*) FROM campaign_people WHERE organization_id = $1 AND campaign_id = $2"
 WAITING: Final = """
 SELECT contact_id, conversation_id, fields, time_zone FROM campaign_people
@@ -110,12 +112,16 @@ async def listing(
     return [_campaign(row) for row in await order.read(tx, LIST, where, after, limit)]
 
 
-async def is_paused(tx: Transaction, org: UUID, id_: UUID) -> bool:
-    """Whether no step of its people may begin. Who resumes it sees every step that was held back for this."""
-    if await tx.fetchval(STATE, org, id_) != CampaignState.PAUSED:
-        return False
-    # Looked at again, held: whoever is resuming it has committed then, or waits for this to end.
-    return bool(await tx.fetchval(STATE + " FOR SHARE", org, id_) == CampaignState.PAUSED)
+async def paused(tx: Transaction, keys: Iterable[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
+    """Those of these (organization, campaign) of which no step may begin. Who resumes one sees every step that was held
+    back for this."""
+    found = sorted(set(keys))
+    # The second time held: whoever is resuming one has committed then, or waits for this to end.
+    for sql in (PAUSED, HOLD_PAUSED):
+        if found:
+            rows = await tx.fetch(sql, [org for org, _ in found], [id_ for _, id_ in found])
+            found = [(row["organization_id"], row["id"]) for row in rows]
+    return set(found)
 
 
 async def add_people(tx: Transaction, campaign: Campaign, people: Sequence[Mapping[str, Any]]) -> None:
@@ -134,9 +140,12 @@ async def remove_person(tx: Transaction, campaign: Campaign, contact_id: UUID) -
     return found is not None
 
 
-async def people(tx: Transaction, campaign: Campaign, after: UUID, limit: int) -> list[Row]:
-    """Its list."""
-    return await tx.fetch(PEOPLE, campaign.organization_id, campaign.id, after, limit)
+async def people(
+    tx: Transaction, campaign: Campaign, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Row]:
+    """Its list in this order, after who has the key `after`."""
+    where = Where(campaign.organization_id).equal({"campaign_id": campaign.id})
+    return await order.read(tx, PEOPLE, where, after, limit)
 
 
 async def count(tx: Transaction, campaign: Campaign) -> int:

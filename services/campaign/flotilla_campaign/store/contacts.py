@@ -1,24 +1,33 @@
 """Enrolments of people whom crm found to be somebody else."""
 
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from typing import Final
 from uuid import UUID
 
 from flotilla.store.postgres import Transaction
 
 from flotilla_campaign.domain.enrolments import Enrolment
+from flotilla_campaign.store.people import Key
 
 SEQUENCES_OF: Final = """
-SELECT sequence_id FROM enrolments WHERE organization_id = $1 AND contact_id = $2 AND ended_at IS NULL"""
-HAND_OVER: Final = "UPDATE enrolments SET contact_id = $3 WHERE organization_id = $1 AND id = $2"
+SELECT e.organization_id, e.contact_id, e.sequence_id FROM unnest($1::uuid[], $2::uuid[]) AS t (org, contact)
+JOIN enrolments e ON e.organization_id = t.org AND e.contact_id = t.contact WHERE e.ended_at IS NULL"""
+HAND_OVER: Final = """
+UPDATE enrolments AS e SET contact_id = t.contact
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS t (org, id, contact)
+WHERE e.organization_id = t.org AND e.id = t.id"""
 
 
-async def sequences_of(tx: Transaction, org: UUID, contact_id: UUID) -> set[UUID]:
-    """The sequences in which a person is now."""
-    return {row["sequence_id"] for row in await tx.fetch(SEQUENCES_OF, org, contact_id)}
+async def sequences_of(tx: Transaction, contacts: Iterable[Key]) -> dict[Key, set[UUID]]:
+    """The sequences in which these people are now."""
+    keys = sorted(set(contacts))
+    found: dict[Key, set[UUID]] = {}
+    for row in await tx.fetch(SEQUENCES_OF, [org for org, _ in keys], [id_ for _, id_ in keys]):
+        found.setdefault((row["organization_id"], row["contact_id"]), set()).add(row["sequence_id"])
+    return found
 
 
-async def hand_over(tx: Transaction, enrolment: Enrolment, contact_id: UUID) -> Enrolment:
-    """Make it another's; the caller writes how it stands."""
-    await tx.execute(HAND_OVER, enrolment.organization_id, enrolment.id, contact_id)
-    return replace(enrolment, contact_id=contact_id)
+async def hand_over(tx: Transaction, given: Sequence[Enrolment]) -> None:
+    """Make these those of the contacts that they name now; the caller writes how they stand."""
+    rows = [(each.organization_id, each.id, each.contact_id) for each in given]
+    await tx.execute(HAND_OVER, *[list(column) for column in zip(*rows, strict=True)])

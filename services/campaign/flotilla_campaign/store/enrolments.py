@@ -66,9 +66,11 @@ ORDER BY id"""  # noqa: S608
 
 ENTER: Final = """
 INSERT INTO effects (organization_id, enrolment_id, step, kind, request_id, state, reason, over_at)
-VALUES ($1, $2, $3, $4, $5, CASE WHEN $5::uuid IS NULL THEN 'done' ELSE 'asked' END, $6,
-        CASE WHEN $5::uuid IS NULL THEN now() END)
-ON CONFLICT (organization_id, enrolment_id, step) DO NOTHING RETURNING step"""
+SELECT org, id, step, kind, request_id, CASE WHEN request_id IS NULL THEN 'done' ELSE 'asked' END, reason,
+       CASE WHEN request_id IS NULL THEN now() END
+FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::uuid[], $6::text[])
+     AS t (org, id, step, kind, request_id, reason)
+ON CONFLICT (organization_id, enrolment_id, step) DO NOTHING RETURNING organization_id, enrolment_id, step"""
 END_EFFECTS: Final = """
 UPDATE effects AS e SET state = t.state, reason = t.reason, over_at = now()
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS t (org, request_id, state, reason)
@@ -124,12 +126,6 @@ async def add(tx: Transaction, new: Sequence[Enrolment]) -> set[Key]:
     """Write new ones: those that were; the others are in their sequence already."""
     rows = await tx.fetch(INSERT, [{name: getattr(each, name) for name in INSERTED} for each in new])
     return {(row["organization_id"], row["id"]) for row in rows}
-
-
-async def save(tx: Transaction, enrolment: Enrolment) -> Enrolment:
-    """Write how it stands: the result has the next `sequence`."""
-    [saved] = await save_all(tx, [enrolment])
-    return saved
 
 
 async def save_all(tx: Transaction, stand: Sequence[Enrolment]) -> list[Enrolment]:
@@ -193,10 +189,14 @@ async def held_back(tx: Transaction, org: UUID, campaign_id: UUID) -> list[Enrol
     return [_enrolment(row) for row in await tx.fetch(HELD_BACK, org, campaign_id)]
 
 
-async def enter(tx: Transaction, enrolment: Enrolment, taken: Taken) -> bool:
-    """Enter a step in the ledger; false where it stands there already."""
-    key = (enrolment.organization_id, enrolment.id, taken.step)
-    return await tx.fetchval(ENTER, *key, taken.kind, taken.request_id, taken.reason) is not None
+async def enter(tx: Transaction, steps: Sequence[tuple[Enrolment, Taken]]) -> set[tuple[UUID, UUID, int]]:
+    """Enter steps in the ledger: (organization, enrolment, step) of those that did not stand there yet."""
+    rows = [
+        (each.organization_id, each.id, taken.step, taken.kind, taken.request_id, taken.reason)
+        for each, taken in steps
+    ]
+    entered = await tx.fetch(ENTER, *[list(column) for column in zip(*rows, strict=True)])
+    return {(row["organization_id"], row["enrolment_id"], row["step"]) for row in entered}
 
 
 async def end_effects(tx: Transaction, ends: Sequence[End]) -> dict[Key, int]:

@@ -8,6 +8,7 @@ from flotilla.store.postgres import Row, Transaction
 
 from flotilla_campaign.domain.experiments import Arm
 from flotilla_campaign.domain.sequences import Experiment
+from flotilla_campaign.store.sequences import Version
 
 COLUMNS: Final = """id, sequence, sequence_id, version, step, metric, least, confidence, looks, winner, begun_at,
 decided_at"""
@@ -19,8 +20,10 @@ LIST: Final = f"""
 SELECT {COLUMNS} FROM experiments WHERE organization_id = $1 AND sequence_id = $2
 ORDER BY version DESC, step LIMIT 200"""  # noqa: S608
 WINNERS: Final = """
-SELECT step, winner FROM experiments
-WHERE organization_id = $1 AND sequence_id = $2 AND version = $3 AND winner IS NOT NULL"""
+SELECT e.organization_id, e.sequence_id, e.version, e.step, e.winner
+FROM unnest($1::uuid[], $2::uuid[], $3::int[]) AS t (org, sequence_id, version)
+JOIN experiments e ON e.organization_id = t.org AND e.sequence_id = t.sequence_id AND e.version = t.version
+WHERE e.winner IS NOT NULL"""
 # Only those who have had the time to do it.
 ARMS: Final = """
 SELECT variant, count(*) AS sent,
@@ -51,10 +54,14 @@ async def of_sequence(tx: Transaction, org: UUID, sequence_id: UUID) -> list[Row
     return await tx.fetch(LIST, org, sequence_id)
 
 
-async def winners(tx: Transaction, org: UUID, sequence_id: UUID, version: int) -> dict[int, str]:
-    """The texts that were found to be the best, by step."""
-    rows = await tx.fetch(WINNERS, org, sequence_id, version)
-    return {row["step"]: row["winner"] for row in rows}
+async def winners(tx: Transaction, versions: Sequence[Version]) -> dict[Version, dict[int, str]]:
+    """The texts that were found to be the best in these versions, by step."""
+    found: dict[Version, dict[int, str]] = {}
+    if versions:
+        for row in await tx.fetch(WINNERS, *[list(column) for column in zip(*versions, strict=True)]):
+            version = (row["organization_id"], row["sequence_id"], row["version"])
+            found.setdefault(version, {})[row["step"]] = row["winner"]
+    return found
 
 
 async def arms(

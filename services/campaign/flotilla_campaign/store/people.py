@@ -7,7 +7,9 @@ from uuid import UUID
 
 from flotilla.bus.envelope import Received
 from flotilla.events.auth import Organization
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 # Who enrols, sends to or suppresses a person holds them: so nothing is sent after a suppression was committed.
 HOLD: Final = """
@@ -22,21 +24,17 @@ RETURNING organization_id, contact_id, unsubscribed_at"""
 SUPPRESSED: Final = """
 SELECT s.organization_id, s.contact_id FROM unnest($1::uuid[], $2::uuid[]) AS t (org, contact)
 JOIN suppressions s ON s.organization_id = t.org AND s.contact_id = t.contact"""
-IS_SUPPRESSED: Final = (
-    "SELECT EXISTS (SELECT FROM suppressions WHERE organization_id = $1 AND contact_id = $2)"
-)
 READ: Final = """
 SELECT contact_id, reason, unsubscribed_at FROM suppressions WHERE organization_id = $1 AND contact_id = $2"""
-LIST: Final = """
-SELECT contact_id, reason, unsubscribed_at FROM suppressions WHERE organization_id = $1 AND contact_id > $2
-ORDER BY contact_id LIMIT $3"""
+LIST: Final = "SELECT contact_id, reason, unsubscribed_at FROM suppressions"
 
 KEEP_ZONES: Final = """
 INSERT INTO organization_zones (organization_id, time_zone, sequence)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[])
 ON CONFLICT (organization_id) DO UPDATE SET time_zone = excluded.time_zone, sequence = excluded.sequence
 WHERE organization_zones.sequence < excluded.sequence"""
-ZONE: Final = "SELECT time_zone FROM organization_zones WHERE organization_id = $1"
+ZONES: Final = """
+SELECT organization_id, time_zone FROM organization_zones WHERE organization_id = ANY($1)"""
 
 
 Key = tuple[UUID, UUID]
@@ -68,19 +66,16 @@ async def suppressed(tx: Transaction, contacts: Iterable[Key]) -> set[Key]:
     return {(row["organization_id"], row["contact_id"]) for row in rows}
 
 
-async def is_suppressed(tx: Transaction, org: UUID, contact_id: UUID) -> bool:
-    """Whether nothing may be sent to them."""
-    return bool(await tx.fetchval(IS_SUPPRESSED, org, contact_id))
-
-
 async def read(tx: Transaction, org: UUID, contact_id: UUID) -> Row | None:
     """Since when, and why."""
     return await tx.fetchrow(READ, org, contact_id)
 
 
-async def listing(tx: Transaction, org: UUID, after: UUID, limit: int) -> list[Row]:
-    """All who have unsubscribed."""
-    return await tx.fetch(LIST, org, after, limit)
+async def listing(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Row]:
+    """All who have unsubscribed, in this order, after the one with the key `after`."""
+    return await order.read(tx, LIST, Where(org), after, limit)
 
 
 async def keep_zones(tx: Transaction, batch: Sequence[Received[Organization]]) -> None:
@@ -89,7 +84,8 @@ async def keep_zones(tx: Transaction, batch: Sequence[Received[Organization]]) -
     await tx.execute(KEEP_ZONES, [event.org for event in batch], zones, [event.sequence for event in batch])
 
 
-async def zone(tx: Transaction, org: UUID) -> str | None:
-    """The organization's zone; none where it has not been told."""
-    found: str | None = await tx.fetchval(ZONE, org)
-    return found
+async def zones(tx: Transaction, orgs: Iterable[UUID]) -> dict[UUID, str]:
+    """Their zones, of those organizations that have told theirs."""
+    wanted = list(orgs)
+    rows = await tx.fetch(ZONES, wanted) if wanted else []
+    return {row["organization_id"]: row["time_zone"] for row in rows}

@@ -14,7 +14,10 @@ contact_id, links, asked_at, sent_at"""
 INSERT: Final = """
 INSERT INTO sends (organization_id, id, enrolment_id, sequence_id, version, step, variant, campaign_id, contact_id,
                    links)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING"""
+SELECT * FROM jsonb_to_recordset($1) AS t (organization_id uuid, id uuid, enrolment_id uuid, sequence_id uuid,
+                                           version integer, step integer, variant text, campaign_id uuid,
+                                           contact_id uuid, links text[])
+ON CONFLICT DO NOTHING"""
 READ: Final = f"SELECT {COLUMNS} FROM sends WHERE organization_id = $1 AND id = $2"  # noqa: S608
 OF: Final = f"""
 SELECT {COLUMNS} FROM sends JOIN unnest($1::uuid[], $2::uuid[]) AS t (org, message)
@@ -73,6 +76,18 @@ UPDATE enrolments SET opened_at = CASE WHEN $3 = 'open' THEN coalesce(opened_at,
                       clicked_at = CASE WHEN $3 = 'click' THEN coalesce(clicked_at, now()) ELSE clicked_at END
 WHERE organization_id = $1 AND id = $2"""
 
+INSERTED: Final = (
+    "organization_id",
+    "id",
+    "enrolment_id",
+    "sequence_id",
+    "version",
+    "step",
+    "variant",
+    "campaign_id",
+    "contact_id",
+    "links",
+)
 Key = tuple[UUID, UUID]
 """(organization, message)."""
 
@@ -101,11 +116,9 @@ class Send:
         return {"message_id": self.id, **{name: getattr(self, name) for name in names}}
 
 
-async def add(tx: Transaction, send: Send) -> None:
-    """Write a new one."""
-    names = ("enrolment_id", "sequence_id", "version", "step", "variant", "campaign_id", "contact_id")
-    values = [getattr(send, name) for name in names]
-    await tx.execute(INSERT, send.organization_id, send.id, *values, list(send.links))
+async def add(tx: Transaction, new: Sequence[Send]) -> None:
+    """Write new ones."""
+    await tx.execute(INSERT, [{name: getattr(send, name) for name in INSERTED} for send in new])
 
 
 async def read(tx: Transaction, org: UUID, id_: UUID) -> Send | None:
