@@ -1,7 +1,7 @@
 """A region is a cell: of what an organization of one has, nothing is in the stores of another."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -15,11 +15,11 @@ from flotilla.cells import WrongCellError
 from flotilla.fleet import Fleet
 from flotilla.instance import Instance
 from flotilla.process import opened
-from flotilla.service import load
+from flotilla.service import FLEET, load
 from flotilla.settings import Settings
 from flotilla.store.migrate import migrate_all
 from flotilla.testing import eventually
-from flotilla.testing.people import Person
+from flotilla.testing.people import PASSWORD, Person
 
 from tests.e2e.conftest import NewOffice
 from tests.e2e.encrypted import EU, REGION, SERVICES, Encrypted
@@ -54,11 +54,26 @@ async def force(instance: Instance, messages: list[aio_pika.abc.AbstractIncoming
             await exchange.publish(copy, message.routing_key or "", mandatory=False)
 
 
-async def refused(cell: Encrypted) -> int:
-    """How many events of other regions the archive's lane, which hears them all, has turned away."""
-    log = cell.fleet.log("analytics").read_text()
-    lines = [msgspec.json.decode(line) for line in log.splitlines() if "event.foreign" in line]
-    return sum(line.get("lane") == "archive" for line in lines)
+async def is_nowhere(fleet: Fleet, words: list[str], services: Collection[str] = FLEET) -> bool:
+    """Whether no store of a cell has any of these words, once nothing waits on its lanes."""
+    found = await places(fleet, words, services)
+    assert found == {}
+    return True
+
+
+async def forced_upon(cell: Fleet, messages: list[aio_pika.abc.AbstractIncomingMessage]) -> None:
+    """They are published in another cell than theirs, and its archive's lane, which hears all, has turned them away."""
+    log = cell.log("analytics")
+    before = log.stat().st_size
+
+    async def all_refused() -> bool:
+        with log.open("rb") as told:
+            told.seek(before)
+            lines = [msgspec.json.decode(line) for line in told if b"event.foreign" in line and b"\n" in line]
+        return len([line for line in lines if line.get("lane") == "archive"]) >= len(messages)
+
+    await force(cell.instance, messages)
+    await eventually(all_refused, seconds=60, what="all of them turned away")
 
 
 async def test_nothing_of_an_organization_of_one_region_comes_to_the_other(
@@ -81,18 +96,38 @@ async def test_nothing_of_an_organization_of_one_region_comes_to_the_other(
             return (await office.owner.call("POST", "/v1/deals", wanted)).status == 201
 
         await eventually(opened_deal, what="pipeline knows the contact, and a deal is opened")
-        await eventually(lambda: _archived(office.owner), what="its events in its own archive")
+        await eventually(lambda: _archived(office.owner, "deal.created.v1"), what="its events in its archive")
         theirs = [message for message in list(heard) if org.encode() in message.body]
     assert len(theirs) > 10
-    before = await refused(encrypted)
-    await force(other.instance, theirs)
-
-    async def all_refused() -> bool:
-        return await refused(encrypted) >= before + len(theirs)
-
-    await eventually(all_refused, seconds=60, what="all of them turned away")
-    assert await places(other, [org, word], SERVICES) == {}
+    await forced_upon(other, theirs)
+    await eventually(lambda: is_nowhere(other, [org, word], SERVICES), what="nothing of it in the other cell")
     assert await places(fleet, [word])
+
+
+async def test_nor_does_anything_of_the_other_come_back(fleet: Fleet, encrypted: Encrypted) -> None:
+    """The other way round: what an organization caused in the second cell is forced upon the first."""
+    word, cell = f"larkspur{uuid4().hex[:8]}", encrypted.fleet
+    async with encrypted.caller() as nobody, listening(cell.instance) as heard:
+        wanted = {
+            "organization_name": f"{word} Inc",
+            "name": "Ruth",
+            "email": f"{word}@example.org",
+            "password": PASSWORD,
+            "region": REGION,
+        }
+        owner = nobody.signed_in(await nobody.ok("POST", "/v1/sign-up", wanted))
+        org = (await owner.ok("GET", "/v1/organization"))["id"]
+        contact = await owner.ok("POST", "/v1/contacts", {"name": f"Miss {word}"})
+        note = {"text": f"Has a field of {word}", "contact_id": contact["id"]}
+        await owner.ok("POST", "/v1/notes", note)
+        await owner.ok("POST", "/v1/companies", {"name": f"{word} & Daughters"})
+        await eventually(lambda: _archived(owner, "company.created.v1"), what="its events in its archive")
+        theirs = [message for message in list(heard) if org.encode() in message.body]
+    told = {message.routing_key for message in theirs}
+    assert {"organization.created.v1", "contact.created.v1", "company.created.v1"} <= told
+    await forced_upon(fleet, theirs)
+    await eventually(lambda: is_nowhere(fleet, [org, word]), what="nothing of it in the first cell")
+    assert await places(cell, [word], SERVICES)
 
 
 async def _contacts(owner: Person) -> list[dict[str, str]]:
@@ -100,8 +135,8 @@ async def _contacts(owner: Person) -> list[dict[str, str]]:
     return items
 
 
-async def _archived(owner: Person) -> bool:
-    items = (await owner.ok("GET", "/v1/archive/events?type=deal.created.v1"))["items"]
+async def _archived(owner: Person, kind: str) -> bool:
+    items = (await owner.ok("GET", f"/v1/archive/events?type={kind}"))["items"]
     return bool(items)
 
 
