@@ -10,6 +10,7 @@ from flotilla.problems import Problem
 
 _DEEPEST: Final = 4
 _OURS: Final = "flotilla"
+_SHARED: Final = {each.status for each in Problem.__subclasses__() if each.__module__ == Problem.__module__}
 
 PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "Idempotency-Key": {
@@ -80,8 +81,7 @@ def answered(endpoint: Callable[..., Any]) -> Iterator[str]:
 def raised(endpoint: Callable[..., Any]) -> Iterator[str]:
     """The statuses of the problems that the route, or what it calls, names: of those that all services have."""
     for named in _called(endpoint):
-        if isinstance(named, type) and named.__module__ == Problem.__module__ and named is not Problem:
-            assert issubclass(named, Problem)
+        if isinstance(named, type) and issubclass(named, Problem) and named.status in _SHARED:
             yield str(named.status)
 
 

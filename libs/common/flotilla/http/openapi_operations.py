@@ -90,13 +90,18 @@ def complete(service: str, path: str, method: str, named: Named, operation: Oper
     usual = statuses(method, public, operation | ({"parameters": asked} if asked else {}), conditional)
     problems = {
         status: {"$ref": f"#/components/responses/{status}"}
-        for status in {*usual, *headers.raised(named.endpoint)}
+        for status in {*usual, *headers.raised(named.endpoint), *filter(_is_problem, operation["responses"])}
     }
     operation["responses"] = {**operation["responses"], **dict(sorted(problems.items()))}
     operation["responses"]["default"] = {"$ref": "#/components/responses/500"}
     if asked:
         operation["parameters"] = asked
     return operation
+
+
+def _is_problem(status: str) -> bool:
+    """One that the route declares (`responses={401: {}}`), where it is raised by what its code does not name."""
+    return status[0] in "45"
 
 
 def _id(service: str, path: str, name: str) -> str:

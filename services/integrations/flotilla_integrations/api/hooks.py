@@ -25,7 +25,14 @@ MAX_BYTES: Final = 256 * 1024
 HOOKS: Final = Counter("flotilla_hooks_total", "Webhooks, by what became of them", ["connector", "outcome"])
 
 
-@routes.post("/{connector}/{account_id}", permission="public", limit="hook", sent=raw_body("*/*"), plain=True)
+@routes.post(
+    "/{connector}/{account_id}",
+    permission="public",
+    limit="hook",
+    sent=raw_body("*/*"),
+    plain=True,
+    responses={401: {}},
+)
 async def receive_hook(
     connector: str, account_id: str, request: Request, app: CurrentApp, work: Work
 ) -> HookAnswer:
