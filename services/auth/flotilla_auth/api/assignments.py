@@ -1,12 +1,13 @@
 """/v1/teams/{team_id}/assignments: who of a team takes care of which client."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import Query, Response
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who, set_etag
-from flotilla.http.pages import page
+from flotilla.http.sorting import Sort
+from flotilla.store.order import Order, both
 
 from flotilla_auth import teams
 from flotilla_auth.api.fields import Body
@@ -16,6 +17,9 @@ from flotilla_auth.store import assignments as store
 from flotilla_auth.store import teams as team_store
 
 routes = Routes("/v1/teams/{team_id}/assignments", tag="teams")
+
+Sorts = Sort[Literal["contact_id", "-contact_id"]]
+ORDERS: Final = both("contact_id", Order(("contact_id",), (UUID,)))
 
 
 class NewAssignment(Body):
@@ -61,14 +65,19 @@ async def assign_client(
 
 @routes.get("", permission="teams:read")
 async def list_assignments(
-    team_id: UUID, tx: Tx, who: Who, query: PageQuery, user_id: Annotated[UUID | None, Query()] = None
+    team_id: UUID,
+    tx: Tx,
+    who: Who,
+    query: PageQuery,
+    user_id: Annotated[UUID | None, Query()] = None,
+    sort: Sorts = "contact_id",
 ) -> Page[AssignmentView]:
-    """The team's clients, or those of one member."""
+    """The team's clients, or those of one member, in the order of their ids or the other way round."""
     there(await team_store.read(tx, who.org, team_id))
-    after = query.after(UUID)
-    rows = await store.page(tx, who.org, team_id, user_id, after[0] if after else None, query.limit + 1)
-    views = [AssignmentView.model_validate(row) for row in rows]
-    return page(views, query.limit, key=lambda view: (view.contact_id,))
+    order = ORDERS[sort]
+    after = query.place(sort, order)
+    rows = await store.page(tx, who.org, team_id, user_id, order, after, query.limit + 1)
+    return query.page([AssignmentView.model_validate(row) for row in rows], sort, order)
 
 
 @routes.delete("/{contact_id}", permission="clients:assign", status_code=204)

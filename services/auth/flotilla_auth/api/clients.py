@@ -3,9 +3,9 @@
 from uuid import UUID
 
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who
-from flotilla.http.pages import page
 
 from flotilla_auth import clients
+from flotilla_auth.api.orders import BY_USER, ByUser
 from flotilla_auth.api.views import View
 from flotilla_auth.store import clients as store
 from flotilla_auth.store import users
@@ -22,12 +22,11 @@ class ClientView(View):
 
 
 @routes.get("/clients", permission="users:read")
-async def list_clients(tx: Tx, who: Who, query: PageQuery) -> Page[ClientView]:
+async def list_clients(tx: Tx, who: Who, query: PageQuery, sort: ByUser = "user_id") -> Page[ClientView]:
     """Who is linked to a contact; POST /v1/invitations with the role `client` and a `contact_id` makes one."""
-    after = query.after(UUID)
-    found = await store.page(tx, who.org, after[0] if after else None, query.limit + 1)
-    views = [ClientView.model_validate(each) for each in found]
-    return page(views, query.limit, key=lambda view: (view.user_id,))
+    order = BY_USER[sort]
+    found = await store.page(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([ClientView.model_validate(each) for each in found], sort, order)
 
 
 @routes.delete("/users/{user_id}/contact", permission="users:write", recent=False, status_code=204)

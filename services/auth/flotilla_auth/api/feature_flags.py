@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import Request, Response
@@ -18,7 +18,8 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import Patch
-from flotilla.http.pages import page
+from flotilla.http.sorting import Sort
+from flotilla.store.order import BY_TIME, Order, both
 from pydantic import Field
 
 from flotilla_auth import feature_flags
@@ -34,6 +35,8 @@ Percentage = Annotated[
     int, Field(ge=0, le=100, description="Of an organization's people, the same each time.")
 ]
 Description = Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$")]
+Sorts = Sort[Literal["created_at", "-created_at", "key", "-key"]]
+ORDERS: Final = {**BY_TIME, **both("key", Order(("key", "environment"), (str, str)))}
 
 
 class NewFlag(Body):
@@ -67,11 +70,13 @@ class FlagView(View):
 
 
 @routes.get("", permission="feature_flags:read")
-async def list_feature_flags(tx: Tx, who: Who, query: PageQuery) -> Page[FlagView]:
-    """The organization's own, the oldest first; where it says nothing of a feature, the platform does."""
-    after = query.after(UUID)
-    found = await store.page(tx, who.org, after[0] if after else None, query.limit + 1)
-    return page([FlagView.model_validate(flag) for flag in found], query.limit, key=lambda view: (view.id,))
+async def list_feature_flags(
+    tx: Tx, who: Who, query: PageQuery, sort: Sorts = "created_at"
+) -> Page[FlagView]:
+    """The organization's own, the oldest first or by key; where it says nothing of a feature, the platform does."""
+    order = ORDERS[sort]
+    found = await store.page(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([FlagView.model_validate(flag) for flag in found], sort, order)
 
 
 @routes.post("", permission="feature_flags:write", status_code=201)

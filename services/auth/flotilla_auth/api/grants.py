@@ -1,6 +1,5 @@
 """/v1/organization/grants: what the caller's organization lets others do."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal, Self
 from uuid import UUID
@@ -8,10 +7,11 @@ from uuid import UUID
 from fastapi import Response
 from flotilla.events.sharing import OrganizationGrantCreated
 from flotilla.http import ConflictError, ForbiddenError, NotFoundError, Page, PageQuery, Routes, Tx, Who, Work
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
 from flotilla.problems import UnprocessableError
 from flotilla.security.principal import Principal
 from flotilla.security.sharing import GRANTABLE
+from flotilla.store.order import BY_TIME
 from pydantic import AwareDatetime, Field, model_validator
 
 from flotilla_auth import grants
@@ -98,11 +98,11 @@ async def create_grant(body: NewGrant, work: Work, who: Who, response: Response)
 
 
 @routes.get("", permission="organization:write")
-async def list_grants(tx: Tx, who: Who, query: PageQuery) -> Page[GrantView]:
-    """What others may, the newest first."""
-    after = query.after(UUID)
-    found = await store.given(tx, who.org, after[0] if after else None, query.limit + 1)
-    return shown(found, query.limit)
+async def list_grants(tx: Tx, who: Who, query: PageQuery, sort: ByTime = "-created_at") -> Page[GrantView]:
+    """What others may, the newest first, or as `sort` says."""
+    order = BY_TIME[sort]
+    found = await store.given(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([GrantView.model_validate(each) for each in found], sort, order)
 
 
 @routes.get("/{grant_id}", permission="organization:write")
@@ -138,8 +138,3 @@ def check_owner(who: Principal) -> None:
     """A 403 problem for anybody but an owner."""
     if who.role != OWNER:
         raise ForbiddenError("Only an owner of the organization may.")
-
-
-def shown(found: Sequence[Grant], limit: int) -> Page[GrantView]:
-    """A page of grants."""
-    return page([GrantView.model_validate(each) for each in found], limit, key=lambda view: (view.id,))

@@ -5,10 +5,10 @@ from typing import Literal
 from uuid import UUID
 
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who
-from flotilla.http.pages import page
 
 from flotilla_auth import presence
 from flotilla_auth.api.fields import Body
+from flotilla_auth.api.orders import BY_USER, ByUser
 from flotilla_auth.api.views import View
 from flotilla_auth.store import presences as store
 from flotilla_auth.store import users
@@ -35,12 +35,11 @@ class PresenceView(View):
 
 
 @routes.get("", permission="users:read")
-async def list_presences(tx: Tx, who: Who, query: PageQuery) -> Page[PresenceView]:
-    """Of everybody who was ever there, in the order of their ids."""
-    after = query.after(UUID)
-    rows = await store.page(tx, who.org, after[0] if after else None, query.limit + 1)
-    views = [PresenceView.model_validate(row) for row in rows]
-    return page(views, query.limit, key=lambda view: (view.user_id,))
+async def list_presences(tx: Tx, who: Who, query: PageQuery, sort: ByUser = "user_id") -> Page[PresenceView]:
+    """Of everybody who was ever there, in the order of their ids or the other way round."""
+    order = BY_USER[sort]
+    rows = await store.page(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([PresenceView.model_validate(row) for row in rows], sort, order)
 
 
 @own_routes.put("", permission="profile:write", audited="nothing")

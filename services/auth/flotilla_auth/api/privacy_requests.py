@@ -23,9 +23,10 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import file_answer
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
 from flotilla.problems import UnprocessableError
 from flotilla.store.files import Files
+from flotilla.store.order import BY_TIME
 from flotilla.store.postgres import Transaction
 from pydantic import Field, model_validator
 
@@ -134,15 +135,17 @@ async def request_export(body: NewRequest, tx: Tx, who: Who, work: Work) -> Requ
 
 
 @erasures.get("", permission="privacy:read")
-async def list_erasures(tx: Tx, who: Who, query: PageQuery) -> Page[RequestView]:
-    """The newest first."""
-    return await _page(tx, who.org, query, ERASURE)
+async def list_erasures(
+    tx: Tx, who: Who, query: PageQuery, sort: ByTime = "-created_at"
+) -> Page[RequestView]:
+    """The newest first, or as `sort` says."""
+    return await _page(tx, who.org, query, sort, ERASURE)
 
 
 @exports.get("", permission="privacy:read")
-async def list_exports(tx: Tx, who: Who, query: PageQuery) -> Page[RequestView]:
-    """The newest first."""
-    return await _page(tx, who.org, query, EXPORT)
+async def list_exports(tx: Tx, who: Who, query: PageQuery, sort: ByTime = "-created_at") -> Page[RequestView]:
+    """The newest first, or as `sort` says."""
+    return await _page(tx, who.org, query, sort, EXPORT)
 
 
 @erasures.get("/{erasure_id}", permission="privacy:read")
@@ -253,12 +256,10 @@ async def _allowed(tx: Transaction, who: Any, body: NewRequest, what: str) -> No
             raise ConflictError("They can still sign in: deactivate them first.")
 
 
-async def _page(tx: Transaction, org: UUID, query: Any, what: str) -> Page[RequestView]:
-    after = query.after(UUID)
-    found = await store.listing(tx, org, what, after[0] if after else None, query.limit + 1)
-    return page(
-        [RequestView.model_validate(each) for each in found], query.limit, key=lambda view: (view.id,)
-    )
+async def _page(tx: Transaction, org: UUID, query: PageQuery, sort: ByTime, what: str) -> Page[RequestView]:
+    order = BY_TIME[sort]
+    found = await store.listing(tx, org, what, order, query.place(sort, order), query.limit + 1)
+    return query.page([RequestView.model_validate(each) for each in found], sort, order)
 
 
 async def _detail(

@@ -5,12 +5,14 @@ from uuid import UUID
 
 from flotilla.events.sharing import OrganizationGrantAccepted
 from flotilla.http import ConflictError, ForbiddenError, NotFoundError, Page, PageQuery, Routes, Who, Work
+from flotilla.http.sorting import ByTime
 from flotilla.security.permissions import ALL
 from flotilla.security.sharing import shared
+from flotilla.store.order import BY_TIME
 from pydantic import BaseModel
 
 from flotilla_auth import children, grants, parenthood
-from flotilla_auth.api.grants import GrantView, check_owner, end, shown
+from flotilla_auth.api.grants import GrantView, check_owner, end
 from flotilla_auth.api.requests import FromDevice, NoStore
 from flotilla_auth.api.views import SignedIn
 from flotilla_auth.resources import own
@@ -49,13 +51,17 @@ class GuestTokenView(BaseModel):
 
 
 @routes.get("", permission="organization:read")
-async def list_received_grants(work: Work, who: Who, query: PageQuery) -> Page[GrantView]:
-    """What others let this organization do, the newest first."""
-    after = query.after(UUID)
+async def list_received_grants(
+    work: Work, who: Who, query: PageQuery, sort: ByTime = "-created_at"
+) -> Page[GrantView]:
+    """What others let this organization do, the newest first, or as `sort` says."""
+    order = BY_TIME[sort]
+    after = query.place(sort, order)
     async with work.app.db.transaction(who.org) as tx:
-        keys = await store.received(tx, who.org, after[0] if after else None, query.limit + 1)
-    async with work.app.db.transaction({grantor for _, grantor in keys}) as tx:
-        return shown(await store.of_grantors(tx, keys), query.limit)
+        received = query.page(await store.received(tx, who.org, order, after, query.limit + 1), sort, order)
+    async with work.app.db.transaction({each.grantor_id for each in received.items}) as tx:
+        found = await store.of_grantors(tx, received.items)
+    return Page(items=[GrantView.model_validate(each) for each in found], next_cursor=received.next_cursor)
 
 
 @routes.get("/{received_grant_id}", permission="organization:read")

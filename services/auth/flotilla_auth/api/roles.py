@@ -17,8 +17,9 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import Patch
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
 from flotilla.security.permissions import ROLES
+from flotilla.store.order import BY_TIME
 from pydantic import BaseModel, Field
 
 from flotilla_auth import own_roles
@@ -85,13 +86,21 @@ def _built_in(name: str) -> RoleView:
 
 
 @routes.get("", permission="users:read")
-async def list_roles(tx: Tx, who: Who, query: PageQuery) -> Page[RoleView]:
-    """The organization's own, the oldest first; before them, on the first page, the built-in ones."""
-    after = query.after(UUID)
-    rows = await store.page(tx, who.org, after[0] if after else None, query.limit + 1)
-    own = page([RoleView.of(row) for row in rows], query.limit, key=lambda view: (view.id,))
-    built_in = [] if after else [_built_in(name) for name in ROLES]
-    return Page(items=[*built_in, *own.items], next_cursor=own.next_cursor)
+async def list_roles(tx: Tx, who: Who, query: PageQuery, sort: ByTime = "created_at") -> Page[RoleView]:
+    """The organization's own, the oldest first; before them, on the first page, the built-in ones.
+
+    The other way round the newest are first, and the built-in ones stand at the end of the last page.
+    """
+    order = BY_TIME[sort]
+    after = query.place(sort, order)
+    rows = await store.page(tx, who.org, order, after, query.limit + 1)
+    own = query.page([RoleView.of(row) for row in rows], sort, order)
+    built_in = [_built_in(name) for name in ROLES]
+    if order.descending:
+        own.items += built_in[::-1] if own.next_cursor is None else []
+    elif after is None:
+        own.items = [*built_in, *own.items]
+    return own
 
 
 @routes.post("", permission="roles:write", recent=True, status_code=201)

@@ -4,7 +4,8 @@ from datetime import datetime
 from uuid import UUID
 
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
+from flotilla.store.order import BY_TIME
 
 from flotilla_auth import sessions
 from flotilla_auth.api.views import View
@@ -33,12 +34,13 @@ class SessionView(View):
 
 
 @routes.get("", permission="profile:read")
-async def list_sessions(tx: Tx, who: Who, query: PageQuery) -> Page[SessionView]:
-    """The caller's live sessions, the latest first."""
-    after = query.after(UUID)
-    rows = await store.page(tx, who.org, who.user_id, after[0] if after else None, query.limit + 1)
-    views = [_view(session, who.session_id) for session in rows]
-    return page(views, query.limit, key=lambda view: (view.id,))
+async def list_sessions(
+    tx: Tx, who: Who, query: PageQuery, sort: ByTime = "-created_at"
+) -> Page[SessionView]:
+    """The caller's live sessions, the latest first, or as `sort` says."""
+    order = BY_TIME[sort]
+    rows = await store.page(tx, who.org, who.user_id, order, query.place(sort, order), query.limit + 1)
+    return query.page([_view(session, who.session_id) for session in rows], sort, order)
 
 
 @routes.delete("", permission="profile:write", status_code=204)

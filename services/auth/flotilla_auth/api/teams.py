@@ -10,7 +10,6 @@ from fastapi import Request, Response
 from flotilla.events.auth import TeamCreated, TeamMemberAdded, TeamUpdated, WorkingHours
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who, check_if_match, set_etag
 from flotilla.http.bodies import Patch
-from flotilla.http.pages import page
 from flotilla.http.sorting import ByTimeOrName
 from flotilla.problems import ConflictError, ForbiddenError, UnprocessableError
 from flotilla.security.principal import Principal
@@ -20,6 +19,7 @@ from pydantic import Field, model_validator
 
 from flotilla_auth import events, teams
 from flotilla_auth.api.fields import Body, Name, TimeZone
+from flotilla_auth.api.orders import BY_USER, ByUser
 from flotilla_auth.api.views import View
 from flotilla_auth.domain.teams import ACTIVE, Team
 from flotilla_auth.store import teams as store
@@ -163,13 +163,15 @@ async def change_team(
 
 
 @routes.get("/{team_id}/members", permission="teams:read")
-async def list_members(team_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[MemberView]:
-    """In the order of their ids."""
+async def list_members(
+    team_id: UUID, tx: Tx, who: Who, query: PageQuery, sort: ByUser = "user_id"
+) -> Page[MemberView]:
+    """In the order of their ids, or the other way round."""
     there(await store.read(tx, who.org, team_id))
-    after = query.after(UUID)
-    rows = await store.page_members(tx, who.org, team_id, after[0] if after else None, query.limit + 1)
-    views = [MemberView.model_validate(row) for row in rows]
-    return page(views, query.limit, key=lambda view: (view.user_id,))
+    order = BY_USER[sort]
+    after = query.place(sort, order)
+    rows = await store.page_members(tx, who.org, team_id, order, after, query.limit + 1)
+    return query.page([MemberView.model_validate(row) for row in rows], sort, order)
 
 
 @routes.put("/{team_id}/members/{user_id}", permission="teams:write")

@@ -1,13 +1,15 @@
 # ruff: noqa: S608 - constants of this file are put together, nothing else
 """Which clients somebody of a team takes care of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_auth.domain.teams import Candidate
 
@@ -30,11 +32,8 @@ SET team_id = $3, user_id = $4, last_user_id = coalesce(user_id, last_user_id), 
     assigned_at = now(), sequence = sequence + 1
 WHERE organization_id = $1 AND contact_id = $2 RETURNING {_COLUMNS}"""
 
-PAGE: Final = f"""
-SELECT {_COLUMNS} FROM client_assignments
-WHERE organization_id = $1 AND team_id = $2 AND user_id IS NOT NULL
-  AND ($3::uuid IS NULL OR user_id = $3) AND ($4::uuid IS NULL OR contact_id > $4)
-ORDER BY organization_id, team_id, contact_id LIMIT $5"""
+PAGE: Final = f"SELECT {_COLUMNS} FROM client_assignments"
+GIVEN: Final = "user_id IS NOT NULL"
 
 CANDIDATES: Final = """
 SELECT m.user_id, m.skills, m.capacity, m.weight, m.credit, coalesce(p.status, 'offline') AS presence,
@@ -111,12 +110,13 @@ async def page(
     organization_id: UUID,
     team_id: UUID,
     user_id: UUID | None,
-    after: UUID | None,
+    order: Order,
+    after: Sequence[object] | None,
     limit: int,
 ) -> list[Assignment]:
-    """`limit` of a team's clients, or of one member's."""
-    rows = await tx.fetch(PAGE, organization_id, team_id, user_id, after, limit)
-    return [Assignment(**row) for row in rows]
+    """`limit` of a team's clients, or of one member's, in this order, after the one with the key `after`."""
+    where = Where(organization_id).equal({"team_id": team_id, "user_id": user_id}).also(GIVEN)
+    return [Assignment(**row) for row in await order.read(tx, PAGE, where, after, limit)]
 
 
 async def candidates(tx: Transaction, organization_id: UUID, team_id: UUID) -> list[Candidate]:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 LINK: Final = """
 INSERT INTO clients (organization_id, user_id, contact_ids, merge_ids)
@@ -19,10 +21,8 @@ UPDATE clients SET contact_ids = '{}', merge_ids = '{}', sequence = sequence + 1
 WHERE organization_id = $1 AND user_id = $2 AND contact_ids <> '{}'
 RETURNING organization_id, user_id, contact_ids, sequence"""
 
-PAGE: Final = """
-SELECT organization_id, user_id, contact_ids, sequence FROM clients
-WHERE organization_id = $1 AND contact_ids <> '{}' AND ($2::uuid IS NULL OR user_id > $2)
-ORDER BY user_id LIMIT $3"""
+PAGE: Final = "SELECT organization_id, user_id, contact_ids, sequence FROM clients"
+LINKED: Final = "cardinality(contact_ids) > 0"
 
 # What either of the two had is one person's from now on.
 MERGE: Final = """
@@ -71,9 +71,11 @@ async def unlink(tx: Transaction, org: UUID, user_id: UUID) -> Client | None:
     return None if row is None else Client(**row)
 
 
-async def page(tx: Transaction, org: UUID, after: UUID | None, limit: int) -> list[Client]:
-    """Those who are linked, by their ids."""
-    return _read(await tx.fetch(PAGE, org, after, limit))
+async def page(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Client]:
+    """`limit` of those who are linked in this order, after the one with the key `after`."""
+    return _read(await order.read(tx, PAGE, Where(org).also(LINKED), after, limit))
 
 
 async def merge(tx: Transaction, org: UUID, gone: UUID, into: UUID, merge_id: UUID) -> list[Client]:

@@ -1,12 +1,15 @@
 # ruff: noqa: S608 - constants of this file are put together, nothing else
 """Feature flags, an organization's own and the platform's."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +47,7 @@ LOCK_BY_KEY: Final = f"""
 SELECT {_COLUMNS} FROM feature_flags
 WHERE organization_id = $1 AND key = $2 AND environment = $3 AND state = 'active' FOR UPDATE"""
 
-PAGE: Final = f"""
-SELECT {_COLUMNS} FROM feature_flags WHERE organization_id = $1 AND state = 'active' AND ($2::uuid IS NULL OR id > $2)
-ORDER BY organization_id, id LIMIT $3"""
+PAGE: Final = f"SELECT {_COLUMNS} FROM feature_flags"
 
 UPDATE: Final = f"""
 UPDATE feature_flags SET enabled = $3, percentage = $4, description = $5, state = $6, sequence = sequence + 1
@@ -84,9 +85,12 @@ async def lock_by_key(tx: Transaction, org: UUID, key: str, environment: str) ->
     return _read(await tx.fetchrow(LOCK_BY_KEY, org, key, environment))
 
 
-async def page(tx: Transaction, org: UUID, after: UUID | None, limit: int) -> list[FeatureFlag]:
-    """`limit` of them, the oldest first."""
-    return [FeatureFlag(**row) for row in await tx.fetch(PAGE, org, after, limit)]
+async def page(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[FeatureFlag]:
+    """`limit` of them in this order, after the one with the key `after`."""
+    where = Where(org).also("state = 'active'")
+    return [FeatureFlag(**row) for row in await order.read(tx, PAGE, where, after, limit)]
 
 
 async def update(tx: Transaction, flag: FeatureFlag) -> FeatureFlag:

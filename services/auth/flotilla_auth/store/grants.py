@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Database, Row, Transaction
+from flotilla.store.where import Where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,13 @@ class Grant:
         return self.state == "active" and not over
 
 
+class Received(NamedTuple):
+    """That an organization was granted something."""
+
+    id: UUID
+    grantor_id: UUID
+
+
 FIND_SLUG: Final = "SELECT organization_id FROM slugs WHERE slug_hash = sha256(convert_to($1, 'UTF8'))"
 INSERT: Final = """
 INSERT INTO organization_grants (organization_id, id, grantee_id, kind, permissions, state, expires_at)
@@ -40,16 +49,12 @@ VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING *"""
 RECEIVE: Final = "INSERT INTO received_grants (organization_id, id, grantor_id) VALUES ($1, $2, $3)"
 READ: Final = "SELECT * FROM organization_grants WHERE organization_id = $1 AND id = $2"
 LOCK: Final = f"{READ} FOR UPDATE"
-GIVEN: Final = """
-SELECT * FROM organization_grants WHERE organization_id = $1 AND ($2::uuid IS NULL OR id < $2)
-ORDER BY id DESC LIMIT $3"""
-RECEIVED: Final = """
-SELECT id, grantor_id FROM received_grants WHERE organization_id = $1 AND ($2::uuid IS NULL OR id < $2)
-ORDER BY id DESC LIMIT $3"""
+GIVEN: Final = "SELECT * FROM organization_grants"
+RECEIVED: Final = "SELECT id, grantor_id FROM received_grants"
 RECEIVED_ONE: Final = "SELECT grantor_id FROM received_grants WHERE organization_id = $1 AND id = $2"
 OF_GRANTORS: Final = """
 SELECT g.* FROM unnest($1::uuid[], $2::uuid[]) AS t (org, id)
-JOIN organization_grants g ON g.organization_id = t.org AND g.id = t.id ORDER BY g.id DESC"""
+JOIN organization_grants g ON g.organization_id = t.org AND g.id = t.id"""
 ACCEPT: Final = """
 UPDATE organization_grants SET state = 'active', sequence = sequence + 1
 WHERE organization_id = $1 AND id = $2 RETURNING *"""
@@ -107,14 +112,18 @@ async def lock(tx: Transaction, grantor: UUID, grant_id: UUID) -> Grant | None:
     return None if row is None else Grant(**row)
 
 
-async def given(tx: Transaction, org: UUID, after: UUID | None, limit: int) -> list[Grant]:
-    """What an organization lets others do, the newest first."""
-    return [Grant(**row) for row in await tx.fetch(GIVEN, org, after, limit)]
+async def given(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Grant]:
+    """What an organization lets others do, `limit` in this order, after the one with the key `after`."""
+    return [Grant(**row) for row in await order.read(tx, GIVEN, Where(org), after, limit)]
 
 
-async def received(tx: Transaction, org: UUID, after: UUID | None, limit: int) -> list[tuple[UUID, UUID]]:
-    """(grant, grantor) of what others let it do, the newest first."""
-    return [(row["id"], row["grantor_id"]) for row in await tx.fetch(RECEIVED, org, after, limit)]
+async def received(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Received]:
+    """What others let it do, alike."""
+    return [Received(**row) for row in await order.read(tx, RECEIVED, Where(org), after, limit)]
 
 
 async def grantor_of(tx: Transaction, org: UUID, grant_id: UUID) -> UUID | None:
@@ -123,10 +132,11 @@ async def grantor_of(tx: Transaction, org: UUID, grant_id: UUID) -> UUID | None:
     return found
 
 
-async def of_grantors(tx: Transaction, keys: Sequence[tuple[UUID, UUID]]) -> list[Grant]:
-    """These (grant, grantor), the newest first; the transaction is of the grantors."""
-    rows = await tx.fetch(OF_GRANTORS, [grantor for _, grantor in keys], [id_ for id_, _ in keys])
-    return [Grant(**row) for row in rows]
+async def of_grantors(tx: Transaction, received: Sequence[Received]) -> list[Grant]:
+    """These, in their order; the transaction is of the grantors."""
+    rows = await tx.fetch(OF_GRANTORS, [each.grantor_id for each in received], [each.id for each in received])
+    found = {row["id"]: Grant(**row) for row in rows}
+    return [found[each.id] for each in received if each.id in found]
 
 
 async def accept(tx: Transaction, grant: Grant) -> Grant:

@@ -1,12 +1,15 @@
 # ruff: noqa: S608 - constants of this file are put together, nothing else
 """Who is there."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 _COLUMNS: Final = "organization_id, user_id, status, until, changed_at, spell, sequence"
 
@@ -23,9 +26,7 @@ RETURNING {_COLUMNS}"""
 
 READ: Final = f"SELECT {_COLUMNS} FROM presences WHERE organization_id = $1 AND user_id = $2"
 
-PAGE: Final = f"""
-SELECT {_COLUMNS} FROM presences WHERE organization_id = $1 AND ($2::uuid IS NULL OR user_id > $2)
-ORDER BY organization_id, user_id LIMIT $3"""
+PAGE: Final = f"SELECT {_COLUMNS} FROM presences"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +60,12 @@ async def keep(
     return kept
 
 
-async def page(tx: Transaction, organization_id: UUID, after: UUID | None, limit: int) -> list[Presence]:
-    """`limit` people of the organization who have said something of it."""
-    return [Presence(**row) for row in await tx.fetch(PAGE, organization_id, after, limit)]
+async def page(
+    tx: Transaction, organization_id: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Presence]:
+    """`limit` people who have said something of it in this order, after the one with the key `after`."""
+    rows = await order.read(tx, PAGE, Where(organization_id), after, limit)
+    return [Presence(**row) for row in rows]
 
 
 def _read(row: Row | None) -> Presence | None:

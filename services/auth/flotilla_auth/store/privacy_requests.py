@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Database, Row, Transaction
+from flotilla.store.where import Where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +59,7 @@ LOCK: Final = """
 SELECT r.* FROM privacy_requests r
 JOIN unnest($1::uuid[], $2::uuid[]) AS t (org, id) ON r.organization_id = t.org AND r.id = t.id
 ORDER BY r.organization_id, r.id FOR UPDATE OF r"""
-LIST: Final = """
-SELECT * FROM privacy_requests WHERE organization_id = $1 AND what = $2 AND ($3::uuid IS NULL OR id < $3)
-ORDER BY id DESC LIMIT $4"""
+LIST: Final = "SELECT * FROM privacy_requests"
 OPEN: Final = """
 SELECT id FROM privacy_requests
 WHERE organization_id = $1 AND what = $2 AND state IN ('resolving', 'running', 'collecting')
@@ -127,10 +127,11 @@ async def lock(tx: Transaction, keys: Sequence[tuple[UUID, UUID]]) -> list[Priva
 
 
 async def listing(
-    tx: Transaction, org: UUID, what: str, before: UUID | None, limit: int
+    tx: Transaction, org: UUID, what: str, order: Order, after: Sequence[object] | None, limit: int
 ) -> list[PrivacyRequest]:
-    """The newest first."""
-    return [PrivacyRequest(**row) for row in await tx.fetch(LIST, org, what, before, limit)]
+    """`limit` of them in this order, after the one with the key `after`."""
+    rows = await order.read(tx, LIST, Where(org).equal({"what": what}), after, limit)
+    return [PrivacyRequest(**row) for row in rows]
 
 
 async def open_one(

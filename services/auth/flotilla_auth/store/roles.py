@@ -1,11 +1,13 @@
 # ruff: noqa: S608 - constants of this file are put together, nothing else
 """Organizations' own roles."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_auth.domain.own_roles import OwnRole
 
@@ -22,9 +24,7 @@ LOCK: Final = f"{READ} FOR UPDATE"
 # Held against being deleted; whoever gives it to somebody needs no more.
 HOLD: Final = f"{READ} FOR SHARE"
 
-PAGE: Final = f"""
-SELECT {_COLUMNS} FROM roles WHERE organization_id = $1 AND state = 'active' AND ($2::uuid IS NULL OR id > $2)
-ORDER BY organization_id, id LIMIT $3"""
+PAGE: Final = f"SELECT {_COLUMNS} FROM roles"
 
 NAME_TAKEN: Final = """
 SELECT EXISTS (SELECT FROM roles WHERE organization_id = $1 AND lower(name) = lower($2) AND id <> $3
@@ -65,9 +65,12 @@ async def hold(tx: Transaction, organization_id: UUID, role_id: UUID) -> OwnRole
     return _read(await tx.fetchrow(HOLD, organization_id, role_id))
 
 
-async def page(tx: Transaction, organization_id: UUID, after: UUID | None, limit: int) -> list[OwnRole]:
-    """`limit` of them, the oldest first."""
-    return [OwnRole(**row) for row in await tx.fetch(PAGE, organization_id, after, limit)]
+async def page(
+    tx: Transaction, organization_id: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[OwnRole]:
+    """`limit` of them in this order, after the one with the key `after`."""
+    where = Where(organization_id).also("state = 'active'")
+    return [OwnRole(**row) for row in await order.read(tx, PAGE, where, after, limit)]
 
 
 async def has_name(tx: Transaction, role: OwnRole) -> bool:

@@ -1,12 +1,15 @@
 # ruff: noqa: S608 - constants of this file are put together, nothing else
 """Sessions and their refresh tokens."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Database, Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_auth.domain.entities import Session
 
@@ -21,11 +24,8 @@ VALUES ($1, $2, $3, $4, $5, $6, now() + $7::interval, $8) RETURNING {_COLUMNS}""
 
 LOCK: Final = f"SELECT {_COLUMNS} FROM sessions WHERE organization_id = $1 AND id = $2 FOR NO KEY UPDATE"
 
-PAGE: Final = f"""
-SELECT {_COLUMNS} FROM sessions
-WHERE organization_id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > now()
-  AND ($3::uuid IS NULL OR id < $3)
-ORDER BY id DESC LIMIT $4"""
+PAGE: Final = f"SELECT {_COLUMNS} FROM sessions"
+LIVE: Final = "ended_at IS NULL AND expires_at > now()"
 
 TOUCH: Final = f"""
 UPDATE sessions SET used_at = now(), expires_at = least(now() + $3::interval, created_at + $6::interval),
@@ -139,10 +139,16 @@ async def lock(tx: Transaction, organization_id: UUID, session_id: UUID) -> Sess
 
 
 async def page(
-    tx: Transaction, organization_id: UUID, user_id: UUID, after: UUID | None, limit: int
+    tx: Transaction,
+    organization_id: UUID,
+    user_id: UUID,
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Session]:
-    """A person's live sessions, the latest first."""
-    return [Session(**row) for row in await tx.fetch(PAGE, organization_id, user_id, after, limit)]
+    """`limit` of a person's live sessions in this order, after the one with the key `after`."""
+    where = Where(organization_id).equal({"user_id": user_id}).also(LIVE)
+    return [Session(**row) for row in await order.read(tx, PAGE, where, after, limit)]
 
 
 async def touch(

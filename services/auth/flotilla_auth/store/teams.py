@@ -45,10 +45,7 @@ RETURNING {_MEMBER}"""
 READ_MEMBER: Final = f"""
 SELECT {_MEMBER} FROM team_members WHERE organization_id = $1 AND team_id = $2 AND user_id = $3"""
 
-PAGE_MEMBERS: Final = f"""
-SELECT {_MEMBER} FROM team_members
-WHERE organization_id = $1 AND team_id = $2 AND ($3::uuid IS NULL OR user_id > $3)
-ORDER BY organization_id, team_id, user_id LIMIT $4"""
+PAGE_MEMBERS: Final = f"SELECT {_MEMBER} FROM team_members"
 
 HOURS_BESIDE: Final = """
 SELECT m.user_id, t.time_zone, t.hours FROM team_members m
@@ -129,11 +126,16 @@ async def read_member(tx: Transaction, organization_id: UUID, team_id: UUID, use
 
 
 async def page_members(
-    tx: Transaction, organization_id: UUID, team_id: UUID, after: UUID | None, limit: int
+    tx: Transaction,
+    organization_id: UUID,
+    team_id: UUID,
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Member]:
-    """`limit` of a team's members."""
-    rows = await tx.fetch(PAGE_MEMBERS, organization_id, team_id, after, limit)
-    return [Member(**row) for row in rows]
+    """`limit` of a team's members in this order, after the one with the key `after`."""
+    where = Where(organization_id).equal({"team_id": team_id})
+    return [Member(**row) for row in await order.read(tx, PAGE_MEMBERS, where, after, limit)]
 
 
 async def lock_teams_of(tx: Transaction, organization_id: UUID, user_id: UUID) -> None:
