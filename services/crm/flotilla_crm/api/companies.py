@@ -24,11 +24,10 @@ from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
 
 from flotilla_crm import commands
-from flotilla_crm.api.timeline import EntryOut, timeline_page
+from flotilla_crm.api.timeline import ByMoment, EntryOut, timeline_page
 from flotilla_crm.api.values import CustomFields, Domain, Name, Tags, check_known
 from flotilla_crm.domain.contacts import Company
 from flotilla_crm.store import contacts as store
-from flotilla_crm.store import timeline
 
 companies = Routes("/v1/companies", tag="companies")
 
@@ -131,10 +130,12 @@ async def change_company(
 
 
 @companies.get("/{company_id}/timeline", permission="companies:read", reach="rows")
-async def read_company_timeline(company_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[EntryOut]:
+async def read_company_timeline(
+    company_id: UUID, tx: Tx, who: Who, query: PageQuery, sort: ByMoment = "-at"
+) -> Page[EntryOut]:
     """What happened with this company and its people while they belonged to it, the latest first."""
     _there(await store.read_company(tx, who.org, company_id))
-    return await timeline_page(tx, timeline.OF_COMPANY, who.org, company_id, query)
+    return await timeline_page(tx, who.org, {"company_id": company_id}, query, sort)
 
 
 async def _check_domain_free(tx: Transaction, org: UUID, domain: str | None) -> None:

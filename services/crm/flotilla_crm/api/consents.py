@@ -6,13 +6,14 @@ from uuid import UUID
 
 from flotilla.http import Page, PageQuery, Routes, Tx, Who
 from flotilla.http.bodies import Shown, Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
 from flotilla.security.reach import check_mine
+from flotilla.store.order import BY_TIME
 from pydantic import AwareDatetime, Field
 
 from flotilla_crm import consents as commands
 from flotilla_crm.api.contacts import there
-from flotilla_crm.api.values import LAST_ID, Moment, NoteText
+from flotilla_crm.api.values import Moment, NoteText
 from flotilla_crm.domain.consents import Channel, LegalBasis, Purpose, Source, State
 from flotilla_crm.store import consents as store
 
@@ -81,10 +82,12 @@ async def record_consent(contact_id: UUID, body: ConsentIn, tx: Tx, who: Who) ->
 
 
 @records.get("", permission="contacts:read", reach="rows")
-async def list_consent_records(contact_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[RecordOut]:
+async def list_consent_records(
+    contact_id: UUID, tx: Tx, who: Who, query: PageQuery, sort: ByTime = "-created_at"
+) -> Page[RecordOut]:
     """Everything that was ever said, the latest recorded first."""
     await there(tx, who.org, contact_id)
-    (before,) = query.after(UUID) or (LAST_ID,)
-    found = await store.records(tx, who.org, contact_id, before, query.limit + 1)
-    shown = [RecordOut.model_validate(dict(row)) for row in found]
-    return page(shown, query.limit, key=lambda record: (record.id,))
+    order = BY_TIME[sort]
+    after = query.place(sort, order)
+    found = await store.records(tx, who.org, contact_id, order, after, query.limit + 1)
+    return query.page([RecordOut.model_validate(dict(row)) for row in found], sort, order)

@@ -14,7 +14,7 @@ from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
 
 from flotilla_crm import commands, merging
-from flotilla_crm.api.timeline import EntryOut, timeline_page
+from flotilla_crm.api.timeline import ByMoment, EntryOut, timeline_page
 from flotilla_crm.api.values import (
     FIRST_ID,
     CustomFields,
@@ -29,7 +29,6 @@ from flotilla_crm.api.values import (
 )
 from flotilla_crm.domain.contacts import Contact
 from flotilla_crm.store import contacts as store
-from flotilla_crm.store import timeline
 
 contacts = Routes("/v1/contacts", tag="contacts")
 ORDERS: Final = {
@@ -176,10 +175,12 @@ async def delete_contact(contact_id: UUID, tx: Tx, who: Who, request: Request) -
 
 
 @contacts.get("/{contact_id}/timeline", permission="contacts:read", reach="rows")
-async def read_contact_timeline(contact_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[EntryOut]:
+async def read_contact_timeline(
+    contact_id: UUID, tx: Tx, who: Who, query: PageQuery, sort: ByMoment = "-at"
+) -> Page[EntryOut]:
     """What happened with this person, the latest first."""
     await there(tx, who.org, contact_id)
-    return await timeline_page(tx, timeline.OF_CONTACT, who.org, contact_id, query)
+    return await timeline_page(tx, who.org, {"contact_id": contact_id}, query, sort)
 
 
 async def there(tx: Transaction, org: UUID, contact_id: UUID, *, lock: bool = False) -> Contact:

@@ -42,7 +42,7 @@ async def list_duplicates(
     contact_id: Annotated[UUID | None, Query(description="Only those of this contact, on one page.")] = None,
     min_score: Annotated[float, Query(ge=0, le=1)] = MIN_SCORE,
 ) -> Page[DuplicateOut]:
-    """Pairs in the order in which the first of the two was made.
+    """Pairs in the order in which the first of the two was made, the only one: they are found on the way.
 
     A page ends with `limit` pairs or after some 2,000 contacts: it may be empty and have a `next_cursor`.
     """

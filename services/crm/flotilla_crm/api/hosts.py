@@ -2,7 +2,7 @@
 
 import zoneinfo
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import Request, Response
@@ -19,17 +19,18 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import Shown, Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import Sort
 from flotilla.security.principal import Principal
+from flotilla.store.order import OLDEST, both
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from flotilla_crm.api.values import FIRST_ID
 from flotilla_crm.domain.availability import Host, Window
 from flotilla_crm.store import hosts as store
 from flotilla_crm.store import routing
 
 booking_hosts = Routes("/v1/bookings/hosts", tag="bookings")
+ORDERS: Final = both("id", OLDEST)
 
 
 @cache
@@ -104,12 +105,13 @@ class HostOut(Shown):
 
 
 @booking_hosts.get("", permission="bookings:read", reach="free")
-async def list_booking_hosts(tx: Tx, who: Who, query: PageQuery) -> Page[HostOut]:
+async def list_booking_hosts(
+    tx: Tx, who: Who, query: PageQuery, sort: Sort[Literal["id", "-id"]] = "id"
+) -> Page[HostOut]:
     """Everybody whose hours are known, active or not."""
-    (after,) = query.after(UUID) or (FIRST_ID,)
-    found = await store.listing(tx, who.org, after, query.limit + 1)
-    shown = [HostOut.model_validate(host) for host in found]
-    return page(shown, query.limit, key=lambda host: (host.id,))
+    order = ORDERS[sort]
+    found = await store.listing(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([HostOut.model_validate(host) for host in found], sort, order)
 
 
 @booking_hosts.get("/{user_id}", permission="bookings:read", reach="free")

@@ -17,10 +17,9 @@ from flotilla.http import (
     note_change,
 )
 from flotilla.http.bodies import Shown, Written, raw_body
-from flotilla.http.pages import page
-from flotilla.http.sorting import ByTime
+from flotilla.http.sorting import ByTime, Sort
 from flotilla.problems import TooLargeError
-from flotilla.store.order import BY_TIME
+from flotilla.store.order import BY_TIME, Integer, Order, both
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
 
@@ -42,6 +41,10 @@ from flotilla_crm.domain.imports import (
 from flotilla_crm.store import imports as store
 
 imports = Routes("/v1/imports", tag="imports")
+ERRORS = both(
+    "row",
+    Order(("row_number", "place"), (Integer, Integer), key=lambda row: (row["row_number"], row["place"])),
+)
 Encoding = Literal[csv_files.ENCODINGS]  # type: ignore[valid-type]
 Target = Annotated[str, Field(max_length=80, pattern=f"^({TARGET.pattern})$")]
 KNOWN_BY = {"name", "first_name", "last_name", "email", "phone"}
@@ -194,17 +197,18 @@ async def run_import(import_id: UUID, body: RunIn, tx: Tx, who: Who) -> ImportOu
 
 
 @imports.get("/{import_id}/errors", permission="contacts:read")
-async def list_import_errors(import_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[RowErrorOut]:
+async def list_import_errors(
+    import_id: UUID, tx: Tx, who: Who, query: PageQuery, sort: Sort[Literal["row", "-row"]] = "row"
+) -> Page[RowErrorOut]:
     """Why rows do not fit, in their order; some more than the first 10,000."""
     await _there(tx, who.org, import_id)
-    row, place = query.after(int, int) or (0, -1)
-    found = await store.errors(tx, who.org, import_id, (row, place), query.limit + 1)
-    places = [each["place"] for each in found]
+    order = ERRORS[sort]
+    found = await store.errors(tx, who.org, import_id, order, query.place(sort, order), query.limit + 1)
+    read = query.page(found, sort, order)
     shown = [
-        RowErrorOut(row=each["row_number"], field=each["field"], detail=each["detail"]) for each in found
+        RowErrorOut(row=each["row_number"], field=each["field"], detail=each["detail"]) for each in read.items
     ]
-    keys = {id(each): (each.row, place) for each, place in zip(shown, places, strict=True)}
-    return page(shown, query.limit, key=lambda each: keys[id(each)])
+    return Page(items=shown, next_cursor=read.next_cursor)
 
 
 async def _received(request: Request) -> bytes:

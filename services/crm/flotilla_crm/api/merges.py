@@ -6,11 +6,11 @@ from uuid import UUID
 from fastapi import Response
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who
 from flotilla.http.bodies import Shown, Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
+from flotilla.store.order import BY_TIME
 from pydantic import AwareDatetime, Field
 
 from flotilla_crm import merging
-from flotilla_crm.api.values import LAST_ID
 from flotilla_crm.domain.merging import Merge
 from flotilla_crm.store import merges as store
 
@@ -50,13 +50,16 @@ async def merge_contacts(contact_id: UUID, body: MergeIn, tx: Tx, who: Who, resp
 
 
 @of_contact.get("", permission="contacts:read", reach="rows")
-async def list_merges(contact_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[MergeOut]:
+async def list_merges(
+    contact_id: UUID, tx: Tx, who: Who, query: PageQuery, sort: ByTime = "-created_at"
+) -> Page[MergeOut]:
     """Merges in which this contact stayed or went, the latest first; those of a merged contact too."""
-    (before,) = query.after(UUID) or (LAST_ID,)
-    found = await store.merges_of(tx, who.org, contact_id, before, query.limit + 1)
+    order = BY_TIME[sort]
+    after = query.place(sort, order)
+    found = await store.merges_of(tx, who.org, contact_id, order, after, query.limit + 1)
     if not found:
         await merging.known(tx, who.org, contact_id)
-    return page([_out(each) for each in found], query.limit, key=lambda each: (each.id,))
+    return query.page([_out(each) for each in found], sort, order)
 
 
 @merges.get("/{merge_id}", permission="contacts:read", reach="rows")

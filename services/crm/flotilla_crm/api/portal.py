@@ -1,14 +1,14 @@
 """/v1/portal/bookings: when a client of the organization meets whom of it."""
 
-from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from flotilla.http import Page, PageQuery, Routes, Tx, Who
 from flotilla.http.bodies import Shown
-from flotilla.http.pages import page
+from flotilla.http.sorting import Sort
 from pydantic import AwareDatetime
 
+from flotilla_crm.api.bookings import ORDERS
 from flotilla_crm.store import bookings as store
 
 portal = Routes("/v1/portal/bookings", tag="portal")
@@ -26,10 +26,10 @@ class ClientBookingOut(Shown):
 
 
 @portal.get("", permission="profile:read")
-async def list_own_bookings(tx: Tx, who: Who, query: PageQuery) -> Page[ClientBookingOut]:
+async def list_own_bookings(
+    tx: Tx, who: Who, query: PageQuery, sort: Sort[Literal["-starts_at", "starts_at"]] = "-starts_at"
+) -> Page[ClientBookingOut]:
     """The caller's own, the latest first: those of the contact that they were invited as; nobody else has any."""
-    after = query.after(datetime, UUID)
-    place = (after[0], after[1]) if after else None
-    found = await store.of_client(tx, who.org, who.user_id, place, query.limit + 1)
-    shown = [ClientBookingOut.model_validate(each) for each in found]
-    return page(shown, query.limit, key=lambda each: (each.starts_at, each.id))
+    order = ORDERS[sort]
+    found = await store.of_client(tx, who.org, who.user_id, order, query.place(sort, order), query.limit + 1)
+    return query.page([ClientBookingOut.model_validate(each) for each in found], sort, order)

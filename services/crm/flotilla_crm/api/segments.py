@@ -19,21 +19,21 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import Patch, Shown, Written
-from flotilla.http.pages import page
-from flotilla.http.sorting import ByTimeOrName
-from flotilla.store.order import BY_NAME, BY_TIME
+from flotilla.http.sorting import ByTime, ByTimeOrName
+from flotilla.store.order import BY_NAME, BY_TIME, Order, both
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime, Field
 
 from flotilla_crm import segments as commands
 from flotilla_crm.api.contacts import ContactOut
-from flotilla_crm.api.values import FIRST_ID, Name
+from flotilla_crm.api.values import Name
 from flotilla_crm.domain import conditions
 from flotilla_crm.domain.segments import Segment
 from flotilla_crm.store import segments as store
 
 segments = Routes("/v1/segments", tag="segments")
 ORDERS = {**BY_TIME, **BY_NAME}
+MEMBERS = both("created_at", Order(("m.contact_id",), (UUID,), key=lambda contact: (contact.id,)))
 COUNTED: int = 10_000
 EXAMPLE: dict[str, Any] = {"field": "tags", "operator": "contains", "value": "vip"}
 WORDS = """`{"field": "tags", "operator": "contains", "value": "vip"}`, or `{"all": […]}`, `{"any": […]}`,
@@ -157,12 +157,15 @@ async def delete_segment(segment_id: UUID, tx: Tx, who: Who, request: Request) -
 
 
 @segments.get("/{segment_id}/members", permission="contacts:read")
-async def list_segment_members(segment_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[ContactOut]:
-    """Who is in it."""
+async def list_segment_members(
+    segment_id: UUID, tx: Tx, who: Who, query: PageQuery, sort: ByTime = "created_at"
+) -> Page[ContactOut]:
+    """Who is in it; those first of whom one has known longest."""
     await _there(tx, who.org, segment_id)
-    (after,) = query.after(UUID) or (FIRST_ID,)
-    found = await store.members(tx, who.org, segment_id, after, query.limit + 1)
-    return page([ContactOut.model_validate(each) for each in found], query.limit, key=lambda each: (each.id,))
+    order = MEMBERS[sort]
+    after = query.place(sort, order)
+    found = await store.members(tx, who.org, segment_id, order, after, query.limit + 1)
+    return query.page([ContactOut.model_validate(each) for each in found], sort, order)
 
 
 def _checked(condition: dict[str, Any]) -> conditions.Condition:

@@ -1,16 +1,24 @@
 """A page of a timeline, for contacts and companies alike."""
 
+from datetime import datetime
+from typing import Final, Literal
 from uuid import UUID
 
 from flotilla.http import Page
 from flotilla.http.bodies import Shown
-from flotilla.http.pages import _PageQuery, page
+from flotilla.http.pages import _PageQuery
+from flotilla.http.sorting import Sort
+from flotilla.store.order import Order, both
 from flotilla.store.postgres import Transaction
 from pydantic import AwareDatetime
 
-from flotilla_crm.api.values import LAST_ID, moment_key
 from flotilla_crm.domain.timeline import Kind
 from flotilla_crm.store import timeline as store
+
+ORDERS: Final = both("at", Order(("at", "id"), (datetime, UUID)))
+Named = Literal["-at", "at"]
+ByMoment = Sort[Named]
+"""With the orders that `timeline_page` has."""
 
 
 class EntryOut(Shown):
@@ -27,10 +35,9 @@ class EntryOut(Shown):
 
 
 async def timeline_page(
-    tx: Transaction, sql: str, org: UUID, whose: UUID, query: _PageQuery
+    tx: Transaction, org: UUID, whose: dict[str, UUID], query: _PageQuery, sort: Named
 ) -> Page[EntryOut]:
-    """Entries, the latest first."""
-    at, id_ = moment_key(query) or (None, LAST_ID)
-    rows = await store.read(tx, sql, org, whose, (at, id_), query.limit + 1)
-    entries = [EntryOut(**dict(row)) for row in rows]
-    return page(entries, query.limit, key=lambda entry: (entry.at, entry.id))
+    """Entries of `contact_id` or `company_id`."""
+    order = ORDERS[sort]
+    rows = await store.read(tx, org, whose, order, query.place(sort, order), query.limit + 1)
+    return query.page([EntryOut(**dict(row)) for row in rows], sort, order)

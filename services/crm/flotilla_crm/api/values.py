@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from flotilla.http import UnprocessableError
-from flotilla.http.pages import _PageQuery
 from flotilla.store.postgres import Row, Transaction
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
@@ -17,8 +16,6 @@ from flotilla_crm.store import contacts as store
 
 MAX_FIELDS: Final = 100
 MAX_NOTE_BYTES: Final = 8 * 1024
-LAST_ID: Final = UUID(int=(1 << 128) - 1)
-"""After every id: where the first page of newest things begins."""
 FIRST_ID: Final = UUID(int=0)
 
 
@@ -82,18 +79,6 @@ CustomFields = Annotated[
     Field(max_length=MAX_FIELDS),
     BeforeValidator(_fields),
 ]
-
-
-def moment_key(query: _PageQuery) -> tuple[datetime, UUID] | None:
-    """The (time, id) that a page goes on after; a cursor of ours always has a zone."""
-    after = query.after(datetime, UUID)
-    if after is None:
-        return None
-    if after[0].tzinfo is None:
-        raise UnprocessableError(
-            "The cursor belongs to another list.", errors=[{"parameter": "cursor", "detail": "foreign"}]
-        )
-    return after[0], after[1]
 
 
 async def check_known(tx: Transaction, org: UUID, given: dict[str, UUID | None]) -> None:

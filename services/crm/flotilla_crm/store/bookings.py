@@ -28,6 +28,8 @@ UPDATE bookings SET sequence = sequence + 1, hold_id = $3, moving_to = $4, host_
                     time_zone = $8, state = $9, reason = $10
 WHERE organization_id = $1 AND id = $2 RETURNING {COLUMNS}"""  # noqa: S608
 
+LIST: Final = f"SELECT {COLUMNS} FROM bookings"  # noqa: S608
+CLIENTS: Final = "(SELECT contact_ids FROM client_contacts WHERE organization_id = {} AND user_id = {})"
 READ: Final = f"SELECT {COLUMNS} FROM bookings WHERE organization_id = $1 AND id = $2"  # noqa: S608
 
 # Commands on one booking take turns. Answers of its sagas do not wait for this: they hold the saga, then the booking,
@@ -35,13 +37,6 @@ READ: Final = f"SELECT {COLUMNS} FROM bookings WHERE organization_id = $1 AND id
 TAKE_TURN: Final = "SELECT pg_advisory_xact_lock(hashtextextended('booking ' || $1::uuid::text, 0))"
 
 # Whom a confirmation can reach: somebody on a channel.
-OF_CLIENT: Final = f"""
-SELECT {COLUMNS} FROM bookings
-WHERE organization_id = $1 AND state <> 'failed' AND ($3::timestamptz IS NULL OR (starts_at, id) < ($3, $4::uuid))
-    AND contact_id = ANY ((SELECT contact_ids FROM client_contacts
-                           WHERE organization_id = $1 AND user_id = $2)::uuid[])
-ORDER BY starts_at DESC, id DESC LIMIT $5"""  # noqa: S608
-
 CONTACTS: Final = """
 SELECT c.organization_id, c.id, c.name, c.email,
        EXISTS (SELECT FROM channel_identities i
@@ -126,16 +121,15 @@ async def listing(
         where.also("starts_at >= {}", begin)
     if end is not None:
         where.also("starts_at < {}", end)
-    select = f"SELECT {COLUMNS} FROM bookings"  # noqa: S608
-    return [_booking(row) for row in await order.read(tx, select, where, after, limit)]
+    return [_booking(row) for row in await order.read(tx, LIST, where, after, limit)]
 
 
 async def of_client(
-    tx: Transaction, org: UUID, user_id: UUID, after: tuple[datetime, UUID] | None, limit: int
+    tx: Transaction, org: UUID, user_id: UUID, order: Order, after: Sequence[object] | None, limit: int
 ) -> list[Booking]:
-    """With the contacts that somebody is, the latest first, behind the one with the key `after`."""
-    at, id_ = after or (None, None)
-    return [_booking(row) for row in await tx.fetch(OF_CLIENT, org, user_id, at, id_, limit)]
+    """With the contacts that somebody is, in this order, after the one with the key `after`."""
+    where = Where(org).also("state <> 'failed'").also(f"contact_id = ANY ({CLIENTS}::uuid[])", org, user_id)
+    return [_booking(row) for row in await order.read(tx, LIST, where, after, limit)]
 
 
 async def contacts(tx: Transaction, wanted: Sequence[Key]) -> dict[Key, Row]:

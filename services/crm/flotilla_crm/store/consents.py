@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_crm.domain.consents import Consent
 
@@ -28,9 +30,7 @@ SELECT {COLUMNS} FROM consents
 WHERE organization_id = $1 AND contact_id = $2 AND purpose = $3 AND channel = $4"""  # noqa: S608
 LIST: Final = f"""
 SELECT {COLUMNS} FROM consents WHERE organization_id = $1 AND contact_id = $2 ORDER BY purpose, channel"""  # noqa: S608
-RECORDS: Final = f"""
-SELECT id, {_SAID}, recorded_at FROM consent_records WHERE organization_id = $1 AND contact_id = $2 AND id < $3
-ORDER BY id DESC LIMIT $4"""  # noqa: S608
+RECORDS: Final = f"SELECT id, {_SAID}, recorded_at FROM consent_records"  # noqa: S608
 
 # What only the one that goes had said is the other's; where they differ, the stricter holds.
 MOVE_RECORDS: Final = """
@@ -97,9 +97,12 @@ async def listing(tx: Transaction, org: UUID, contact_id: UUID) -> list[Consent]
     return [Consent(**row) for row in await tx.fetch(LIST, org, contact_id)]
 
 
-async def records(tx: Transaction, org: UUID, contact_id: UUID, before: UUID, limit: int) -> list[Row]:
-    """What was said, the latest recorded first."""
-    return await tx.fetch(RECORDS, org, contact_id, before, limit)
+async def records(
+    tx: Transaction, org: UUID, contact_id: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Row]:
+    """What was said, in this order, after the one with the key `after`."""
+    where = Where(org).equal({"contact_id": contact_id})
+    return await order.read(tx, RECORDS, where, after, limit)
 
 
 async def move(tx: Transaction, org: UUID, loser: UUID, winner: UUID, merge_id: UUID) -> list[Consent]:

@@ -9,7 +9,9 @@ from uuid import UUID
 
 from flotilla.bus.envelope import Received
 from flotilla.events.integrations import Account
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_crm.domain.availability import Busy, Host, read_hours
 from flotilla_crm.domain.bookings import Held
@@ -33,8 +35,7 @@ RETURNING {COLUMNS}"""  # noqa: S608
 
 READ: Final = f"SELECT {COLUMNS} FROM booking_hosts h WHERE h.organization_id = $1 AND h.id = $2"  # noqa: S608
 
-LIST: Final = f"""
-SELECT {COLUMNS} FROM booking_hosts h WHERE h.organization_id = $1 AND h.id > $2 ORDER BY h.id LIMIT $3"""  # noqa: S608
+LIST: Final = f"SELECT {COLUMNS} FROM booking_hosts h"  # noqa: S608
 
 # All of the named organizations; who left or may no longer take work cannot be booked.
 BOOKABLE: Final = f"""
@@ -102,9 +103,11 @@ async def read(tx: Transaction, org: UUID, host_id: UUID, *, lock: bool = False)
     return None if row is None else _host(row)
 
 
-async def listing(tx: Transaction, org: UUID, after: UUID, limit: int) -> list[Host]:
-    """Hosts by id."""
-    return [_host(row) for row in await tx.fetch(LIST, org, after, limit)]
+async def listing(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Host]:
+    """Hosts in this order, those after the one with the key `after`."""
+    return [_host(row) for row in await order.read(tx, LIST, Where(org), after, limit)]
 
 
 async def bookable(tx: Transaction, orgs: Sequence[UUID]) -> dict[UUID, dict[UUID, Host]]:

@@ -58,9 +58,7 @@ DROP_ERRORS: Final = "DELETE FROM import_errors WHERE organization_id = $1 AND i
 ADD_ERRORS: Final = """
 INSERT INTO import_errors (organization_id, import_id, row_number, place, field, detail)
 SELECT $1, $2, * FROM unnest($3::int[], $4::int[], $5::text[], $6::text[])"""
-ERRORS: Final = """
-SELECT row_number, place, field, detail FROM import_errors
-WHERE organization_id = $1 AND import_id = $2 AND (row_number, place) > ($3, $4) ORDER BY row_number, place LIMIT $5"""
+ERRORS: Final = "SELECT row_number, place, field, detail FROM import_errors"
 
 _RECORDS: Final = """jsonb_to_recordset($2::jsonb) AS t (
     id uuid, name text, search_name text, email text, phone text, language text, tags jsonb, custom_fields jsonb)"""
@@ -154,10 +152,11 @@ async def add_errors(tx: Transaction, org: UUID, import_id: UUID, mistakes: Sequ
 
 
 async def errors(
-    tx: Transaction, org: UUID, import_id: UUID, after: tuple[int, int], limit: int
+    tx: Transaction, org: UUID, import_id: UUID, order: Order, after: Sequence[object] | None, limit: int
 ) -> list[Row]:
-    """What is wrong, row by row."""
-    return await tx.fetch(ERRORS, org, import_id, *after, limit)
+    """What is wrong, row by row in this order, after what has the key `after`."""
+    where = Where(org).equal({"import_id": import_id})
+    return await order.read(tx, ERRORS, where, after, limit)
 
 
 async def add_contacts(tx: Transaction, org: UUID, contacts: Iterable[Contact]) -> None:

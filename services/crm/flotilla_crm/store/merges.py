@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_crm.domain.contacts import Contact
 from flotilla_crm.domain.merging import Merge
@@ -44,9 +46,7 @@ UNDO_MERGE: Final = f"""
 UPDATE contact_merges SET sequence = sequence + 1, undone_at = now()
 WHERE organization_id = $1 AND id = $2 RETURNING {MERGE_COLUMNS}"""  # noqa: S608
 READ_MERGE: Final = f"SELECT {MERGE_COLUMNS} FROM contact_merges WHERE organization_id = $1 AND id = $2"  # noqa: S608
-MERGES_OF: Final = f"""
-SELECT {MERGE_COLUMNS} FROM contact_merges
-WHERE organization_id = $1 AND (winner_id = $2 OR loser_id = $2) AND id < $3 ORDER BY id DESC LIMIT $4"""  # noqa: S608
+MERGES: Final = f"SELECT {MERGE_COLUMNS} FROM contact_merges"  # noqa: S608
 
 BURY: Final = """
 INSERT INTO contact_tombstones (organization_id, id, sequence, merged_into)
@@ -124,9 +124,12 @@ async def read_merge(tx: Transaction, org: UUID, merge_id: UUID, *, lock: bool =
     return None if row is None else _merge(row)
 
 
-async def merges_of(tx: Transaction, org: UUID, contact_id: UUID, before: UUID, limit: int) -> list[Merge]:
-    """The merges in which a contact stayed or went, the latest first."""
-    return [_merge(row) for row in await tx.fetch(MERGES_OF, org, contact_id, before, limit)]
+async def merges_of(
+    tx: Transaction, org: UUID, contact_id: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Merge]:
+    """The merges in which a contact stayed or went, in this order, after the one with the key `after`."""
+    where = Where(org).also("(winner_id = {} OR loser_id = {})", contact_id, contact_id)
+    return [_merge(row) for row in await order.read(tx, MERGES, where, after, limit)]
 
 
 async def bury(tx: Transaction, org: UUID, contact_id: UUID, merged_into: UUID | None = None) -> int:

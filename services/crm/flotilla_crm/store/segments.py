@@ -73,9 +73,7 @@ UNION ALL SELECT id, sequence, segment_id, contact_id, inside, changed_at FROM g
 
 MEMBERS: Final = f"""
 SELECT {_CONTACT} FROM segment_members m
-JOIN contacts c ON c.organization_id = m.organization_id AND c.id = m.contact_id
-WHERE m.organization_id = $1 AND m.segment_id = $2 AND m.inside AND m.contact_id > $3
-ORDER BY m.contact_id LIMIT $4"""  # noqa: S608
+JOIN contacts c ON c.organization_id = m.organization_id AND c.id = m.contact_id"""  # noqa: S608
 SIZE: Final = """
 SELECT count(*) AS members, EXISTS (SELECT FROM segment_fills WHERE organization_id = $1 AND segment_id = $2) AS filling
 FROM segment_members WHERE organization_id = $1 AND segment_id = $2 AND inside"""
@@ -123,9 +121,12 @@ async def size(tx: Transaction, org: UUID, segment_id: UUID) -> Row:
     return row
 
 
-async def members(tx: Transaction, org: UUID, segment_id: UUID, after: UUID, limit: int) -> list[Contact]:
-    """Who is in it, in the order of ids."""
-    return [Contact(**row) for row in await tx.fetch(MEMBERS, org, segment_id, after, limit)]
+async def members(
+    tx: Transaction, org: UUID, segment_id: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Contact]:
+    """Who is in it, in this order of `m.contact_id`, after the one with the key `after`."""
+    where = Where(org, table="m").equal({"segment_id": segment_id}).also("m.inside")
+    return [Contact(**row) for row in await order.read(tx, MEMBERS, where, after, limit)]
 
 
 async def everybody(tx: Transaction, org: UUID) -> dict[UUID, Segment]:

@@ -1,11 +1,12 @@
 """The timeline of contacts and companies."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_crm.domain.timeline import Entry
 
@@ -24,12 +25,8 @@ LEFT JOIN contacts c ON c.organization_id = e.org
 WHERE c.id IS NOT NULL OR e.company IS NOT NULL
 ON CONFLICT (organization_id, id) DO NOTHING"""
 
-_PAGE: Final = """
-SELECT id, kind, at, reference_id, contact_id, company_id, conversation_id, actor FROM timeline_entries
-WHERE organization_id = $1 AND {whose} = $2 AND (at, id) < (coalesce($3, 'infinity'::timestamptz), $4)
-ORDER BY at DESC, id DESC LIMIT $5"""
-OF_CONTACT: Final = _PAGE.format(whose="contact_id")
-OF_COMPANY: Final = _PAGE.format(whose="company_id")
+LIST: Final = """
+SELECT id, kind, at, reference_id, contact_id, company_id, conversation_id, actor FROM timeline_entries"""
 
 
 async def append(tx: Transaction, entries: Sequence[Entry]) -> None:
@@ -52,7 +49,12 @@ async def append(tx: Transaction, entries: Sequence[Entry]) -> None:
 
 
 async def read(
-    tx: Transaction, sql: str, org: UUID, whose: UUID, before: tuple[datetime | None, UUID], limit: int
+    tx: Transaction,
+    org: UUID,
+    whose: Mapping[str, UUID],
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Row]:
-    """Entries of `OF_CONTACT` or `OF_COMPANY` before that (time, id), the latest first."""
-    return await tx.fetch(sql, org, whose, *before, limit)
+    """Entries of a `contact_id` or a `company_id` in this order, after the one with the key `after`."""
+    return await order.read(tx, LIST, Where(org).equal(whose), after, limit)
