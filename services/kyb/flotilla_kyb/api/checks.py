@@ -6,13 +6,14 @@ from uuid import UUID
 from fastapi import Query, Response
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who
 from flotilla.http.bodies import Shown, file_answer
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
+from flotilla.store.order import BY_TIME
 from flotilla.store.postgres import Row, Transaction
 from pydantic import AwareDatetime
 
 from flotilla_kyb import commands
 from flotilla_kyb.api import evidence
-from flotilla_kyb.api.values import LAST_ID, Level, Severity, State, Verdict, there
+from flotilla_kyb.api.values import Level, Severity, State, Verdict, there
 from flotilla_kyb.store import checks as store
 from flotilla_kyb.store.checks import Check
 
@@ -103,13 +104,15 @@ async def check_counterparty(counterparty_id: UUID, tx: Tx, who: Who, response: 
 
 
 @checks.get("/checks", permission="counterparties:read")
-async def list_checks(counterparty_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[CheckOut]:
-    """The newest first."""
+async def list_checks(
+    counterparty_id: UUID, tx: Tx, who: Who, query: PageQuery, sort: ByTime = "-created_at"
+) -> Page[CheckOut]:
+    """The newest first, or as `sort` says."""
     await there(tx, who.org, counterparty_id)
-    (before,) = query.after(UUID) or (LAST_ID,)
-    found = await store.list_checks(tx, who.org, counterparty_id, before, query.limit + 1)
-    shown = [CheckOut.model_validate(check) for check in found]
-    return page(shown, query.limit, key=lambda check: (check.id,))
+    order = BY_TIME[sort]
+    after = query.place(sort, order)
+    found = await store.list_checks(tx, who.org, counterparty_id, order, after, query.limit + 1)
+    return query.page([CheckOut.model_validate(check) for check in found], sort, order)
 
 
 @checks.get("/checks/{check_id}", permission="counterparties:read")
@@ -144,13 +147,15 @@ async def read_check_evidence(
 
 
 @checks.get("/snapshots", permission="counterparties:read")
-async def list_snapshots(counterparty_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[SnapshotOut]:
-    """The newest first."""
+async def list_snapshots(
+    counterparty_id: UUID, tx: Tx, who: Who, query: PageQuery, sort: ByTime = "-created_at"
+) -> Page[SnapshotOut]:
+    """The newest first, or as `sort` says."""
     await there(tx, who.org, counterparty_id)
-    (before,) = query.after(UUID) or (LAST_ID,)
-    rows = await store.list_snapshots(tx, who.org, counterparty_id, before, query.limit + 1)
-    shown = [SnapshotOut(**dict(row)) for row in rows]
-    return page(shown, query.limit, key=lambda snapshot: (snapshot.id,))
+    order = BY_TIME[sort]
+    after = query.place(sort, order)
+    rows = await store.list_snapshots(tx, who.org, counterparty_id, order, after, query.limit + 1)
+    return query.page([SnapshotOut(**dict(row)) for row in rows], sort, order)
 
 
 @checks.get("/snapshots/{snapshot_id}", permission="counterparties:read")

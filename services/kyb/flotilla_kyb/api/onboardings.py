@@ -6,12 +6,13 @@ from uuid import UUID
 from fastapi import Response
 from flotilla.http import ConflictError, NotFoundError, Page, PageQuery, Routes, Tx, Who, Work
 from flotilla.http.bodies import Shown, Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
+from flotilla.store.order import BY_TIME
 from flotilla.store.postgres import Row
 from pydantic import AwareDatetime, Field
 
 from flotilla_kyb import sagas
-from flotilla_kyb.api.values import LAST_ID, there
+from flotilla_kyb.api.values import there
 from flotilla_kyb.deciding import decide
 from flotilla_kyb.store import onboardings as store
 
@@ -46,12 +47,15 @@ class OnboardingOut(Shown):
 
 
 @onboardings.get("", permission="counterparties:read")
-async def list_onboardings(counterparty_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[OnboardingOut]:
-    """The newest first."""
+async def list_onboardings(
+    counterparty_id: UUID, tx: Tx, who: Who, query: PageQuery, sort: ByTime = "-created_at"
+) -> Page[OnboardingOut]:
+    """The newest first, or as `sort` says."""
     await there(tx, who.org, counterparty_id)
-    (before,) = query.after(UUID) or (LAST_ID,)
-    rows = await store.page(tx, who.org, counterparty_id, before, query.limit + 1)
-    return page([_shown(row) for row in rows], query.limit, key=lambda each: (each.id,))
+    order = BY_TIME[sort]
+    after = query.place(sort, order)
+    rows = await store.listing(tx, who.org, counterparty_id, order, after, query.limit + 1)
+    return query.page([_shown(row) for row in rows], sort, order)
 
 
 @onboardings.post("", permission="counterparties:write", status_code=202, feature="kyb")

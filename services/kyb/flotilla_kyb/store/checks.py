@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_kyb.domain.counterparty import Result
 from flotilla_kyb.sources.base import Exchange
@@ -38,9 +40,7 @@ UPDATE checks SET sequence = sequence + 1, state = $3, ended_at = now()
 WHERE organization_id = $1 AND id = $2 AND state = 'running'"""
 READ: Final = f"""
 SELECT {CHECK_COLUMNS} FROM checks WHERE organization_id = $1 AND counterparty_id = $2 AND id = $3"""  # noqa: S608
-LIST: Final = f"""
-SELECT {CHECK_COLUMNS} FROM checks WHERE organization_id = $1 AND counterparty_id = $2 AND id < $3
-ORDER BY id DESC LIMIT $4"""  # noqa: S608
+LIST: Final = f"SELECT {CHECK_COLUMNS} FROM checks"  # noqa: S608
 
 RESULT: Final = """
 UPDATE check_results SET verdict = $4, reason = $5, fields = $6, ended_at = now()
@@ -66,9 +66,7 @@ ADD_SNAPSHOT: Final = """
 INSERT INTO snapshots (organization_id, id, counterparty_id, check_id, state, risk_score, risk_level, reasons, sources,
                        fields, changed)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"""
-LIST_SNAPSHOTS: Final = f"""
-SELECT {SNAPSHOT_COLUMNS} FROM snapshots WHERE organization_id = $1 AND counterparty_id = $2 AND id < $3
-ORDER BY id DESC LIMIT $4"""  # noqa: S608
+LIST_SNAPSHOTS: Final = f"SELECT {SNAPSHOT_COLUMNS} FROM snapshots"  # noqa: S608
 READ_SNAPSHOT: Final = f"""
 SELECT {SNAPSHOT_COLUMNS} FROM snapshots
 WHERE organization_id = $1 AND counterparty_id = $2 AND id = $3"""  # noqa: S608
@@ -97,10 +95,16 @@ async def one(tx: Transaction, sql: str, *args: object) -> Check | None:
 
 
 async def list_checks(
-    tx: Transaction, org: UUID, counterparty_id: UUID, before: UUID, limit: int
+    tx: Transaction,
+    org: UUID,
+    counterparty_id: UUID,
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Check]:
-    """The newest first."""
-    return [Check(**dict(row)) for row in await tx.fetch(LIST, org, counterparty_id, before, limit)]
+    """A counterparty's, in this order, after the one with the key `after`."""
+    where = Where(org).equal({"counterparty_id": counterparty_id})
+    return [Check(**dict(row)) for row in await order.read(tx, LIST, where, after, limit)]
 
 
 async def end_result(tx: Transaction, org: UUID, check_id: UUID, result: Result) -> None:
@@ -140,7 +144,13 @@ async def keep_evidence(
 
 
 async def list_snapshots(
-    tx: Transaction, org: UUID, counterparty_id: UUID, before: UUID, limit: int
+    tx: Transaction,
+    org: UUID,
+    counterparty_id: UUID,
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Row]:
-    """The newest first."""
-    return await tx.fetch(LIST_SNAPSHOTS, org, counterparty_id, before, limit)
+    """A counterparty's, in this order, after the one with the key `after`."""
+    where = Where(org).equal({"counterparty_id": counterparty_id})
+    return await order.read(tx, LIST_SNAPSHOTS, where, after, limit)

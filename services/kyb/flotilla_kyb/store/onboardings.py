@@ -1,9 +1,12 @@
 """Deals that wait for the decision about a counterparty."""
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 COLUMNS: Final = (
     "id, sequence, counterparty_id, deal_id, state, request_id, saga_id, reason, decided_by, decided_at,"
@@ -25,9 +28,7 @@ SELECT {COLUMNS} FROM onboardings WHERE organization_id = $1 AND counterparty_id
 DECIDE: Final = f"""
 UPDATE onboardings SET sequence = sequence + 1, state = $3, reason = $4, decided_by = $5, decided_at = now()
 WHERE organization_id = $1 AND id = $2 AND state = 'waiting' RETURNING {COLUMNS}"""  # noqa: S608
-LIST: Final = f"""
-SELECT {COLUMNS} FROM onboardings WHERE organization_id = $1 AND counterparty_id = $2 AND id < $3
-ORDER BY id DESC LIMIT $4"""  # noqa: S608
+LIST: Final = f"SELECT {COLUMNS} FROM onboardings"  # noqa: S608
 
 
 async def waiting(tx: Transaction, org: UUID, counterparty_id: UUID) -> list[Row]:
@@ -35,6 +36,14 @@ async def waiting(tx: Transaction, org: UUID, counterparty_id: UUID) -> list[Row
     return await tx.fetch(WAITING, org, counterparty_id)
 
 
-async def page(tx: Transaction, org: UUID, counterparty_id: UUID, before: UUID, limit: int) -> list[Row]:
-    """The newest first."""
-    return await tx.fetch(LIST, org, counterparty_id, before, limit)
+async def listing(
+    tx: Transaction,
+    org: UUID,
+    counterparty_id: UUID,
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
+) -> list[Row]:
+    """A counterparty's, in this order, after the one with the key `after`."""
+    where = Where(org).equal({"counterparty_id": counterparty_id})
+    return await order.read(tx, LIST, where, after, limit)
