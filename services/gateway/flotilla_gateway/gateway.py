@@ -203,6 +203,7 @@ def _edge_limits(settings: GatewaySettings) -> EdgeLimits:
         head_seconds=settings.head_seconds,
         body_seconds=settings.body_seconds,
         stall_seconds=settings.stall_seconds,
+        connections_of_one=settings.caller_connections,
     )
 
 

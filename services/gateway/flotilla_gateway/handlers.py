@@ -1,5 +1,6 @@
 """Events in: keys, ended sessions, states of organizations and people, plans. All on the lane `security`."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -54,6 +55,8 @@ log = structlog.get_logger()
 
 SECURITY: Final = Lane("security", wait=timedelta(milliseconds=20))
 """Hardly any traffic, and a revocation must not wait."""
+MARK_SECONDS: Final = 0.25
+"""How long Redis may take to keep a mark: one that hangs must not keep the tables from having the revocation."""
 
 
 @projection(SigningKeyRotated, lane=SECURITY.name, tables=("key_sets",))
@@ -202,9 +205,11 @@ async def mark_revoked_keys(app: "App", batch: Sequence[Received[ApiKeyRevoked]]
 async def _mark(app: "App", revoked: Sequence[UUID], remembered: timedelta) -> None:
     assert app.redis is not None
     try:
-        await revocations.mark(app.redis, revoked, remembered)
-    except RedisError as error:  # The table and the memory of each process refuse them all the same.
-        log.warning("revocation.unmarked", revoked=len(revoked), error=str(error))
+        async with asyncio.timeout(MARK_SECONDS):
+            await revocations.mark(app.redis, revoked, remembered)
+    except (RedisError, TimeoutError) as error:
+        # The table, and the memory of each process, refuse them all the same.
+        log.warning("revocation.unmarked", revoked=len(revoked), error=repr(error))
 
 
 async def mark_revoked_clients(app: "App", batch: Sequence[Received[OAuthClientRevoked]]) -> None:

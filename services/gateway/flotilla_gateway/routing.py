@@ -9,6 +9,7 @@ an unknown path.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 from flotilla.security.permissions import PUBLIC
 
@@ -75,7 +76,7 @@ class RoutingTable:
             child = node.children.get(segment)
             if child is None:
                 child = node.children.get(PARAMETER)
-                if child is None or not segment:
+                if child is None or not segment or _is_disguised(segment, node):
                     return None
             elif PARAMETER in node.children:
                 return _walk(node, segments, at)
@@ -92,7 +93,15 @@ def _walk(node: _Node, segments: list[bytes], at: int) -> dict[str, Operation] |
     if child is not None and (found := _walk(child, segments, at + 1)):
         return found
     child = node.children.get(PARAMETER)
-    return _walk(child, segments, at + 1) if child is not None and segment else None
+    if child is None or not segment or _is_disguised(segment, node):
+        return None
+    return _walk(child, segments, at + 1)
+
+
+def _is_disguised(segment: bytes, node: _Node) -> bool:
+    """Whether it is a named segment by another spelling: taken here for a parameter's value, it would lead to the named
+    route in a service, which decodes it, past what this one is asked about that route."""
+    return b"%" in segment and unquote_to_bytes(segment) in node.children
 
 
 def _operation(method: str, template: str, described: Mapping[str, Any]) -> Operation:

@@ -37,6 +37,9 @@ class GatewaySettings(Settings):
     head_bytes: int = Field(default=32 * 1024, ge=1024)
     head_seconds: float = Field(default=10.0, gt=0)
     body_seconds: float = Field(default=60.0, gt=0)
+    caller_connections: int = Field(default=1000, ge=1)
+    """How many connections one address may have open at once in one process: an office behind one address needs fewer.
+    Listed load balancers have no such limit."""
     stall_seconds: float = Field(default=60.0, gt=0)
 
     upstream_connections: int = Field(default=256, ge=1)

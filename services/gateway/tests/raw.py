@@ -98,9 +98,10 @@ def narrow(end: asyncio.BaseTransport | asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def connected(port: int) -> AsyncIterator[Caller]:
-    """A connection to the gateway."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 22)
+async def connected(port: int, source: str | None = None) -> AsyncIterator[Caller]:
+    """A connection to the gateway; `source`: from this address of this machine."""
+    local = (source, 0) if source else None
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 22, local_addr=local)
     try:
         yield Caller(reader, writer)
     finally:

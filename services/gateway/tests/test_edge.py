@@ -150,6 +150,23 @@ async def test_heads_that_are_too_large(edge: World) -> None:
     assert not edge.things.requests
 
 
+async def test_what_follows_a_body_is_as_large_as_a_head_may_be(edge: World) -> None:
+    begun = request("POST", "/v1/open", "transfer-encoding: chunked") + b"1\r\na\r\n"
+    async with connected(edge.port) as caller:
+        await caller.say(begun + b"0\r\nx-endless: ")
+        with pytest.raises(ConnectionError):
+            await caller.pour(32 << 20)
+    for much in (b"0\r\n" + b"x: 1\r\n" * 20_000, b"1;" + b"x" * 120_000):
+        edge.things.requests.clear()
+        async with connected(edge.port) as caller:
+            await caller.say(begun)
+            await eventually(lambda: _true(edge.things.requests), what="it is under way")
+            await caller.say(much)
+            answer = await caller.answer()
+            assert (answer.status, answer.json()["type"]) == (431, "/problems/headers-too-large")
+            assert await caller.closed()
+
+
 async def test_a_large_body_in_the_same_segment_is_no_large_head(edge: World) -> None:
     assert (await ask(edge.port, "POST", "/v1/open", body=b"x" * 200_000)).status == 200
 
@@ -197,6 +214,9 @@ async def test_a_caller_that_takes_none_of_its_answer(start_world: StartWorld) -
 
 async def test_pages_for_operators_are_for_callers_inside(start_world: StartWorld) -> None:
     async with start_world(trusted_proxies="127.0.0.0/8") as edge:
+        for path in ("/%6Detrics", "/metric%73", "/%72eadyz", "/%761/things"):
+            for source in ((), ("x-forwarded-for: 93.184.216.34",)):
+                assert (await ask(edge.port, "GET", path, *source)).status == 404, "by no other spelling"
         for path in ("/metrics", "/readyz"):
             assert (await ask(edge.port, "GET", path)).body == b"here"
             outside = await ask(edge.port, "GET", path, "x-forwarded-for: 93.184.216.34")
@@ -213,6 +233,36 @@ async def test_only_so_many_callers_at_once(edge: World) -> None:
         assert (answer.status, answer.header("retry-after")) == (503, "1")
         await first.say(request("GET", "/v1/open"))
         assert (await first.answer()).status == 200
+
+
+async def test_one_address_leaves_the_others_theirs(start_world: StartWorld) -> None:
+    greedy, other = "127.0.0.66", "127.0.0.67"
+    async with start_world(caller_connections=2, exempt_networks="127.0.0.1") as edge:
+        async with (
+            connected(edge.port, greedy) as first,
+            connected(edge.port, greedy),
+            connected(edge.port, greedy) as third,
+            connected(edge.port, other) as fourth,
+        ):
+            answer = await third.answer()
+            assert (answer.status, answer.header("retry-after")) == (503, "1")
+            for caller in (first, fourth):
+                await caller.say(request("GET", "/healthz"))
+                assert (await caller.answer()).status == 200
+        await eventually(lambda: _healthy(edge, greedy), what="those that closed are counted no more")
+    async with (
+        start_world(caller_connections=1, exempt_networks="127.0.0.1", trusted_proxies=greedy) as edge,
+        connected(edge.port, greedy),
+        connected(edge.port, greedy) as second,
+    ):
+        await second.say(request("GET", "/healthz"))
+        assert (await second.answer()).status == 200, "behind a load balancer is everybody"
+
+
+async def _healthy(edge: World, source: str) -> bool:
+    async with connected(edge.port, source) as caller:
+        await caller.say(request("GET", "/healthz"))
+        return (await caller.answer()).status == 200
 
 
 async def test_a_caller_that_closes_its_half_has_left(edge: World) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from flotilla.testing import eventually
+from flotilla_gateway.forward import upstream
+from flotilla_gateway.forward.breaker import THRESHOLD
 
 from services.gateway.tests.conftest import StartWorld
 from services.gateway.tests.raw import ask, connected, request
@@ -183,6 +185,47 @@ async def test_only_so_many_requests_at_once_go_to_a_service(start_world: StartW
         go_on.set()
         assert [(await each).status for each in [*waiting, queued]] == [200] * 3
         assert edge.things.connections == 2
+
+
+async def test_slow_callers_keep_no_service_from_the_others(
+    start_world: StartWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def endless(passed: Request, writer: asyncio.StreamWriter) -> None:
+        if passed.target != "/v1/open?endless":
+            await ok(passed, writer)
+            return
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (1 << 30))
+        while True:
+            writer.write(b"x" * 65_536)
+            await writer.drain()
+
+    monkeypatch.setattr(upstream, "SLOWEST_SECONDS", 0.1)
+    async with start_world(upstream_connections=2, upstream_connect_seconds=20) as edge:
+        edge.things.script = endless
+        half = request("POST", "/v1/open", "content-length: 10") + b"half"
+        for saying in (half, request("GET", "/v1/open?endless")):
+            edge.things.requests.clear()
+            async with connected(edge.port) as first, connected(edge.port) as second:
+                for caller in (first, second):
+                    await caller.say(saying)
+                await eventually(lambda: _true(len(edge.things.requests) == 2), what="both are under way")
+                answers = await asyncio.gather(*(ask(edge.port, "GET", "/v1/open") for _ in range(3)))
+                assert [answer.status for answer in answers] == [200] * 3
+
+
+async def test_who_is_slow_does_not_try_whether_a_service_is_back(edge: World) -> None:
+    breaker = edge.gateway.upstreams["things"].breaker
+    begun = request("POST", "/v1/open", "content-length: 10")
+    for saying, answered in ((begun, False), (begun + b"half", True)):
+        for _ in range(THRESHOLD):
+            breaker.failed()
+        breaker._open_until = 0.0  # its pause is over
+        async with connected(edge.port) as slow:
+            await slow.say(saying)
+            if answered:
+                assert (await slow.answer()).status == 503, "whole requests try it first"
+            assert (await ask(edge.port, "GET", "/v1/open")).status == 200
+        assert breaker.is_closed
 
 
 async def test_drains_when_it_is_told_to_stop(edge: World) -> None:

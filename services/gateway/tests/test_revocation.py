@@ -5,12 +5,14 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from flotilla.events.auth import ApiKeyCreated, ApiKeyRevoked, SessionEnded
 from flotilla.events.base import Event
 from flotilla.events.security import OAuthClientRevoked
 from flotilla.ids import new_id
 from flotilla.testing.plugin import StartService
 from flotilla_gateway.settings import GatewaySettings
+from redis.asyncio import Redis
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 
@@ -71,6 +73,29 @@ async def test_all_kinds_within_a_second_at_two_processes(fleet: Fleet, start_se
                     if program:  # Of people, the live channel closes them (services/websocket).
                         async with asyncio.timeout(PROMISED_SECONDS * BUSY):
                             await socket.wait_closed()
+
+
+async def test_a_redis_that_hangs_keeps_no_revocation_back(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        while await reader.read(65_536):
+            pass
+
+    session = new_id()
+    token = fleet.key.token(sid=str(session))
+    await fleet.becomes(200, token)
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        # Longer than the test waits: what ends the wait is not the client's own time limit.
+        hung = Redis.from_url(url, socket_timeout=60, socket_connect_timeout=60)
+        monkeypatch.setattr(fleet.gateway.app, "redis", hung)
+        ended = SessionEnded(
+            session_id=session, user_id=new_id(), reason="revoked", ended_at=datetime.now(UTC)
+        )
+        await fleet.gateway.publish(ended, org=new_id())
+        await fleet.becomes(401, token)
+        await hung.aclose()
 
 
 def _live(gateway: Fleet, credential: str) -> str:

@@ -34,6 +34,21 @@ def test_a_named_segment_goes_before_a_parameter_and_leads_back_to_it() -> None:
         assert table.find(unknown) is None
 
 
+def test_a_named_segment_is_no_parameters_value_by_another_spelling() -> None:
+    described = {"x-service": "x", "x-permission": "a:b", "x-rate-limit": "session"}
+    paths = ("/v1/things/{b}", "/v1/things/search", "/v1/{a}/{b}/parts")
+    table = RoutingTable.of({"paths": {path: {"get": described} for path in paths}})
+    for disguised in (b"/v1/things/%73earch", b"/v1/things/searc%68", b"/v1/%74hings/1/parts"):
+        assert table.find(disguised) is None
+    for plain in (
+        b"/v1/things/%C3%BC",
+        b"/v1/things/a%20b",
+        b"/v1/things/search%20",
+        b"/v1/others/%73earch/parts",
+    ):
+        assert table.find(plain) is not None
+
+
 @pytest.mark.parametrize("document", [DOCUMENT, Document.load(None).content], ids=["test", "committed"])
 def test_every_operation_of_a_document_is_found_under_its_path(document: dict[str, object]) -> None:
     table = RoutingTable.of(document)

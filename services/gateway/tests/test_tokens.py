@@ -114,6 +114,16 @@ async def test_tokens_that_are_not_signed_by_a_known_key(edge: World) -> None:
     assert await status(edge, good) == 200
 
 
+async def test_another_document_of_the_same_key_is_no_token(edge: World) -> None:
+    payload = _read(edge.token().split(".")[1])
+    for type_, expected in (("JWT", 200), ("flotilla-erasure-report+json", 401), ("at+jwt", 401)):
+        header = {"alg": "Ed25519", "kid": "k1", "typ": type_}
+        assert (
+            await status(edge, jwt.encode(header, payload, edge.key.private, algorithms=["Ed25519"]))
+            == expected
+        )
+
+
 @pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
 async def test_both_names_of_the_algorithm(edge: World) -> None:
     payload = _read(edge.token().split(".")[1])

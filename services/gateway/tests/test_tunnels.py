@@ -34,7 +34,8 @@ async def echo(connection: ServerConnection) -> None:
 @asynccontextmanager
 async def live(folder: Path, talk: Talk = echo, **options: Any) -> AsyncIterator[tuple[World, Server]]:
     """A gateway whose websocket service is real."""
-    settings = {name: options.pop(name) for name in ("stall_seconds",) if name in options}
+    own = ("stall_seconds", "caller_connections", "exempt_networks")
+    settings = {name: options.pop(name) for name in own if name in options}
     async with serve(talk, "127.0.0.1", 0, **options) as server, world(folder, **settings) as edge:
         edge.gateway.upstreams["websocket"].addresses = deque(
             [("127.0.0.1", next(iter(server.sockets)).getsockname()[1])]
@@ -105,6 +106,27 @@ async def test_a_token_in_the_query(tmp_path: Path) -> None:
     logged = b"".join(edge.log)
     assert b'"route":"/v1/live"' in logged
     assert token.encode() not in logged
+
+
+async def test_sockets_are_connections_of_their_address(tmp_path: Path) -> None:
+    greedy = "127.0.0.68"
+
+    async def status(edge: World) -> int:
+        async with connected(edge.port, greedy) as caller:
+            await caller.say(request("GET", "/healthz"))
+            return (await caller.answer()).status
+
+    async with live(tmp_path, caller_connections=1, exempt_networks="127.0.0.1") as (edge, _):
+        headers = {"authorization": f"Bearer {edge.token()}"}
+        async with opening(edge, additional_headers=headers, local_addr=(greedy, 0)) as socket:
+            await socket.send("hello")
+            assert await socket.recv() == "hello"
+            assert await status(edge) == 503, "one too many"
+
+        async def let_in() -> bool:
+            return await status(edge) == 200
+
+        await eventually(let_in, what="it was closed, and is counted no more")
 
 
 @pytest.mark.parametrize("token", ["", "nonsense"])

@@ -41,6 +41,10 @@ class Kept:
         """As the caller's connection does."""
         self._client.abort()
 
+    def cut(self) -> None:
+        """As the caller's connection does."""
+        self._client.cut()
+
     def respond(self, status: int, lines: bytes, body: bytes) -> None:
         """Keep a whole answer."""
         self.status, self.lines, self.body = status, lines, body

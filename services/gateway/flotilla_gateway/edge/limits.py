@@ -1,9 +1,11 @@
 """What one caller's connection may take, and the clock that says when it has taken too long."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from flotilla_gateway.forward.headers import Header
 from flotilla_gateway.problems import HeadersTooLargeError
 
 NEVER: Final = float("inf")
@@ -31,6 +33,13 @@ class EdgeLimits:
     """How much of a body that was answered early is read and thrown away before the connection is cut."""
     connections: int = 16_000
     """Callers at once in this process, below the descriptors it may have."""
+    connections_of_one: int = 1_000
+    """From one address, WebSockets too: who opens and keeps as many as it can leaves the others theirs."""
+
+
+def head_size(target: bytes, headers: Iterable[Header]) -> int:
+    """About as many bytes as it had."""
+    return len(target) + sum(len(name) + len(value) + 4 for name, value in headers)
 
 
 def head_too_large(limits: EdgeLimits) -> HeadersTooLargeError:

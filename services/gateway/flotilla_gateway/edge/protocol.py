@@ -15,7 +15,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from flotilla_gateway.edge.limits import Late, Patience, head_too_large
+from flotilla_gateway.edge.limits import Late, Patience, head_size, head_too_large
 from flotilla_gateway.edge.shared import Shared
 from flotilla_gateway.edge.target import announces_body, expects_continue, read_target
 from flotilla_gateway.edge.turn import Turn
@@ -46,6 +46,7 @@ class EdgeProtocol(HttpToolsProtocol):
         "_unstarted",
         "_when_draining",
         "_when_gone",
+        "counted_as",
         "peer",
         "shared",
     )
@@ -67,6 +68,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._express = shared.express
         self.peer = ""
         """The address at the other end; "" where it is none."""
+        self.counted_as: str | None = None
         self._refused = False
         self._in_head = True
         self._head_begun = False
@@ -105,6 +107,10 @@ class EdgeProtocol(HttpToolsProtocol):
         self._give_up()
         self.transport.close()
 
+    def cut(self) -> None:
+        """The same at once, whatever waits to be taken."""
+        self.transport.abort()
+
     def respond(self, status: int, lines: bytes, body: bytes) -> None:
         """Write a whole response at once: `Turn.respond`."""
         if self._running is not None:
@@ -115,14 +121,12 @@ class EdgeProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.peer = self.client[0] if self.client else ""
-        everyone = self.shared.everyone
-        everyone.add(self)
-        if len(everyone) > self._limits.connections:
+        if not self.shared.come(self):
             self.refuse(UnavailableError("Too many connections.", headers={"retry-after": "1"}))
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self.shared.everyone.discard(self)
+        self.shared.leave(self)
         self._give_up()
         if self._when_gone is not None:
             self._when_gone()
@@ -139,8 +143,8 @@ class EdgeProtocol(HttpToolsProtocol):
         if self._refused:
             self._discard(len(data))
             return
-        if self._in_head:
-            self._head_bytes += len(data)
+        # Of a body too: what stands between its parts (sizes, extensions) and behind it (trailer fields) is a head.
+        self._head_bytes += len(data)
         while data and not self._refused:
             try:
                 self.parser.feed_data(data)
@@ -155,8 +159,8 @@ class EdgeProtocol(HttpToolsProtocol):
                 self.refuse(
                     BadRequestError("This is not a well-formed HTTP request."), current=not self._in_head
                 )
-        if self._in_head and self._head_bytes > self._limits.head_bytes:
-            self.refuse(head_too_large(self._limits))
+        if self._head_bytes > self._limits.head_bytes and not self._refused:
+            self.refuse(head_too_large(self._limits), current=not self._in_head)
         if self._unstarted is not None:
             self._start()
         if self._head_begun:
@@ -180,7 +184,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._patience.head_ends()
         counted, self._head_bytes = self._head_bytes, 0
         if len(self.headers) > self._limits.fields or (
-            counted > self._limits.head_bytes and self._head_size() > self._limits.head_bytes
+            counted > self._limits.head_bytes and head_size(self.url, self.headers) > self._limits.head_bytes
         ):
             self.refuse(head_too_large(self._limits))
             return
@@ -223,6 +227,7 @@ class EdgeProtocol(HttpToolsProtocol):
             self.pipeline.appendleft((turn, self.app))
 
     def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
         turn = self.cycle
         if self._refused or turn is None:
             return
@@ -239,6 +244,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_head = True
+        self._head_bytes = 0
         self._patience.body_ends()
         switches = self.parser.should_upgrade() and self._should_upgrade()
         if not self._refused and self.cycle is not None and not switches:
@@ -274,10 +280,10 @@ class EdgeProtocol(HttpToolsProtocol):
             self.abort()  # Nobody may switch protocols in the middle of an answer.
             return
         self.connections.discard(self)
-        self.shared.everyone.discard(self)
+        ended = self.shared.hand_over(self)
         method = self.parser.get_method().decode("ascii")
         handshake = Handshake(method, self.url, self.headers, self.peer, self.scheme or "http")
-        self.shared.tunnels.open(self.transport, handshake, self.server_state)
+        self.shared.tunnels.open(self.transport, handshake, self.server_state, ended)
 
     def _should_upgrade_to_ws(self) -> bool:
         return True
@@ -342,6 +348,3 @@ class EdgeProtocol(HttpToolsProtocol):
         """Nothing the request in hand still sends can arrive."""
         if self._running is not None and not self._running.response_complete:
             self._running.give_up()
-
-    def _head_size(self) -> int:
-        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)

@@ -6,6 +6,7 @@ service. Each side is read only as fast as the other takes it.
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
@@ -69,11 +70,18 @@ class Tunnels:
         self._tasks: set[asyncio.Task[None]] = set()
         self._relays: dict[Relay, Session] = {}
 
-    def open(self, transport: asyncio.Transport, handshake: Handshake, state: ServerState) -> None:
-        """Take a caller's connection over, from the head of its handshake to its end."""
+    def open(
+        self,
+        transport: asyncio.Transport,
+        handshake: Handshake,
+        state: ServerState,
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take a caller's connection over, from the head of its handshake to its end, at which `ended` is called."""
         task = asyncio.create_task(self._serve(transport, handshake, state))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: ended())
         opening = Opening(task, transport)
         transport.set_protocol(opening)
         connections: set[Any] = state.connections

@@ -61,7 +61,9 @@ async def in_parts(upstream: Upstream, connection: Connection, passage: Passage,
             connection.deadline = NEVER  # The caller's slowness is no fault of the service.
             sent += len(part)
             if part or complete:
+                connection.hold(passage.client.cut)
                 await send({"type": "http.response.body", "body": part, "more_body": not complete})
+                connection.go_on()
             if complete:
                 return Outcome(status, sent)
             upstream.heard(connection)

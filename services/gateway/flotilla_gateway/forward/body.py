@@ -63,7 +63,9 @@ async def pump(connection: Connection, body: Body, passage: Passage) -> bool:
     total, more = body.size, True
     while more:
         await connection.drain()
+        connection.hold(passage.client.cut)
         message = await passage.receive()
+        connection.go_on()
         if message["type"] == "http.disconnect":
             connection.abort(CallerGoneError())
             return False

@@ -22,17 +22,18 @@ class Breaker:
         self.is_closed = True
         """All goes well, and nobody needs to ask `wait`."""
 
-    def wait(self) -> float:
-        """Seconds until a request may be tried; 0: now. The first one let through afterwards is the probe."""
+    def left(self) -> float:
+        """Seconds until a request may be tried; 0: now. It may be asked, and nothing tried."""
         if self.is_closed:
             return 0.0
         left = self._open_until - self._now()
-        if left > 0:
-            return left
-        if self._probing:
-            return self._pause
-        self._probing = True
-        return 0.0
+        return left if left > 0 else self._pause if self._probing else 0.0
+
+    def wait(self) -> float:
+        """The same, of a request that is tried now. The first one let through afterwards is the probe."""
+        left = self.left()
+        self._probing = self._probing or not (left or self.is_closed)
+        return left
 
     def succeeded(self) -> None:
         """It answered, whatever it said."""

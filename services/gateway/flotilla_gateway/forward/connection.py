@@ -43,8 +43,10 @@ class Connection(asyncio.Protocol):
         "deadline",
         "exchanges",
         "fields",
+        "give_way",
         "headed",
         "headers",
+        "held_since",
         "idle_since",
         "leftover",
         "length_said",
@@ -71,8 +73,20 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self.deadline = NEVER
         """Loop time at which the exchange in hand is given up."""
+        self.held_since = NEVER
+        """Loop time since when the exchange in hand waits for its caller alone."""
+        self.give_way: Callable[[], None] | None = None
+        """Ends it then, for another."""
 
     # What an exchange does
+
+    def hold(self, give_way: Callable[[], None]) -> None:
+        """The caller is waited for from now on: to send more, or to take what there is."""
+        self.held_since, self.give_way = self._loop.time(), give_way
+
+    def go_on(self) -> None:
+        """The caller did."""
+        self.held_since = NEVER
 
     def begin(self, request: bytes, *, bodiless: bool) -> None:
         """Write a request's head, with its body where that is complete; `bodiless`: the answer to a HEAD."""
@@ -152,8 +166,8 @@ class Connection(asyncio.Protocol):
     def end(self) -> None:
         """The exchange is over; nothing further is expected on this connection for now."""
         self._active = False
-        self.listener = None
-        self.deadline = NEVER
+        self.listener = self.give_way = None
+        self.deadline = self.held_since = NEVER
 
     # asyncio.Protocol
 

@@ -8,6 +8,7 @@ from flotilla_gateway.forward.body import Body, first_part, pump, without
 from flotilla_gateway.forward.connection import Connection
 from flotilla_gateway.forward.errors import (
     BadAnswerError,
+    BodyTooLargeError,
     CallerGoneError,
     ClosedEarlyError,
     ConnectError,
@@ -26,17 +27,31 @@ FAULTS: Final = (ConnectError, ClosedEarlyError, BadAnswerError, TimedOutError)
 FIRST_STATUS: Final = 200
 LAST_STATUS: Final = 599
 
+PROBED_SECONDS: Final = 1.0
+"""After which a service that had failed has been tried, or not."""
+
 Pumping = asyncio.Task[bool]
 """Still sends the request's body: a service may answer before it has all of it."""
 
 
 async def forward(upstream: Upstream, passage: Passage, added: Added) -> Outcome:
     """Pass one request on and its response back; a Problem where no response has begun."""
-    if wait := upstream.breaker.wait():
+    body = without(passage)
+    if body is None:
+        if wait := upstream.breaker.left():
+            raise unavailable(upstream.name, wait)
+        try:
+            body = await first_part(passage)
+        except CallerGoneError:
+            return Outcome(CALLER_GONE, 0)
+        except BodyTooLargeError as error:
+            raise explain(upstream.name, error, passage.body_limit) from error
+    # Whoever tries whether a service is back has the others wait: nobody, while their own body is yet to come.
+    breaker = upstream.breaker
+    if wait := breaker.wait() if breaker.is_closed or not body.more else PROBED_SECONDS:
         raise unavailable(upstream.name, wait)
     decided = False
     try:
-        body = without(passage) or await first_part(passage)
         connection, pumping = await _ask(upstream, passage, body)
         decided = True
         upstream.breaker.succeeded()

@@ -18,6 +18,8 @@ from flotilla_gateway.forward.connection import NEVER, Connection
 from flotilla_gateway.forward.errors import BusyError, CallerGoneError, ConnectError, TimedOutError
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+SLOWEST_SECONDS: Final = 2.0
+"""How long an exchange may wait for its caller where another waits for its connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class Upstream:
                 return connection
             if len(self._busy) + self._opening < self.limits.connections:
                 return await self.dial()
+            self._make_room()
             await self._queue()
 
     async def dial(self) -> Connection:
@@ -129,6 +132,9 @@ class Upstream:
     def sweep(self) -> None:
         """Give up what takes too long, close what idled long enough."""
         now = self._loop.time()
+        for turn in list(self._waiting):
+            if not turn.done():
+                self._make_room()
         for connection in [found for found in (*self._busy, *self._streams) if found.deadline < now]:
             connection.deadline = NEVER
             connection.abort(TimedOutError())
@@ -181,6 +187,17 @@ class Upstream:
                 await turn
         except TimeoutError:
             raise BusyError(f"{self.limits.connections} connections are in use") from None
+
+    def _make_room(self) -> None:
+        """All are in use and one is wanted: the exchange that waits longest for its caller to send or to read ends.
+
+        So nobody keeps a service from the others by being slow, with as many requests as there are connections.
+        """
+        before = self._loop.time() - SLOWEST_SECONDS
+        slowest = min(self._busy, key=lambda each: each.held_since, default=None)
+        if slowest is not None and slowest.held_since < before and slowest.give_way is not None:
+            slowest.go_on()
+            slowest.give_way()
 
     def _admit(self) -> None:
         while self._waiting:

@@ -28,6 +28,8 @@ ALGORITHMS: Final = ["Ed25519", "EdDSA"]
 warnings.filterwarnings("ignore", "EdDSA is deprecated", SecurityWarning)
 
 ISSUER: Final = "flotilla"
+TYPE: Final = "JWT"
+"""Auth signs other documents with the same keys, which say what they are (RFC 8725 section 3.11)."""
 LEEWAY_SECONDS: Final = 30.0
 """Clocks of machines differ; for `iat` and `nbf` only."""
 LONGEST_TOKEN: Final = 4096
@@ -178,6 +180,8 @@ class Tokens:
                 raise ValueError
             unverified = jws.extract_compact(token)
             header: dict[str, Any] = unverified.headers()
+            if header.get("typ", TYPE) != TYPE:
+                raise ValueError
             key = self._standing.keys.find(header.get("kid"))
             if key is None:
                 self._send_home(unverified.payload)
