@@ -26,6 +26,7 @@ COLUMNS: Final[dict[tuple[str, str, str], str]] = {
     ("auth", "totp_factors", "last_step"): "a time",
     ("auth", "sign_in_attempts", "failures"): "how many, since the last success",
     ("crm", "region_checks", "had_one"): "whether a contact had another number before; asked by its id",
+    ("gateway", "api_keys", "requests_per_hour"): "how many, asked by its hash",
     ("gateway", "api_keys", "revoked"): "whether a key is good, asked by its hash",
     ("gateway", "api_keys", "role"): "its maker's, one of six words",
     ("gateway", "api_keys", "scopes"): "names of permissions",

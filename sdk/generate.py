@@ -22,7 +22,8 @@ HERE: Final = Path(__file__).resolve().parent
 DOCUMENT: Final = HERE.parent / "contracts" / "openapi.json"
 PYTHON: Final = HERE / "python" / "flotilla_client" / "rest"
 TYPESCRIPT: Final = HERE / "typescript"
-_FILES: Final = ("application/zip", "application/pdf", "image/gif", "*/*")
+_IMAGES: Final = ("image/gif", "image/jpeg", "image/png", "image/webp")
+_FILES: Final = ("application/zip", "application/pdf", *_IMAGES, "*/*")
 _CONFIG: Final = {
     "project_name_override": "flotilla-client",
     "package_name_override": "rest",

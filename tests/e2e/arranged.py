@@ -2,6 +2,7 @@
 
 from flotilla.testing import eventually
 from flotilla.testing.people import PASSWORD, Person
+from flotilla.testing.pictures import png
 
 NOWHERE = "http://127.0.0.1:9"
 """Nobody listens there."""
@@ -23,12 +24,13 @@ async def arrange(owner: Person, ids: dict[str, str]) -> dict[str, str]:
 
 
 async def _teams(owner: Person, ids: dict[str, str]) -> dict[str, str]:
-    """A team, somebody in it who takes care of a client and is there, and a role."""
+    """A team, somebody in it who takes care of a client, is there and has a picture, and a role."""
     team = await owner.ok("POST", "/v1/teams", {"name": "Support"})
     path = f"/v1/teams/{team['id']}"
     await owner.ok("PUT", f"{path}/members/{owner.user['id']}", {})
     await owner.ok("POST", f"{path}/assignments", {"contact_id": ids["contact_id"]})
     await owner.ok("PUT", "/v1/me/presence", {"status": "online"})
+    await owner.ok("PUT", "/v1/me/avatar", png(20, 90, 160))
     role = await owner.ok("POST", "/v1/roles", {"name": "Reader", "permissions": {"deals:read": "all"}})
     return {"team_id": team["id"], "role_id": role["id"]}
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from flotilla.testing.people import PASSWORD
+from flotilla.testing.pictures import png
 
 NEXT_PASSWORD: Final = f"{PASSWORD}, and another"
 
@@ -11,6 +12,7 @@ NEXT_PASSWORD: Final = f"{PASSWORD}, and another"
 def edits(ids: Mapping[str, str]) -> dict[str, Any]:
     """For an organization that was filled (filled.py), whose ids these are; what it has been made is otherwise."""
     return {
+        **_of_oneself(),
         "PATCH /v1/accounts/{account_id}": {"name": "Another bot"},
         "PATCH /v1/ai/policies/{policy_id}": {"name": "No prices"},
         "PUT /v1/ai/settings": {"tone": "formal"},
@@ -30,13 +32,9 @@ def edits(ids: Mapping[str, str]) -> dict[str, Any]:
         "PUT /v1/invoice-settings": {"legal_name": "Harbour Ltd", "note": "IBAN DE02 1203 0000 0000 2020 51"},
         "PUT /v1/leads/routing": {"mode": "round_robin", "member_ids": [ids["user_id"]]},
         "PATCH /v1/leads/{lead_id}": {"source": "trade-fair"},
-        "PATCH /v1/me": {"locale": "de"},
-        "PATCH /v1/me/passkeys/{passkey_id}": {"name": "Old phone"},
-        "PUT /v1/me/password": {"current_password": PASSWORD, "password": NEXT_PASSWORD},
         "PATCH /v1/messages/{message_id}": {"text": "Two days, not three."},
         "PATCH /v1/metrics/custom/{metric_id}": {"title": "Guests"},
-        "PUT /v1/notification-preferences": {"choices": [{"kind": "task", "in_app": False}]},
-        "PATCH /v1/organization": {"time_zone": "Europe/Kyiv"},
+        "PATCH /v1/organization": {"time_zone": "Europe/Kyiv", "domain": "kite.example"},
         "PATCH /v1/partner-subscriptions/{subscription_id}": {"name": "CRM"},
         "PATCH /v1/pipelines/{pipeline_id}": {"name": "Mugs"},
         "PATCH /v1/pipelines/{pipeline_id}/stages/{stage_id}": {"probability": 35},
@@ -57,4 +55,14 @@ def edits(ids: Mapping[str, str]) -> dict[str, Any]:
         "PATCH /v1/teams/{team_id}": {"name": "Help"},
         "PUT /v1/teams/{team_id}/members/{user_id}": {"capacity": 3},
         "PATCH /v1/users/{user_id}": {"role": "viewer"},
+    }
+
+
+def _of_oneself() -> dict[str, Any]:
+    return {
+        "PATCH /v1/me": {"locale": "de"},
+        "PUT /v1/me/avatar": png(200, 40, 40),
+        "PATCH /v1/me/passkeys/{passkey_id}": {"name": "Old phone"},
+        "PUT /v1/me/password": {"current_password": PASSWORD, "password": NEXT_PASSWORD},
+        "PUT /v1/notification-preferences": {"choices": [{"kind": "task", "in_app": False}]},
     }

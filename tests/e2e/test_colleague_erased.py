@@ -7,6 +7,7 @@ from flotilla.fleet import Fleet
 from flotilla.service import FLEET
 from flotilla.testing import eventually
 from flotilla.testing.people import PASSWORD, Office, Person
+from flotilla.testing.pictures import png
 
 from tests.e2e.arranged import NOWHERE
 from tests.e2e.conftest import NewOffice
@@ -35,10 +36,14 @@ async def test_nothing_speaks_of_a_colleague_who_was_erased(new_office: NewOffic
     parts = await brought_together(owner, {"user_id": user_id})
     assert EMAIL in parts["auth.jsonl"]
     assert NAME in parts["auth.jsonl"]
+    assert '"media_type":"image/webp"' in parts["auth.jsonl"], "their picture is there"
     assert "Ockeldorf's diary" in parts["integrations.jsonl"]
     assert "conversation.mentioned" in parts["websocket.jsonl"]
     acts = await _acts(owner, user_id)
     assert any(NAME in str(act["data"]) for act in acts), "the audit log has them"
+
+    shown = await owner.ok("GET", f"/v1/users/{user_id}")
+    assert (await owner.call("GET", shown["avatar_url"])).status == 200
 
     await owner.ok("PATCH", f"/v1/users/{user_id}", {"state": "deactivated"})
     begun = await owner.ok("POST", "/v1/erasures", {"user_id": user_id})
@@ -54,6 +59,7 @@ async def test_nothing_speaks_of_a_colleague_who_was_erased(new_office: NewOffic
     signing_in = {"email": EMAIL, "password": PASSWORD}
     answer = await Person(owner.base_url, owner.session).call("POST", "/v1/sign-in", signing_in)
     assert answer.status in (401, 403)
+    assert (await owner.call("GET", shown["avatar_url"])).status == 404
 
 
 async def _working(owner: Person) -> Person:
@@ -87,6 +93,7 @@ async def _at_work(office: Office, colleague: Person) -> str:
         "credentials": {"username": EMAIL, "password": "an app password"},
     }
     await colleague.ok("POST", "/v1/calendars", calendar)
+    await colleague.ok("PUT", "/v1/me/avatar", png(200, 30, 30))
     hours = {"time_zone": "Europe/Berlin", "hours": []}
     await colleague.ok("PUT", f"/v1/bookings/hosts/{colleague.user['id']}", hours)
     await colleague.ok(

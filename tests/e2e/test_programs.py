@@ -11,8 +11,8 @@ from tests.e2e.conftest import AT_ONCE, NewOffice
 SEQUENCE = {"name": "Welcome", "steps": []}
 
 
-async def _program(owner: Person, *scopes: str) -> tuple[Person, dict[str, Any]]:
-    made = await owner.ok("POST", "/v1/api-keys", {"name": "ERP", "scopes": list(scopes)})
+async def _program(owner: Person, *scopes: str, **more: int) -> tuple[Person, dict[str, Any]]:
+    made = await owner.ok("POST", "/v1/api-keys", {"name": "ERP", "scopes": list(scopes), **more})
     program = Person(owner.base_url, owner.session, {"X-Api-Key": made["key"]})
 
     async def known() -> bool:
@@ -29,8 +29,9 @@ async def _policy(program: Person) -> str | None:
 
 async def test_a_program_may_what_its_key_says_until_it_is_revoked(new_office: NewOffice) -> None:
     owner = (await new_office("Harbour")).owner
-    program, made = await _program(owner, "contacts:read", "contacts:write")
-    await program.ok("GET", "/v1/contacts")
+    program, made = await _program(owner, "contacts:read", "contacts:write", requests_per_hour=50)
+    policy = await _policy(program) or ""
+    assert policy.endswith(', "key";q=50;w=3600'), policy
     refused = await program.call("GET", "/v1/deals")
     assert (refused.status, refused.json()["type"]) == (403, "/problems/forbidden")
     bearer = Person(owner.base_url, owner.session, {"Authorization": f"Bearer {made['key']}"})

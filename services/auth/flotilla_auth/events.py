@@ -21,7 +21,7 @@ from flotilla_auth.resources import own
 from flotilla_auth.store import users
 
 ORG: Final = "org"
-USER_FIELDS: Final = ("name", "role", "role_id", "locale", "time_zone", "state")
+USER_FIELDS: Final = ("name", "role", "role_id", "locale", "time_zone", "avatar_url", "state")
 ORGANIZATION_FIELDS: Final = (
     "name",
     "slug",
@@ -32,6 +32,7 @@ ORGANIZATION_FIELDS: Final = (
     "onboarding",
     "second_factor_required",
     "allowed_origins",
+    "domain",
 )
 TEAM_FIELDS: Final = ("name", "skills", "distribution", "sticky", "time_zone", "hours", "state")
 
@@ -52,6 +53,7 @@ def user(tx: Transaction, type_: type[events.User], now: User, before: User | No
         role_id=now.role_id,
         locale=now.locale,
         time_zone=now.time_zone,
+        avatar_url=now.avatar_url,
         state=now.state,
         changed=changes(before, now, USER_FIELDS) if before else {},
     )
@@ -79,6 +81,7 @@ def organization(
         onboarding=now.onboarding,
         second_factor_required=now.second_factor_required,
         allowed_origins=now.allowed_origins,
+        domain=now.domain,
         changed=changes(before, now, ORGANIZATION_FIELDS) if before else {},
         **more,
     )
@@ -125,6 +128,7 @@ def api_key(tx: Transaction, type_: type[events.ApiKey], now: ApiKey, **more: An
         role=now.role,
         created_by=now.created_by,
         expires_at=now.expires_at,
+        requests_per_hour=now.requests_per_hour,
         verifier=now.verifier.hex(),
         **more,
     )

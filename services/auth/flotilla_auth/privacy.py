@@ -11,7 +11,7 @@ from flotilla.privacy.keep import Keep
 from flotilla.store.files import Files
 from flotilla.store.postgres import Transaction
 
-from flotilla_auth import passkeys
+from flotilla_auth import avatars, passkeys
 from flotilla_auth.domain.passkeys import Passkey
 from flotilla_auth.store import credentials, people
 from flotilla_auth.store import passkeys as store
@@ -33,6 +33,14 @@ async def _sign_in_no_more(tx: Transaction, org: UUID, person: Person) -> Counts
     """Their invitations, and the ways in of those who belong nowhere else; links to archives lead nowhere."""
     await asked_for.forget_exports(tx, org, person.contacts, person.users)
     return await people.forget(tx, org, person.users) if person.users else {}
+
+
+async def _documents(app: App, org: UUID, person: Person | None) -> AsyncIterator[tuple[str, list[Any]]]:
+    """What is sealed: their pictures and their passkeys."""
+    async for page in avatars.documents(app, org, person.users if person else None):
+        yield page
+    async for page in _passkeys(app, org, person):
+        yield page
 
 
 async def _passkeys(app: App, org: UUID, person: Person | None) -> AsyncIterator[tuple[str, list[Any]]]:
@@ -74,15 +82,17 @@ privacy: Final = Privacy(
                 "email": "'erased-' || t.id || '@erased.invalid'",
                 "name": "'[erased]'",
                 "time_zone": "NULL",
+                "avatar_version": "NULL",
             },
         ),
+        Rows("avatars", user=("user_id",), key=None),
         Rows("sessions", user=("user_id",), clear={"address": "NULL", "user_agent": "NULL"}),
         Rows("client_assignments", contact=("contact_id",), key=None),
     ),
     outside=_brought_together,
     within=_sign_in_no_more,
     outside_of_organization=_forget_ways_in,
-    documents=_passkeys,
+    documents=_documents,
     keeps=(Keep("privacy_requests", "privacy_requests", where="t.ended_at < $2"),),
     harmless={
         "invitations": "by address, and removed with the person who has it",

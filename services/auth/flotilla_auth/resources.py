@@ -12,6 +12,7 @@ from flotilla.security.revocations import Revocations
 
 from flotilla_auth.breaches import Breaches
 from flotilla_auth.domain.passkeys import Party
+from flotilla_auth.drawing import Drawing
 from flotilla_auth.mail.smtp import Smtp
 from flotilla_auth.oidc.github import GitHub
 from flotilla_auth.oidc.issuer import Issuer
@@ -38,6 +39,8 @@ class Own:
     """For whom passkeys sign."""
     revocations: Revocations
     """Has what was revoked refused at once."""
+    drawing: Drawing
+    """Of pictures that people send of themselves."""
 
 
 @asynccontextmanager
@@ -58,6 +61,7 @@ async def open_resources(app: App) -> AsyncIterator[Own]:
             party=Party.of(settings.passkey_domain, settings.passkey_origins, settings.links),
             # Not by `App.redis`, on which readiness hangs: whoever marks nothing meanwhile is as ready as ever.
             revocations=Revocations(settings.redis_url.get_secret_value()),
+            drawing=Drawing(),
         )
         following = None
         try:
@@ -67,6 +71,7 @@ async def open_resources(app: App) -> AsyncIterator[Own]:
             yield resources
         finally:
             resources.passwords.close()
+            resources.drawing.close()
             if following is not None:
                 following.cancel()
                 await asyncio.gather(following, return_exceptions=True)

@@ -37,6 +37,21 @@ async def test_a_key_is_shown_once_and_kept_as_its_hash(auth: Harness, owner: Pe
         assert key not in str(await tx.fetch("SELECT * FROM api_keys"))
 
 
+async def test_a_key_may_have_a_limit_of_its_own(auth: Harness, owner: Person) -> None:
+    assert (await owner.client.post("/v1/api-keys", WANTED)).json()["requests_per_hour"] is None
+    made = await owner.client.post("/v1/api-keys", {**WANTED, "requests_per_hour": 20})
+    assert (made.status, made.json()["requests_per_hour"]) == (201, 20)
+    path = made.headers["Location"]
+    assert (await owner.client.get(path)).json()["requests_per_hour"] == 20
+    assert (await owner.client.delete(path)).status == 204
+    for type_ in (ApiKeyCreated, ApiKeyRevoked):
+        told = await auth.spy.expect(type_, lambda event: str(event.data.api_key_id) == made.json()["id"])
+        assert told.data.requests_per_hour == 20
+    for bad in (0, -1, 1_000_001, 1.5, "many"):
+        refused = await owner.client.post("/v1/api-keys", {**WANTED, "requests_per_hour": bad})
+        assert (refused.status, refused.json()["errors"][0]["pointer"]) == (422, "/requests_per_hour"), bad
+
+
 async def test_a_revoked_key_stays_so_and_is_told_once(auth: Harness, owner: Person) -> None:
     path = (await owner.client.post("/v1/api-keys", WANTED)).headers["Location"]
     for _ in range(2):

@@ -24,6 +24,7 @@ from flotilla.ids import new_id
 from flotilla.service import FLEET
 from flotilla.store.files import Files
 from flotilla.testing import Harness, eventually
+from flotilla.testing.pictures import png
 from flotilla_auth import privacy_report
 from flotilla_auth.testing import People, Person
 from joserfc.errors import BadSignatureError
@@ -167,6 +168,7 @@ async def test_a_colleague_is_erased_once_they_are_gone(
     member = await people.member(owner, "team_member")
     refused = await owner.client.post("/v1/erasures", {"user_id": str(member.id)})
     assert refused.status == 409
+    assert (await member.client.put("/v1/me/avatar", body=png(200, 30, 30))).status == 200
     assert (await owner.client.patch(f"/v1/users/{member.id}", {"state": "deactivated"})).status == 200
     before = (await owner.client.get(f"/v1/users/{member.id}")).json()
 
@@ -177,10 +179,11 @@ async def test_a_colleague_is_erased_once_they_are_gone(
 
     over = await fleet.until(f"/v1/erasures/{begun['id']}", "done")
     own = next(answer["result"] for answer in over["services"] if answer["service"] == "auth")
-    assert own["users"] == 1
+    assert (own["users"], own["avatars"]) == (1, 1)
+    assert (await owner.client.get(before["avatar_url"])).status == 404
     shown = (await owner.client.get(f"/v1/users/{member.id}")).json()
     assert before["email"] not in str(shown)
-    assert shown["name"] == "[erased]"
+    assert (shown["name"], shown["avatar_url"]) == ("[erased]", None)
 
 
 async def test_an_organization_is_erased_by_its_owner_auth_last(
@@ -188,6 +191,7 @@ async def test_an_organization_is_erased_by_its_owner_auth_last(
 ) -> None:
     slug = (await owner.client.get("/v1/organization")).json()["slug"]
     admin = await people.member(owner, "admin")
+    assert (await owner.client.put("/v1/me/avatar", body=png(200, 30, 30))).status == 200
     assert (await admin.client.post("/v1/erasures", {"organization_slug": slug})).status == 403
     assert (await owner.client.post("/v1/erasures", {"organization_slug": "another"})).status == 422
 
@@ -204,6 +208,7 @@ async def test_an_organization_is_erased_by_its_owner_auth_last(
     await eventually(reported, what="the report, also for whom nobody knows any more")
     async with auth.app.db.transaction(owner.org) as tx:
         assert await tx.fetchval("SELECT count(*) FROM users") == 0
+        assert await tx.fetchval("SELECT count(*) FROM avatars") == 0
         assert await tx.fetchval("SELECT count(*) FROM organizations") == 0
         assert await tx.fetchval("SELECT count(*) FROM privacy_requests") == 1
 

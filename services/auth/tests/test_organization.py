@@ -8,6 +8,13 @@ from flotilla.testing import Harness
 from flotilla_auth.api.organization import MOST_SLUGS
 from flotilla_auth.testing import People, Person, fresh_email
 
+NO_DOMAINS = (
+    *("", ".", "kite", "localhost", "k.e", "kite.1", "192.0.2.1", "1.2.3.0x4", "[2001:db8::1]"),
+    *("https://kite.example", "kite.example/a", "kite.example:80", "a@kite.example"),
+    *("kite..example", "kite.com\u2025", "-kite.example", "ki_te.example", "kite .example", "xn--a.example"),
+    "x" * 64 + ".example",
+)
+
 
 async def test_settings_change_and_are_told(auth: Harness, owner: Person) -> None:
     change = {"name": "Northwind Roasters", "time_zone": "Europe/Berlin", "currency": "CHF"}
@@ -44,6 +51,27 @@ async def test_a_slug_changes_and_the_one_before_is_nobody_elses(
         assert (await owner.client.patch("/v1/organization", body)).status == 200
     assert (await owner.client.patch("/v1/organization", {"slug": f"{wanted}-z"})).status == 409
     assert (await owner.client.patch("/v1/organization", {"slug": wanted})).status == 200
+
+
+async def test_a_domain_is_what_the_owner_states(auth: Harness, people: People, owner: Person) -> None:
+    other = await people.owner()
+    for said, kept in (
+        ("Kite.Example.", "kite.example"),
+        ("shop.kite.example", "shop.kite.example"),
+        ("Bücher.example", "xn--bcher-kva.example"),
+        ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+    ):
+        for person in (owner, other):
+            answer = await person.client.patch("/v1/organization", {"domain": said})
+            assert (answer.status, answer.json()["domain"]) == (200, kept), "two may state the same"
+    told = await auth.spy.expect(OrganizationUpdated, lambda event: event.org == owner.org)
+    assert (told.data.domain, told.data.changed) == ("kite.example", {"domain": [None, "kite.example"]})
+    for bad in NO_DOMAINS:
+        refused = await owner.client.patch("/v1/organization", {"domain": bad})
+        assert (refused.status, refused.json()["errors"][0]["pointer"]) == (422, "/domain"), bad
+    assert (await owner.client.patch("/v1/organization", {"name": "Kite"})).json()["domain"] is not None
+    assert (await owner.client.patch("/v1/organization", {"domain": None})).json()["domain"] is None
+    assert (await owner.client.patch("/v1/organization", {"name": None})).json()["name"] == "Kite"
 
 
 async def test_members_read_and_do_not_write(people: People, owner: Person) -> None:

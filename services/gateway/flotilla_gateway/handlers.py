@@ -155,6 +155,7 @@ async def keep_api_keys(tx: Transaction, batch: Sequence[Received[ApiKey]]) -> N
                 event.data.created_by,
                 event.data.expires_at,
                 isinstance(event.data, ApiKeyRevoked),
+                event.data.requests_per_hour,
             )
             for event in batch
         ],

@@ -54,7 +54,8 @@ class GatewaySettings(Settings):
     limit_api: str = "100/3600"
     """All programs of an organization together, until billing has said what its plan allows."""
     limit_dear: str = "120/60"
-    """Of a person's budget, or of all programs of an organization, what searches, exports and replays may take."""
+    """Of a person's budget, or of all programs of an organization, what searches, exports, replays and
+    pictures that are sent may take."""
     limit_sign_in: str = "20/60"
     """An address's sign-ins, sign-ups, refreshes and resets."""
     limit_hook: str = "60000/60"

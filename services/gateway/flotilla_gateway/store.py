@@ -73,18 +73,21 @@ WHERE left_at IS NULL AND ($1::uuid[] IS NULL OR organization_id = ANY($1))"""
 # A revocation stays whatever comes late; the word of its making may come after it.
 KEEP_API_KEYS: Final = """
 INSERT INTO api_keys AS kept
-    (api_key_id, organization_id, sequence, verifier, scopes, role, created_by, expires_at, revoked)
-SELECT id, org, sequence, verifier, string_to_array(scopes, ' '), role, created_by, expires_at, revoked
+    (api_key_id, organization_id, sequence, verifier, scopes, role, created_by, expires_at, revoked,
+     requests_per_hour)
+SELECT id, org, sequence, verifier, string_to_array(scopes, ' '), role, created_by, expires_at, revoked,
+       requests_per_hour
 FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bytea[], $5::text[], $6::text[], $7::uuid[],
-            $8::timestamptz[], $9::boolean[])
-     AS t (id, org, sequence, verifier, scopes, role, created_by, expires_at, revoked)
+            $8::timestamptz[], $9::boolean[], $10::integer[])
+     AS t (id, org, sequence, verifier, scopes, role, created_by, expires_at, revoked, requests_per_hour)
 ON CONFLICT (api_key_id) DO UPDATE
 SET sequence = excluded.sequence, verifier = excluded.verifier, scopes = excluded.scopes, role = excluded.role,
-    expires_at = excluded.expires_at, revoked = excluded.revoked
+    expires_at = excluded.expires_at, revoked = excluded.revoked, requests_per_hour = excluded.requests_per_hour
 WHERE kept.sequence < excluded.sequence"""
 
 READ_API_KEYS: Final = """
-SELECT api_key_id, organization_id, verifier, scopes, role, created_by, expires_at, revoked FROM api_keys
+SELECT api_key_id, organization_id, verifier, scopes, role, created_by, expires_at, revoked, requests_per_hour
+FROM api_keys
 WHERE CASE WHEN $1::uuid[] IS NULL THEN NOT revoked ELSE api_key_id = ANY($1) END"""
 
 # Whichever process was called: the first to say so in an hour does, and the others need not.
@@ -189,7 +192,8 @@ async def read_teams(db: Database, orgs: Sequence[UUID] | None = None) -> dict[U
 
 
 async def keep_api_keys(tx: Transaction, keys: Sequence[tuple[Any, ...]]) -> None:
-    """Newer states of keys: id, organization, sequence, verifier, scopes, role, creator, expiry, revoked."""
+    """Newer states of keys: id, organization, sequence, verifier, scopes, role, creator, expiry, revoked,
+    requests an hour."""
     await tx.execute(KEEP_API_KEYS, *_columns(keys))
 
 

@@ -97,6 +97,11 @@ async def test_plans_come_by_event(fleet: Fleet) -> None:
         return answer.header("ratelimit-policy") == '"api";q=1000;w=3600'
 
     await eventually(allowed, what="the plan's budget")
+    limited, told = new_key(), '"api";q=1000;w=3600, "key";q=20;w=3600'
+    event = ApiKeyCreated(**api_key(limited) | {"requests_per_hour": 20})
+    await fleet.gateway.publish(event, org=org, sequence=1)
+    await fleet.becomes(200, limited)
+    assert (await fleet.ask(limited)).header("ratelimit-policy") == told
     await fleet.posts(402, person)
     await fleet.gateway.publish(EntitlementChanged(**campaigns | {"used": 9}), org=org, sequence=4)
     await fleet.posts(200, person)

@@ -69,6 +69,38 @@ async def test_a_program_alone_has_all_of_its_plan(start_world: StartWorld) -> N
 GONE = ({"revoked": True}, {"expires_at": datetime.now(UTC) - timedelta(hours=1)})
 
 
+async def test_a_key_with_a_limit_of_its_own(start_world: StartWorld) -> None:
+    async with start_world(**PATIENT) as edge:
+        org, limited = new_id(), new_key()
+        edge.gateway.api_keys.learn([known(limited, organization_id=org, requests_per_hour=2)])
+        edge.gateway.entitlements.learn([org], [entitled(org, API_REQUESTS, usage_limit=8)])
+        first = await ask(edge.port, "GET", "/v1/things", token=limited)
+        assert first.header("ratelimit-policy") == '"api";q=8;w=3600, "key";q=2;w=3600', "also alone"
+        assert await statuses(edge, limited, 2) == [200, 429]
+        (other,) = keyed(edge, org, 1, 8)
+        answer = await ask(edge.port, "GET", "/v1/things", token=other)
+        assert answer.header("ratelimit-policy") == '"api";q=8;w=3600, "key";q=4;w=3600', "a share as ever"
+        assert await statuses(edge, limited, 1) == [429], "another program changes nothing of it"
+
+
+async def test_no_key_has_more_than_its_plan_whatever_its_limit(start_world: StartWorld) -> None:
+    async with start_world(**PATIENT) as edge:
+        org, key = new_id(), new_key()
+        edge.gateway.api_keys.learn([known(key, organization_id=org, requests_per_hour=50)])
+        edge.gateway.entitlements.learn([org], [entitled(org, API_REQUESTS, usage_limit=3)])
+        answer = await ask(edge.port, "GET", "/v1/things", token=key)
+        assert answer.header("ratelimit-policy") == '"api";q=3;w=3600'
+        assert await statuses(edge, key, 3) == [200, 200, 429]
+        keyed(edge, org, 1, 20)
+        answer = await ask(edge.port, "GET", "/v1/things", token=key)
+        assert answer.header("ratelimit-policy") == '"api";q=20;w=3600, "key";q=10;w=3600', (
+            "its share is less"
+        )
+        edge.gateway.entitlements.learn([org], [entitled(org, API_REQUESTS, usage_limit=1000)])
+        answer = await ask(edge.port, "GET", "/v1/things", token=key)
+        assert answer.header("ratelimit-policy") == '"api";q=1000;w=3600, "key";q=50;w=3600'
+
+
 async def test_clients_have_shares_too(start_world: StartWorld) -> None:
     async with start_world(**PATIENT) as edge:
         org = new_id()

@@ -28,6 +28,8 @@ class Organization(Event, frozen=True, kw_only=True):
     """Whether nobody enters without one."""
     allowed_origins: list[str] = msgspec.field(default_factory=list)
     """Whose pages may call the API in a browser for its people: `https://app.example.com`."""
+    domain: str | None = None
+    """The company's, in ASCII (IDNA), as its owner states it: unproven, and others may state the same."""
 
 
 @_event("organization.created.v1", subject="organization_id")
@@ -60,6 +62,8 @@ class User(Event, frozen=True, kw_only=True):
     locale: str
     time_zone: str | None = None
     """IANA, as `Europe/Berlin`; none: their organization's."""
+    avatar_url: str | None = None
+    """The path at which colleagues read their picture, another for another picture; none: they have none."""
     state: str
     """`active` or `deactivated`."""
 
@@ -71,7 +75,7 @@ class UserCreated(User, frozen=True, kw_only=True):
 
 @_event("user.updated.v1", subject="user_id", person=("user_id",))
 class UserUpdated(User, frozen=True, kw_only=True):
-    """Their name, role, language or time zone changed."""
+    """Their name, role, language, time zone or picture changed."""
 
 
 @_event("user.deactivated.v1", subject="user_id", person=("user_id",))
@@ -123,6 +127,8 @@ class ApiKey(Event, frozen=True, kw_only=True):
     created_by: UUID
     expires_at: Moment | None
     """Null: until it is revoked."""
+    requests_per_hour: int | None = None
+    """How often it may be used at most, within what its organization's plan allows; null: as often as the plan says."""
     verifier: Internal
     """SHA-256 of the key, lower-case hex: what the gateway finds it by. Of 256 random bits, so it tells nothing of the
     key and opens nothing; still nobody outside the fleet is sent it."""

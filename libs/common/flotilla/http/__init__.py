@@ -1,7 +1,7 @@
 """The HTTP edge, alike in every service: routes, problems, pages, ETags, idempotency."""
 
 from flotilla.http.deeds import note_change
-from flotilla.http.etags import check_if_match, set_etag
+from flotilla.http.etags import check_if_match, is_known, set_etag
 from flotilla.http.pages import Cursor, Page, PageQuery
 from flotilla.http.routes import Routes
 from flotilla.http.work import CurrentApp, Tx, Who, Work
@@ -30,6 +30,7 @@ __all__ = [
     "Who",
     "Work",
     "check_if_match",
+    "is_known",
     "note_change",
     "set_etag",
 ]

@@ -1,4 +1,4 @@
-"""ETag and If-Match (RFC 9110 section 13): the entity's `sequence` is its version."""
+"""ETag, If-Match and If-None-Match (RFC 9110 section 13): the entity's `sequence` is its version."""
 
 from fastapi import Request, Response
 
@@ -15,8 +15,17 @@ def check_if_match(request: Request, sequence: int) -> None:
     wanted = request.headers.get("if-match")
     if wanted is None or wanted.strip() == "*":
         return
-    tags = {tag.strip().removeprefix("W/").strip('"') for tag in wanted.split(",")}
-    if str(sequence) not in tags:
+    if str(sequence) not in _tags(wanted):
         raise PreconditionFailedError(
             "Read it again and repeat the change.", headers={"ETag": f'"{sequence}"'}
         )
+
+
+def is_known(request: Request, sequence: int) -> bool:
+    """Whether the caller has this state already and is answered 304."""
+    known = request.headers.get("if-none-match", "")
+    return known.strip() == "*" or str(sequence) in _tags(known)
+
+
+def _tags(said: str) -> set[str]:
+    return {tag.strip().removeprefix("W/").strip('"') for tag in said.split(",")}

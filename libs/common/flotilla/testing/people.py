@@ -43,7 +43,12 @@ class Person:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """One request through the gateway; where it takes a recent proof, who signed in long ago gives it first."""
+        """One request through the gateway; where it takes a recent proof, who signed in long ago gives it first.
+
+        Bytes are sent as they are, in either place.
+        """
+        if isinstance(json, bytes):
+            json, body = None, json
         answer = await self._ask(method, path, json, body, headers)
         if answer.status == 401 and self.tokens and answer.json()["type"].endswith("/step-up-required"):
             proven = await self._ask("POST", "/v1/step-up", {"password": PASSWORD}, None, None)

@@ -3,6 +3,7 @@
 from flotilla_auth.api import (
     api_keys,
     assignments,
+    avatars,
     children,
     clients,
     email,
@@ -35,6 +36,8 @@ ROUTES = (
     sessions.routes,
     email.routes,
     me.routes,
+    avatars.own_routes,
+    avatars.routes,
     own_password.routes,
     second_factors.routes,
     passkeys.routes,

@@ -37,6 +37,7 @@ ORDERS = {**BY_TIME, **BY_NAME}
 
 MOST_KEYS: Final = 100
 """Good ones of an organization: the gateway holds them all in memory."""
+MOST_AN_HOUR: Final = 1_000_000
 
 Scope = Annotated[str, StringConstraints(max_length=64)]
 
@@ -51,6 +52,8 @@ class ApiKeyView(View):
     created_by: UUID
     created_at: datetime
     expires_at: datetime | None
+    requests_per_hour: int | None
+    """How often it may be used at most; null: as often as your plan allows."""
     revoked_at: datetime | None
     used_at: datetime | None
     """When it was last used, to the hour."""
@@ -78,6 +81,9 @@ class NewApiKey(Body):
     """Permissions, each one that you have yourself."""
     expires_at: AwareDatetime | None = None
     """Null: until it is revoked."""
+    requests_per_hour: int | None = Field(default=None, ge=1, le=MOST_AN_HOUR)
+    """How often it may be used at most; null: as often as your plan allows. The plan's limit holds as well: a number
+    above it gives no more, until you have another plan."""
 
 
 @routes.post("", permission="api_keys:write", recent=True, status_code=201, dependencies=[NoStore])
@@ -109,6 +115,7 @@ async def create_api_key(body: NewApiKey, work: Work, who: Who, response: Respon
             role=actor.role,
             created_by=actor.id,
             expires_at=body.expires_at,
+            requests_per_hour=body.requests_per_hour,
         )
         events.api_key(tx, ApiKeyCreated, made)
     response.headers["Location"] = f"/v1/api-keys/{made.id}"

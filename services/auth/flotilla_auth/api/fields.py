@@ -61,6 +61,11 @@ Name = Annotated[
 Email = Annotated[
     str, Field(max_length=254, json_schema_extra={"format": "email"}), AfterValidator(names.address)
 ]
+Domain = Annotated[
+    str,
+    Field(max_length=253, examples=["kite.example"], json_schema_extra={"format": "idn-hostname"}),
+    AfterValidator(names.domain),
+]
 Locale = Annotated[str, Field(pattern=_LANGUAGE_TAG, description="BCP 47, as `de` or `de-AT`.")]
 TimeZone = Annotated[str, AfterValidator(_time_zone), Field(description="IANA, as `Europe/Berlin`.")]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217.")]

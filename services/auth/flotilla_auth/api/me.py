@@ -1,6 +1,7 @@
 """/v1/me: the caller."""
 
 from dataclasses import replace
+from typing import Final
 from uuid import UUID
 
 from fastapi import Request, Response
@@ -18,6 +19,7 @@ from flotilla_auth.domain.own_roles import permissions_of
 from flotilla_auth.store import credentials, organizations, roles, users
 
 routes = Routes("/v1/me", tag="me")
+OWN_AVATAR: Final = "/v1/me/avatar"
 
 
 class MeView(UserView):
@@ -27,6 +29,8 @@ class MeView(UserView):
     permissions: list[str]
     email_verified: bool
     """Whether they have shown that mail to their address reaches them."""
+    avatar_url: str | None
+    """Where their picture is read by themselves, whatever their role; null: they have none."""
 
 
 class MeChange(Patch):
@@ -57,7 +61,7 @@ class MembershipsView(BaseModel):
 @routes.get("", permission="profile:read")
 async def read_me(tx: Tx, who: Who, response: Response) -> MeView:
     """The caller, their organization and their permissions."""
-    return await _view(tx, there(await users.read(tx, who.org, who.user_id)), response)
+    return await view(tx, there(await users.read(tx, who.org, who.user_id)), response)
 
 
 @routes.patch("", permission="profile:write")
@@ -67,10 +71,10 @@ async def change_me(body: MeChange, tx: Tx, who: Who, request: Request, response
     check_if_match(request, before.sequence)
     wanted = replace(before, **body.model_dump(exclude_none=True))
     if wanted == before:
-        return await _view(tx, before, response)
+        return await view(tx, before, response)
     now = await users.update(tx, wanted)
     events.user(tx, UserUpdated, now, before)
-    return await _view(tx, now, response)
+    return await view(tx, now, response)
 
 
 @routes.get("/organizations", permission="profile:read")
@@ -82,13 +86,15 @@ async def list_my_organizations(work: Work, who: Who) -> MembershipsView:
     return MembershipsView(items=[MembershipView(**row, current=row["id"] == who.org) for row in rows])
 
 
-async def _view(tx: Transaction, user: User, response: Response) -> MeView:
+async def view(tx: Transaction, user: User, response: Response) -> MeView:
+    """Somebody, where they are and what they may; the answer bears their state."""
     set_etag(response, user.sequence)
     organization = await organizations.read(tx, user.organization_id)
     own = await roles.read(tx, user.organization_id, user.role_id) if user.role_id else None
     credential = await credentials.read(tx, user.id)
     return MeView(
-        **UserView.model_validate(user).model_dump(),
+        **UserView.model_validate(user).model_dump(exclude={"avatar_url"}),
+        avatar_url=user.avatar_at(OWN_AVATAR),
         organization=OrganizationView.model_validate(organization),
         permissions=sorted(permissions_of(user.role, own)),
         email_verified=credential is not None and credential["email_verified_at"] is not None,

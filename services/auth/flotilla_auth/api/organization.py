@@ -1,7 +1,7 @@
 """/v1/organization: the caller's own."""
 
 from dataclasses import replace
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Request, Response
 from flotilla.events.auth import OrganizationUpdated
@@ -12,7 +12,7 @@ from flotilla.security.principal import Principal
 from pydantic import AfterValidator, Field
 
 from flotilla_auth import events, onboarding, sessions
-from flotilla_auth.api.fields import Currency, Locale, Name, TimeZone
+from flotilla_auth.api.fields import Currency, Domain, Locale, Name, TimeZone
 from flotilla_auth.api.views import OrganizationView
 from flotilla_auth.domain.entities import Organization
 from flotilla_auth.domain.names import SLUG_LENGTH
@@ -47,6 +47,9 @@ class OrganizationChange(Patch):
     """Whether nobody enters without one; whoever did ends, and adds one with their next sign-in."""
     allowed_origins: Origins | None = None
     """Whose pages may call the API in a browser for people of the organization, with their cookies too."""
+    domain: Domain | None = None
+    """The company's; null: none. It is what you state: nobody looks whether it is yours, others may state the same,
+    and nothing is let in or sent because of it."""
 
 
 @routes.get("", permission="organization:read")
@@ -67,7 +70,7 @@ async def change_organization(
         check_recent(who)
     before = await organizations.lock(tx, who.org)
     check_if_match(request, before.sequence)
-    wanted = replace(before, **body.model_dump(exclude_none=True))
+    wanted = replace(before, **_said(body))
     if wanted == before:
         return _view(before, response)
     if wanted.slug != before.slug and not await organizations.take_slug(tx, who.org, wanted.slug, MOST_SLUGS):
@@ -92,6 +95,12 @@ async def onboard_again(tx: Tx, work: Work, who: Who, response: Response) -> Org
     events.organization(tx, OrganizationUpdated, now, before)
     await onboarding.begin(tx, now, who.user_id, work.cause)
     return _view(now, response)
+
+
+def _said(body: OrganizationChange) -> dict[str, Any]:
+    """What shall be different: of all settings an organization can be without a domain only."""
+    said = body.model_dump(exclude_none=True)
+    return said | {"domain": body.domain} if "domain" in body.model_fields_set else said
 
 
 def _view(organization: Organization, response: Response) -> OrganizationView:

@@ -30,6 +30,8 @@ class UserView(View):
     locale: str
     time_zone: str | None
     """IANA; null: their organization's."""
+    avatar_url: str | None
+    """Where their picture is read, another path for another picture; null: they have none."""
     state: str
     created_at: datetime
 
@@ -50,6 +52,8 @@ class OrganizationView(View):
     """Whether nobody enters without one."""
     allowed_origins: list[str]
     """Whose pages may call the API in a browser for its people."""
+    domain: str | None
+    """The company's, as its owner states it; nothing shows that it is theirs."""
     created_at: datetime
 
 

@@ -31,6 +31,8 @@ class ApiKey:
     created_by: UUID
     created_at: datetime
     expires_at: datetime | None
+    requests_per_hour: int | None
+    """At most, within the plan's; None: as often as the plan says."""
     revoked_at: datetime | None
     revoke_reason: str | None
     used_at: datetime | None

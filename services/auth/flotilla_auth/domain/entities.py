@@ -30,6 +30,8 @@ class Organization:
     """Whether nobody enters without one."""
     allowed_origins: list[str]
     """Whose pages may call the API in a browser for its people."""
+    domain: str | None
+    """As its owner states it: nothing shows that it is theirs, and nothing may take it for that."""
     sequence: int
     created_at: datetime
 
@@ -59,6 +61,8 @@ class User:
     locale: str
     time_zone: str | None
     """IANA; None: their organization's."""
+    avatar_version: int | None
+    """The `sequence` with which their picture came; None: they have none."""
     state: str
     sequence: int
     created_at: datetime
@@ -67,6 +71,15 @@ class User:
     def active(self) -> bool:
         """Whether they may sign in to this organization."""
         return self.state == ACTIVE
+
+    @property
+    def avatar_url(self) -> str | None:
+        """Where colleagues read their picture."""
+        return self.avatar_at(f"/v1/users/{self.id}/avatar")
+
+    def avatar_at(self, path: str) -> str | None:
+        """That path with the picture's version, so that no cache shows the one before; None: they have none."""
+        return None if self.avatar_version is None else f"{path}?v={self.avatar_version}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

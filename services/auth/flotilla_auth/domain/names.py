@@ -1,12 +1,15 @@
-"""E-mail addresses and slugs."""
+"""E-mail addresses, domains and slugs."""
 
 import re
 import unicodedata
 from typing import Final
 
+import idna
 from email_validator import EmailNotValidError, validate_email
 
 SLUG_LENGTH: Final = 48
+_TOP_LEVEL: Final = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
+"""RFC 3696, section 2: not of digits alone, so no address of numbers ends like a domain."""
 
 
 def address(text: str) -> str:
@@ -17,6 +20,19 @@ def address(text: str) -> str:
     except EmailNotValidError as error:
         raise ValueError(str(error)) from None
     return found.normalized.lower()
+
+
+def domain(text: str) -> str:
+    """A domain as DNS has it (IDNA 2008, mapped as UTS 46 says), without a dot at its end: `Bücher.example.` →
+    `xn--bcher-kva.example`; ValueError where it is none: one label, an address of numbers, a URL."""
+    try:
+        name = idna.encode(text.strip(), uts46=True, std3_rules=True).decode("ascii").removesuffix(".")
+    except UnicodeError:
+        name = ""
+    *labels, last = name.split(".")
+    if not labels or not _TOP_LEVEL.fullmatch(last):
+        raise ValueError("is no domain, as `kite.example`")
+    return name
 
 
 def slug(name: str) -> str:

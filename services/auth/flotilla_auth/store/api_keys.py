@@ -14,12 +14,13 @@ from flotilla_auth.domain.api_keys import ApiKey
 
 _COLUMNS: Final = (
     "organization_id, id, sequence, name, hint, verifier, scopes, role, created_by, created_at, expires_at,"
-    " revoked_at, revoke_reason, used_at"
+    " requests_per_hour, revoked_at, revoke_reason, used_at"
 )
 
 INSERT: Final = f"""
-INSERT INTO api_keys (organization_id, id, name, hint, verifier, scopes, role, created_by, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING {_COLUMNS}"""
+INSERT INTO api_keys (organization_id, id, name, hint, verifier, scopes, role, created_by, expires_at,
+                      requests_per_hour)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING {_COLUMNS}"""
 
 COUNT: Final = """
 SELECT count(*) FROM api_keys
@@ -57,10 +58,11 @@ async def insert(
     role: str,
     created_by: UUID,
     expires_at: datetime | None,
+    requests_per_hour: int | None,
 ) -> ApiKey:
     """A new one."""
-    values = (organization_id, key_id, name, hint, verifier, list(scopes), role, created_by, expires_at)
-    row = await tx.fetchrow(INSERT, *values)
+    who = (organization_id, key_id, name, hint, verifier, list(scopes), role, created_by)
+    row = await tx.fetchrow(INSERT, *who, expires_at, requests_per_hour)
     assert row is not None
     return ApiKey(**row)
 

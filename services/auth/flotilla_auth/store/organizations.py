@@ -10,7 +10,7 @@ from flotilla_auth.domain.entities import Organization
 
 _COLUMNS: Final = (
     "id, name, slug, locale, time_zone, currency, region, state, onboarding, suspended_from, suspension_reason,"
-    " second_factor_required, allowed_origins, sequence, created_at"
+    " second_factor_required, allowed_origins, domain, sequence, created_at"
 )
 
 INSERT: Final = f"""
@@ -49,7 +49,7 @@ WHERE u.organization_id = ANY($1) AND u.id = $2 AND u.state = 'active' ORDER BY 
 UPDATE: Final = f"""
 UPDATE organizations SET name = $2, locale = $3, time_zone = $4, currency = $5, state = $6, onboarding = $7,
     suspended_from = $8, suspension_reason = $9, second_factor_required = $10, allowed_origins = $11, slug = $12,
-    sequence = sequence + 1
+    domain = $13, sequence = sequence + 1
 WHERE organization_id = $1 RETURNING {_COLUMNS}"""
 
 
@@ -118,6 +118,7 @@ async def update(tx: Transaction, wanted: Organization) -> Organization:
         wanted.second_factor_required,
         wanted.allowed_origins,
         wanted.slug,
+        wanted.domain,
     )
     return _read(row)
 

@@ -12,7 +12,8 @@ from flotilla.store.where import Where
 from flotilla_auth.domain.entities import User
 
 _COLUMNS: Final = (
-    "organization_id, id, email, name, role, role_id, locale, time_zone, state, sequence, created_at"
+    "organization_id, id, email, name, role, role_id, locale, time_zone, avatar_version, state, sequence,"
+    " created_at"
 )
 
 INSERT: Final = f"""
@@ -30,6 +31,14 @@ PAGE: Final = f"SELECT {_COLUMNS} FROM users"
 UPDATE: Final = f"""
 UPDATE users SET name = $3, locale = $4, role = $5, state = $6, role_id = $7, time_zone = $8,
     sequence = sequence + 1
+WHERE organization_id = $1 AND id = $2 RETURNING {_COLUMNS}"""
+
+GIVE_AVATAR: Final = f"""
+UPDATE users SET avatar_version = sequence + 1, sequence = sequence + 1
+WHERE organization_id = $1 AND id = $2 RETURNING {_COLUMNS}"""
+
+TAKE_AVATAR: Final = f"""
+UPDATE users SET avatar_version = NULL, sequence = sequence + 1
 WHERE organization_id = $1 AND id = $2 RETURNING {_COLUMNS}"""
 
 # In one order, so that two who hold several people wait for each other.
@@ -110,6 +119,13 @@ async def update(tx: Transaction, user: User) -> User:
         user.role_id,
         user.time_zone,
     )
+    assert row is not None
+    return User(**row)
+
+
+async def has_avatar(tx: Transaction, user: User, has: bool) -> User:
+    """They have another picture from now on, or none."""
+    row = await tx.fetchrow(GIVE_AVATAR if has else TAKE_AVATAR, user.organization_id, user.id)
     assert row is not None
     return User(**row)
 

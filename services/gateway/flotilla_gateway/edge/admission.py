@@ -79,7 +79,9 @@ class Admission:
         if not session.is_program:
             return self.limiter.classes[OF_CALLERS], session.bucket, further
         budget = self.entitlements.budget(session.org_id)
-        if (share := self.entitlements.share(budget, alone=self.sessions.is_alone(session))) is not None:
+        alone = self.sessions.is_alone(session)
+        share = self.entitlements.share(budget, session.requests_per_hour, alone=alone)
+        if share is not None:
             further = ((share, f"{share.requests}:{session.session}"), *further)
         # Another plan's is another bucket: what was used up of a smaller one does not count in it.
         return budget, f"{budget.requests}:{session.bucket}", further

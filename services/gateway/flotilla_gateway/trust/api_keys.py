@@ -40,6 +40,11 @@ class ProgramSession(Session):
         super().__init__(key.organization_id, key.api_key_id, actor, str(key.organization_id), expires_at)
         self.key = key
 
+    @property
+    def requests_per_hour(self) -> int | None:
+        """As whoever made the key said."""
+        return self.key.requests_per_hour
+
 
 class ApiKeys:
     """All keys that are good, by their hashes."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -31,6 +32,12 @@ class _Allowed:
     """Until when."""
 
 
+@lru_cache(maxsize=4096)
+def _share(requests: int, seconds: int) -> LimitClass:
+    """Remembered, as every request asks for one; keys may come with as many limits as there are numbers."""
+    return LimitClass(KEY, requests, seconds)
+
+
 class Entitlements:
     """Of all organizations; one that nothing is known of may use every feature, and has the smallest budget."""
 
@@ -39,7 +46,6 @@ class Entitlements:
         self._unknown = unknown
         self._known: dict[UUID, _Allowed] = {}
         self._budgets: dict[int, LimitClass] = {}
-        self._shares: dict[LimitClass, LimitClass] = {}
 
     def replace(self, rows: Iterable[Entitled]) -> None:
         """These and no others."""
@@ -57,15 +63,14 @@ class Entitlements:
         allowed = self._known.get(org)
         return self._unknown if allowed is None or allowed.budget is None else allowed.budget
 
-    def share(self, budget: LimitClass, *, alone: bool) -> LimitClass | None:
+    def share(self, budget: LimitClass, own: int | None, *, alone: bool) -> LimitClass | None:
         """What one program may use of that: half, so that one that runs wild leaves the others something; all of it,
-        and no budget of its own, where the organization has no other."""
-        if alone:
-            return None
-        share = self._shares.get(budget)
-        if share is None:
-            share = self._shares[budget] = LimitClass(KEY, (budget.requests + 1) // 2, budget.seconds)
-        return share
+        and no budget of its own, where the organization has no other. Where whoever made its key said so (`own`, an
+        hour), no more than that; never more than the plan has."""
+        most = budget.requests if alone else (budget.requests + 1) // 2
+        if own is not None and own * budget.seconds < most * HOUR_SECONDS:
+            return _share(own, HOUR_SECONDS)
+        return None if alone else _share(most, budget.seconds)
 
     def check(self, org: UUID, feature: str) -> None:
         """A 403 problem where the plan has no such feature, 402 where what it allows of it is used up."""

@@ -17,6 +17,8 @@ class KnownKey:
     created_by: UUID
     expires_at: datetime | None
     revoked: bool
+    requests_per_hour: int | None = None
+    """At most, within its organization's plan; None: as often as that says."""
 
     @property
     def is_good(self) -> bool:

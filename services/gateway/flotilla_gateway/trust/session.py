@@ -39,6 +39,11 @@ class Session:
         self._sign: Callable[[str], str] | None = None
         self._signed: dict[str, bytes] = {}
 
+    @property
+    def requests_per_hour(self) -> int | None:
+        """A limit of its own, within its organization's; None: it has none."""
+        return None
+
     def signs(self, sign: Callable[[str], str]) -> None:
         """From now on `sign` makes the principal for a service."""
         self._sign = sign
