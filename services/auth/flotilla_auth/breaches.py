@@ -44,9 +44,10 @@ class Breaches:
         if answer.status != 200:
             log.warning("breaches.unknown", status=answer.status)
             return False
-        lines = (line.partition(":") for line in answer.body.decode("ascii", "replace").splitlines())
+        # Bytes: compared in constant time, texts may hold nothing beyond ASCII.
+        rest, lines = digest[PREFIX:].encode(), (line.partition(b":") for line in answer.body.splitlines())
         # Lines that pad have a count of 0.
         return any(
-            hmac.compare_digest(suffix.strip(), digest[PREFIX:]) and count.strip() not in ("", "0")
+            hmac.compare_digest(suffix.strip(), rest) and count.strip() not in (b"", b"0")
             for suffix, _, count in lines
         )

@@ -96,7 +96,7 @@ async def _admit(tx: Transaction, grant: Grant, at_home: User) -> User:
         return known
     if known is not None and not await store.is_derived(tx, child, known.id):
         raise ConflictError("Its administrators have ended your access to it.")
-    await store.derive(tx, child, at_home.id, grant)
+    await grants.derive(tx, grant, at_home.id)
     if known is not None:
         now = await users.update(tx, replace(known, state=ACTIVE, role=grants.ADMIN, role_id=None))
         events.user(tx, UserUpdated, now, known)

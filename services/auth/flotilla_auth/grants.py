@@ -61,10 +61,21 @@ async def revoke(tx: Transaction, grant: Grant, by: UUID) -> None:
         await _leave(tx, now.organization_id, user_id)
 
 
+async def derive(tx: Transaction, grant: Grant, user_id: UUID) -> None:
+    """Their membership of the child comes of the grant, and ends when it does, nobody's doing needed."""
+    child = grant.organization_id
+    await store.derive(tx, child, user_id, grant)
+    if grant.expires_at is not None:
+        leaving = Leaving(user_id, grant.id)
+        tx.set_timer(LEAVE, f"{child}:{user_id}:{grant.id}", grant.expires_at, leaving, org=child)
+
+
 class Leaving(msgspec.Struct, frozen=True):
     """Whose membership of the job's organization came of managing its parent."""
 
     user_id: UUID
+    grant_id: UUID | None = None
+    """Of a grant that is over: their membership may have come of another since."""
 
 
 @reaction(UserUpdated, UserDeactivated, lane=LANE)
@@ -82,13 +93,13 @@ def _manages(user: UserState) -> bool:
 
 
 async def _leave_child(tx: Transaction, job: Job) -> None:
-    await _leave(tx, job.org, job.payload.user_id)
+    await _leave(tx, job.org, job.payload.user_id, job.payload.grant_id)
 
 
 leave_child: Final = TimerKind(LEAVE, Leaving, _leave_child)
 
 
-async def _leave(tx: Transaction, child: UUID, user_id: UUID) -> None:
+async def _leave(tx: Transaction, child: UUID, user_id: UUID, grant_id: UUID | None = None) -> None:
     user = await users.lock(tx, child, user_id)
-    if user is not None and user.active and await store.is_derived(tx, child, user_id):
+    if user is not None and user.active and await store.is_derived(tx, child, user_id, grant_id):
         await follow_up(tx, user, await users.update(tx, replace(user, state=DEACTIVATED)))

@@ -62,9 +62,10 @@ async def set_password(
     how: str,
     but: UUID | None = None,
 ) -> None:
-    """Change it, and end every session but one: whoever knew the old one is out."""
+    """Change it, and end every session but one: whoever knew the old one, or has a link to choose another, is out."""
     await events.security(tx, organizations, user_id, UserPasswordChanged(user_id=user_id, how=how))
     await credentials.set_password(tx, user_id, password_hash)
+    await email_tokens.forget(tx, user_id, sending.RESET)
     await pending_sign_ins.delete_of(tx, user_id)
     await sessions.end_everywhere(tx, organizations, user_id, "password_changed", but=but)
 

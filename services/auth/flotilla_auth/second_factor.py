@@ -24,6 +24,7 @@ from flotilla_auth.proof import reserve
 from flotilla_auth.resources import own
 from flotilla_auth.store import credentials, factors, pending_sign_ins
 from flotilla_auth.store import organizations as organization_store
+from flotilla_auth.store import sessions as session_store
 from flotilla_auth.store.sessions import Device
 
 TOTP = "totp"
@@ -111,6 +112,8 @@ async def after_removal(tx: Transaction, organizations: list[UUID], org: UUID, u
         if await organization_store.any_requires_second_factor(tx, organizations):
             raise ConflictError("An organization that you are in demands a second factor.")
         await factors.replace_codes(tx, user_id, [])
+        # Else an organization that demands one later would take their session for that of somebody who has one.
+        await session_store.forget_factors(tx, organizations, user_id)
     await pending_sign_ins.delete_of(tx, user_id)
     sending.to_person(tx, "second_factor_removed", org, user_id)
 

@@ -28,7 +28,8 @@ class Ranges:
             await asyncio.Event().wait()
         digest = hashlib.sha1(LEAKED.encode()).hexdigest().upper()
         padding = hashlib.sha1(b"not leaked, only padding").hexdigest().upper()
-        return web.Response(status=self.status, text=f"{'0' * 35}:7\r\n{digest[5:]}:3\r\n{padding[5:]}:0\r\n")
+        lines = f"{'0' * 35}:7", "ü: 1", f"{digest[5:]}:3", f"{padding[5:]}:0", ""
+        return web.Response(status=self.status, text="\r\n".join(lines))
 
 
 @pytest.fixture

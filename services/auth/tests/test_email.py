@@ -107,6 +107,15 @@ async def test_the_last_token_makes_the_others_good_for_nothing(
     assert await complete(auth, first) == 404
 
 
+async def test_a_password_that_was_changed_is_not_reset_by_an_older_link(
+    auth: Harness, mailbox: Mailbox, owner: Person
+) -> None:
+    token = await reset_token(auth, mailbox, owner.email)
+    body = {"current_password": PASSWORD, "password": OTHER}
+    assert (await owner.client.put("/v1/me/password", body)).status == 204
+    assert await complete(auth, token, f"{OTHER} again") == 404
+
+
 async def test_a_token_expires(auth: Harness, mailbox: Mailbox, owner: Person) -> None:
     token = await reset_token(auth, mailbox, owner.email)
     await auth.app.db.execute(

@@ -15,7 +15,10 @@ from flotilla.events.sharing import (
     OrganizationGrantRevoked,
 )
 from flotilla.testing import Harness, eventually
+from flotilla_auth.grants import LEAVE
 from flotilla_auth.testing import PASSWORD, People, Person, claims
+
+from services.auth.tests.authenticators import Authenticator
 
 GIVEN = "/v1/organization/grants"
 RECEIVED = "/v1/organization/received-grants"
@@ -91,6 +94,23 @@ async def test_a_grant_ends_at_once_by_either_side(auth: Harness, owner: Person,
             assert told.data.revoked_by == ends.org
         assert (await other.client.post(f"{RECEIVED}/{grant['id']}/token")).status == 409
         assert (await ends.client.delete(path)).status == 204, "one that has ended stays so"
+
+
+async def test_who_demands_a_second_factor_demands_it_of_guests(
+    auth: Harness, people: People, owner: Person, other: Person
+) -> None:
+    grant = await _grant(owner, other)
+    path = f"{RECEIVED}/{grant['id']}/token"
+    assert (await other.client.post(path)).status == 201
+    strong = auth.client(owner.org, "owner", owner.id, owner.session, factors=2)
+    assert (await strong.patch("/v1/organization", {"second_factor_required": True})).status == 200
+
+    refused = await other.client.post(path)
+
+    assert (refused.status, refused.json()["type"]) == (409, "/problems/conflict")
+    assert "second factor" in refused.json()["detail"]
+    await Authenticator.added(auth, other)
+    assert (await other.client.post(path)).status == 201
 
 
 async def test_a_token_ends_with_its_grant(owner: Person, other: Person) -> None:
@@ -180,6 +200,26 @@ async def test_a_parent_takes_over_by_both_sides_consent(
     assert (await people.refresh(inside.refresh_token)).status == 401
     assert (await admin.client.post(f"{path}/sessions")).status == 409
     assert (await people.sign_in(admin.email, organization_id=str(owner.org))).status == 403
+
+
+async def test_whoever_came_by_a_grant_leaves_as_it_lapses(
+    auth: Harness, people: People, owner: Person, other: Person
+) -> None:
+    until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    grant = await _grant(owner, other, kind="administration", permissions=[], expires_at=until)
+    await people.may_have_children(other.org)
+    path = f"{RECEIVED}/{grant['id']}"
+    assert (await other.client.post(f"{path}/accept")).status == 200
+    inside = people.person(await other.client.post(f"{path}/sessions"))
+    assert (await people.refresh(inside.refresh_token)).status == 200
+
+    due = "UPDATE jobs SET due_at = now() WHERE kind = $1 AND key LIKE $2"
+    assert await auth.app.db.execute(due, LEAVE, f"{owner.org}:{other.id}:%") == "UPDATE 1", "a day later"
+
+    left = await auth.spy.expect(UserDeactivated, lambda event: event.org == owner.org)
+    assert left.data.user_id == other.id
+    await auth.spy.expect(SessionEnded, lambda event: event.data.session_id == inside.session)
+    assert (await people.sign_in(other.email, organization_id=str(owner.org))).status == 403
 
 
 async def test_who_manages_the_parent_no_longer_leaves_its_children(

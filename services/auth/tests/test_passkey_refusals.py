@@ -109,6 +109,15 @@ async def test_a_challenge_is_for_one_purpose_and_one_session(
     assert (await nobody.post("/v1/sign-in/second-factor", crossed)).status == 401
 
 
+async def test_a_passkey_is_added_by_the_session_that_began(
+    auth: Harness, people: People, owner: Person, device: SoftAuthenticator
+) -> None:
+    elsewhere = people.person(await people.sign_in(owner.email))
+    made = device.create(await keys.options(elsewhere.client, "/v1/me/passkeys"))
+    answer = await owner.client.post("/v1/me/passkeys/complete", {"credential": made})
+    assert (answer.status, answer.json()["errors"][0]["pointer"]) == (422, "/credential")
+
+
 async def test_nobody_registers_with_anothers_challenge(
     auth: Harness, people: People, owner: Person, device: SoftAuthenticator
 ) -> None:

@@ -220,6 +220,28 @@ async def test_for_ones_own_teams_alone(auth: Harness, people: People, owner: Pe
     assert await came(mine) == [403] * 5, "theirs no more"
 
 
+async def test_who_sees_what_is_their_teams_brings_nobody_in(
+    auth: Harness, people: People, owner: Person
+) -> None:
+    lead, colleague, stranger = [await people.member(owner, "viewer") for _ in range(3)]
+    mine, others = [
+        f"/v1/teams/{(await owner.client.post('/v1/teams', {'name': name})).json()['id']}" for name in "ab"
+    ]
+    for person in (lead, colleague):
+        assert (await owner.client.put(f"{mine}/members/{person.id}", {})).status == 200
+    for scope in ("team", "all"):
+        grants = {"contacts:read": "team", "teams:write": scope}
+        client = auth.client(owner.org, "team_owner", lead.id, grants=grants)
+        added = await client.put(f"{mine}/members/{stranger.id}", {})
+        assert (added.status, added.json()["type"]) == (403, "/problems/forbidden"), (
+            "their records would be its"
+        )
+        assert (await client.put(f"{others}/members/{lead.id}", {})).status == 403, "nor that team's people's"
+        changed = await client.put(f"{mine}/members/{colleague.id}", {"capacity": 3 + len(scope)})
+        assert changed.status == 200, "who is there already is no more"
+    assert (await client.put(f"{others}/members/{stranger.id}", {})).status == 200, "which shows nothing more"
+
+
 async def test_nobody_takes_a_client_from_a_team_that_is_not_theirs(
     auth: Harness, people: People, owner: Person
 ) -> None:

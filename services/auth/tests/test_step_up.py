@@ -147,6 +147,21 @@ async def test_an_organization_demands_a_second_factor_of_everybody(
     assert (await people.sign_in(member.email)).json()["state"] == "second_factor"
 
 
+async def test_who_took_their_factor_away_comes_again(auth: Harness, people: People, owner: Person) -> None:
+    member = await people.member(owner, "team_member")
+    for person in (owner, member):
+        await Authenticator.added(auth, person)
+    assert (await member.client.delete("/v1/me/totp")).status == 204
+    renewed = (await people.refresh(member.refresh_token)).json()
+    assert claims(renewed["access_token"])["acr"] == "aal1"
+    strong = auth.client(owner.org, "owner", owner.id, owner.session, factors=2)
+
+    assert (await strong.patch("/v1/organization", {"second_factor_required": True})).status == 200
+
+    assert (await people.refresh(renewed["refresh_token"])).status == 401
+    assert (await people.sign_in(member.email)).json()["state"] == "enrolment"
+
+
 async def test_who_comes_by_invitation_adds_one_first(auth: Harness, people: People, owner: Person) -> None:
     await Authenticator.added(auth, owner)
     strong = auth.client(owner.org, "owner", owner.id, owner.session, factors=2)

@@ -87,6 +87,23 @@ async def test_two_owners_who_leave_at_once_leave_one(people: People, owner: Per
     assert sorted(answer.status for answer in answers) == [200, 409]
 
 
+async def test_who_owns_no_more_keeps_no_way_back(auth: Harness, people: People, owner: Person) -> None:
+    second = await people.member(owner, "owner")
+    kept = await people.token_of(
+        await second.client.post("/v1/invitations", {"email": fresh_email(), "role": "owner"})
+    )
+    key = {"name": "ERP", "scopes": ["organization:write"]}
+    made = (await second.client.post("/v1/api-keys", key)).json()["id"]
+
+    demoted = await owner.client.patch(f"/v1/users/{second.id}", {"role": "admin"})
+
+    assert demoted.status == 200, demoted.body
+    assert (await people.accept(kept)).status == 404, "only owners make owners"
+    assert (await owner.client.get(f"/v1/api-keys/{made}")).json()["state"] == "revoked"
+    await auth.spy.expect(SessionEnded, lambda event: event.data.session_id == second.session)
+    assert (await people.sign_in(second.email)).json()["user"]["role"] == "admin"
+
+
 async def test_administrators_make_and_change_no_owners(people: People, owner: Person) -> None:
     admin = await people.member(owner, "admin")
     member = await people.member(owner, "team_member")

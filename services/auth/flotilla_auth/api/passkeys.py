@@ -110,7 +110,8 @@ async def begin_passkey(work: Work, who: Who) -> PublicKeyView:
     async with work.app.db.transaction(mine, cause=work.cause) as tx:
         await ownership.check(tx, who, mine)
         user = there(await users.read(tx, who.org, who.user_id))
-    return PublicKeyView(public_key=await passkeys.offer(work.app, passkeys.REGISTER, user))
+    bound_to = who.session_id.bytes
+    return PublicKeyView(public_key=await passkeys.offer(work.app, passkeys.REGISTER, user, bound_to))
 
 
 @routes.post(
@@ -128,7 +129,8 @@ async def complete_passkey(
     422 where it does not answer what was asked, 409 where it is registered already.
     """
     app = work.app
-    key = await passkeys.made(app, passkeys.REGISTER, who.user_id, body.credential.plain())
+    proof = (body.credential.plain(), who.session_id.bytes)
+    key = await passkeys.made(app, passkeys.REGISTER, who.user_id, *proof)
     mine = await credentials.memberships(app.db, who.user_id)
     async with app.db.transaction(mine, cause=work.cause) as tx:
         await ownership.check(tx, who, mine)

@@ -17,6 +17,7 @@ from flotilla_auth.api.requests import FromDevice, NoStore
 from flotilla_auth.api.views import SignedIn
 from flotilla_auth.resources import own
 from flotilla_auth.store import grants as store
+from flotilla_auth.store import organizations
 from flotilla_auth.store import sessions as session_store
 from flotilla_auth.store.grants import Grant
 
@@ -104,7 +105,8 @@ async def issue_guest_token(received_grant_id: UUID, work: Work, who: Who) -> Gu
     """An access token that reads what is granted, and that the caller may read at home; for a quarter of an hour.
 
     Every read with it stands in the other organization's audit. It is refused once the grant or the caller's session
-    has ended. 409 where the grant is not good; 403, `programs-are-no-guests`, for programs.
+    has ended. 409 where the grant is not good, or its organization demands a second factor and the caller came without;
+    403, `programs-are-no-guests`, for programs.
     """
     if who.scopes is not None:
         raise ProgramsAreNoGuestsError(NO_PROGRAMS)
@@ -114,10 +116,13 @@ async def issue_guest_token(received_grant_id: UUID, work: Work, who: Who) -> Gu
     may = shared(known.permissions, [each for each in known.permissions if who.scope(each) == ALL])
     if not may:
         raise ForbiddenError("You may read none of what it grants in your own organization either.")
-    async with work.app.db.transaction(who.org) as tx:
+    async with work.app.db.transaction([who.org, known.organization_id]) as tx:
         session = await session_store.lock(tx, who.org, who.session_id)
+        grantor = await organizations.read(tx, known.organization_id)
     if session is None or session.ended_at is not None:
         raise ConflictError("Your session has ended: sign in again.")
+    if grantor.second_factor_required and session.factors < 2:
+        raise ConflictError("It demands a second factor: sign in with one, then ask again.")
     token, seconds = own(work.app).tokens.sign_guest(session, known, may)
     return GuestTokenView(
         access_token=token,

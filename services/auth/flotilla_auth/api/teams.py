@@ -12,6 +12,7 @@ from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who, check
 from flotilla.http.bodies import Patch
 from flotilla.http.sorting import ByTimeOrName
 from flotilla.problems import ConflictError, ForbiddenError, UnprocessableError
+from flotilla.security.permissions import SCOPED, TEAM
 from flotilla.security.principal import Principal
 from flotilla.store.order import BY_NAME, BY_TIME
 from flotilla.store.postgres import Transaction
@@ -193,6 +194,8 @@ async def put_member(
         raise ConflictError("They have no access to your organization any more.")
     wanted, before = body.model_dump(), await store.read_member(tx, who.org, team_id, user_id)
     check_if_match(request, before.sequence if before is not None else 0)
+    if before is None:
+        await _check_addition(tx, who, team_id, user_id)
     if before is not None and all(getattr(before, name) == value for name, value in wanted.items()):
         set_etag(response, before.sequence)
         return MemberView.model_validate(before)
@@ -224,6 +227,17 @@ async def check_own(tx: Transaction, who: Principal, team_id: UUID, permission: 
         there(await store.read(tx, who.org, team_id))
         if await store.read_member(tx, who.org, team_id, who.user_id) is None:
             raise ForbiddenError("Your role is for your own teams alone, and you are no member of this one.")
+
+
+async def _check_addition(tx: Transaction, who: Principal, team_id: UUID, user_id: UUID) -> None:
+    """A 403 problem where the caller would give themselves more: they see what is their teams' people's."""
+    by_teams = who.grants is not None and any(who.grants.get(name) == TEAM for name in SCOPED)
+    if by_teams and (
+        user_id == who.user_id or await store.read_member(tx, who.org, team_id, who.user_id) is not None
+    ):
+        raise ForbiddenError(
+            "Your role shows you what is your teams' people's: ask an administrator to add somebody."
+        )
 
 
 def active(team: Team) -> Team:

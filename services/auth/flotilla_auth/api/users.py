@@ -113,7 +113,8 @@ async def follow_up(tx: Transaction, before: User, now: User) -> None:
     """Tell it, and end what whoever lost access or permissions still had in hand."""
     leaves = before.active and not now.active
     events.user(tx, UserDeactivated if leaves else UserUpdated, now, before)
-    if not leaves and not roles.loses_permissions(await _may(tx, before), await _may(tx, now)):
+    loses = leaves or roles.loses_ownership(before, now)
+    if not loses and not roles.loses_permissions(await _may(tx, before), await _may(tx, now)):
         return
     if leaves:
         await teams.leave(tx, now.organization_id, now.id, None)

@@ -29,6 +29,11 @@ def check_change(actor: User, target: User, *, role: str, state: str, owners: in
         raise ConflictError("An organization keeps at least one owner: make somebody else an owner first.")
 
 
+def loses_ownership(before: User, now: User) -> bool:
+    """Whether they may no longer what owners alone may: who administers has the same permissions, and not that."""
+    return before.role == OWNER and now.role != OWNER
+
+
 def loses_permissions(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
     """Whether `after` lacks something that `before` has, or has it for less: then sessions must end."""
     return is_less(before, after)

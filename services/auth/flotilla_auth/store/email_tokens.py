@@ -20,7 +20,7 @@ SELECT user_id FROM email_tokens WHERE token_hash = $1 AND purpose = $2 AND expi
 SPEND: Final = """
 DELETE FROM email_tokens WHERE token_hash = $1 AND purpose = $2 AND expires_at > now() RETURNING user_id"""
 
-DELETE_OTHERS: Final = "DELETE FROM email_tokens WHERE user_id = $1 AND purpose = $2"
+DELETE_OF: Final = "DELETE FROM email_tokens WHERE user_id = $1 AND purpose = $2"
 
 FORGET_EXPIRED: Final = "DELETE FROM email_tokens WHERE expires_at < now() - interval '1 hour'"
 
@@ -48,8 +48,13 @@ async def spend(tx: Transaction, token_hash: bytes, purpose: str) -> bool:
     """Use it, and with it all others that the person was sent for the same; False where it is not good any more."""
     user_id = await tx.fetchval(SPEND, token_hash, purpose)
     if user_id is not None:
-        await tx.execute(DELETE_OTHERS, user_id, purpose)
+        await forget(tx, user_id, purpose)
     return user_id is not None
+
+
+async def forget(tx: Transaction, user_id: UUID, purpose: str) -> None:
+    """All that the person was sent for this are good for nothing any more."""
+    await tx.execute(DELETE_OF, user_id, purpose)
 
 
 async def forget_expired(db: Database) -> None:

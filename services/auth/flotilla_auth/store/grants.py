@@ -68,7 +68,8 @@ DERIVE: Final = """
 INSERT INTO derived_memberships (organization_id, user_id, parent_id, grant_id) VALUES ($1, $2, $3, $4)
 ON CONFLICT (organization_id, user_id) DO UPDATE SET parent_id = excluded.parent_id, grant_id = excluded.grant_id"""
 IS_DERIVED: Final = """
-SELECT EXISTS (SELECT FROM derived_memberships WHERE organization_id = $1 AND user_id = $2)"""
+SELECT EXISTS (SELECT FROM derived_memberships
+               WHERE organization_id = $1 AND user_id = $2 AND ($3::uuid IS NULL OR grant_id = $3))"""
 DERIVED_OF_GRANT: Final = """
 SELECT user_id FROM derived_memberships WHERE organization_id = $1 AND grant_id = $2 ORDER BY user_id"""
 DERIVED_OF_PEOPLE: Final = """
@@ -160,9 +161,9 @@ async def derive(tx: Transaction, child: UUID, user_id: UUID, grant: Grant) -> N
     await tx.execute(DERIVE, child, user_id, grant.grantee_id, grant.id)
 
 
-async def is_derived(tx: Transaction, child: UUID, user_id: UUID) -> bool:
-    """Whether their membership comes of a grant, and is not their own."""
-    found: bool = await tx.fetchval(IS_DERIVED, child, user_id)
+async def is_derived(tx: Transaction, child: UUID, user_id: UUID, grant_id: UUID | None = None) -> bool:
+    """Whether their membership comes of a grant, of this one where one is named, and is not their own."""
+    found: bool = await tx.fetchval(IS_DERIVED, child, user_id, grant_id)
     return found
 
 

@@ -45,6 +45,9 @@ AUTHENTICATE: Final = f"""
 UPDATE sessions SET authenticated_at = now(), factors = greatest(factors, $3)
 WHERE organization_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > now() RETURNING {_COLUMNS}"""
 
+FORGET_FACTORS: Final = """
+UPDATE sessions SET factors = 1 WHERE organization_id = ANY($1) AND user_id = $2 AND ended_at IS NULL"""
+
 END_WITH_ONE_FACTOR: Final = f"""
 UPDATE sessions SET ended_at = now(), end_reason = $2, sequence = sequence + 1
 WHERE organization_id = $1 AND factors < 2 AND ended_at IS NULL AND expires_at > now() RETURNING {_COLUMNS}"""
@@ -178,6 +181,11 @@ async def authenticate(
 ) -> Session | None:
     """They proved anew who they are; None where the session is over."""
     return _read(await tx.fetchrow(AUTHENTICATE, organization_id, session_id, factors))
+
+
+async def forget_factors(tx: Transaction, organizations: list[UUID], user_id: UUID) -> None:
+    """They have one factor left: none of their sessions counts for more."""
+    await tx.execute(FORGET_FACTORS, organizations, user_id)
 
 
 async def end_with_one_factor(tx: Transaction, organization_id: UUID, reason: str) -> list[Session]:
