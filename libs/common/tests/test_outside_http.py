@@ -15,6 +15,7 @@ from flotilla.outside_http import (
     OutsideUncertainError,
     OutsideUnreachableError,
 )
+from flotilla.public_addresses import PublicResolver
 from flotilla.testing.ports import free_port
 
 
@@ -138,6 +139,16 @@ async def test_an_answer_without_end_is_cut(
 
 async def test_it_goes_nowhere_it_was_not_sent(http: OutsideHttp, world: World) -> None:
     assert (await http.request("GET", f"{world.url}/elsewhere")).status == 302
+
+
+async def test_no_notation_of_an_address_leads_inside(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flotilla.outside_http.random.uniform", lambda *_: 0.001)
+    port = world.url.rpartition(":")[2]
+    async with OutsideHttp.opened(resolver=PublicResolver()) as http:
+        for host in ("localhost", "127.1", "2130706433", "0x7f.1", "0177.0.0.1", "127.0.0.1."):
+            with pytest.raises(OutsideUnreachableError):
+                await http.request("GET", f"http://{host}:{port}/")
+    assert not world.asked, "a literal one alone is looked at before (`is_called_openly`)"
 
 
 async def test_a_host_that_fails_again_and_again_is_given_a_rest_and_then_asked(

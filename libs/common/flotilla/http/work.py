@@ -105,7 +105,9 @@ class RequestWork:
     async def _claim(self, tx: Transaction, key: str, body: bytes) -> None:
         if len(key) > 255:
             raise UnprocessableError("An Idempotency-Key has at most 255 characters.")
-        self._fingerprint = hashlib.sha256(self._request.url.path.encode() + b"\n" + body).digest()
+        url = self._request.url
+        asked = f"{url.path}?{url.query}" if url.query else url.path
+        self._fingerprint = hashlib.sha256(asked.encode() + b"\n" + body).digest()
         scope = self._scope()
         if not await tx.fetchval(
             "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))", f"{scope}\n{key}"

@@ -55,6 +55,14 @@ async def test_another_request_under_the_same_key_is_refused(
     assert await effects(shop, org) == (1, 1, 1)
 
 
+async def test_what_the_address_asks_for_is_a_part_of_the_request(
+    shop: Harness, client: Client, org: UUID
+) -> None:
+    assert (await post(client, SHOP, "k", "/v1/shops?part=1")).status == 201
+    assert (await post(client, SHOP, "k", "/v1/shops?part=2")).status == 422
+    assert (await post(client, SHOP, "k", "/v1/shops?part=1")).headers["Idempotent-Replayed"] == "true"
+
+
 async def test_while_the_first_is_being_worked_on_the_second_is_told_so(
     shop: Harness, client: Client, org: UUID
 ) -> None:
