@@ -48,6 +48,27 @@ async def test_sessions(people: People, owner: Person, redis: Redis) -> None:
     assert not await redis.exists(revocations.key(mine)), "this one goes on"
 
 
+async def test_a_mark_is_said_as_well(owner: Person, redis: Redis) -> None:
+    """To websocket, which closes its sockets; the mark is there by then."""
+    made = (await owner.client.post("/v1/api-keys", PROGRAM)).json()
+    key_id = UUID(made["id"])
+    async with redis.pubsub() as heard:
+        await heard.subscribe(revocations.CHANNEL)
+
+        async def listens() -> bool:
+            return await heard.get_message(timeout=1) is not None
+
+        async def said() -> bool:
+            message = await heard.get_message(timeout=1)
+            return message is not None and key_id in revocations.said(message["data"])
+
+        await eventually(listens, what="Redis says that it is listened to")
+
+        assert (await owner.client.delete(f"/v1/api-keys/{made['id']}")).status == 204
+        await eventually(said, what="it is said")
+        assert await revocations.marked(redis, [new_id(), key_id]) == {key_id}
+
+
 @pytest.mark.parametrize(
     ("path", "remembered"), [("/v1/api-keys", KEYS_REMEMBERED), ("/v1/oauth-clients", TOKENS_REMEMBERED)]
 )

@@ -2,16 +2,20 @@
 
 Each batch goes to all of them as it is: to take out what one has connections for costs far less than a message for
 each organization in it. Redis may lose any of it, or be away: the feed has everything (catch_up.py).
+
+What auth says of sessions that it revoked is heard on the same connection (`flotilla.security.revocations`).
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
+from uuid import UUID
 
 import msgspec
 import structlog
 from flotilla.ids import new_id
+from flotilla.security import revocations
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -31,10 +35,18 @@ SENDER_BYTES: Final = 16
 class Fanout:
     """Tells other replicas, and hears them."""
 
-    def __init__(self, redis: Redis, instance: str, heard: Callable[[Sequence[Entry]], None]) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        instance: str,
+        heard: Callable[[Sequence[Entry]], None],
+        revoked: Callable[[frozenset[UUID]], None],
+    ) -> None:
+        """`heard`: what to do with the others' events; `revoked`: with sessions, keys and clients that are no more."""
         self._redis = redis
         self._channel = f"flotilla:{instance}:live"
         self._heard = heard
+        self._revoked = revoked
         self._me = new_id().bytes
         self._batches: asyncio.Queue[Sequence[Entry]] = asyncio.Queue(BATCHES_WAITING)
         self.connected = False
@@ -81,20 +93,22 @@ class Fanout:
 
     async def _listen(self) -> None:
         async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-            await pubsub.subscribe(self._channel)
+            await pubsub.subscribe(self._channel, revocations.CHANNEL)
             self._turn(connected=True)
             while True:
                 message = await pubsub.get_message(timeout=LISTEN_SECONDS)
-                if message is not None and message["type"] == "message":
-                    self._take(message["data"])
+                if message is None or message["type"] != "message":
+                    continue
+                try:
+                    self._take(message["channel"], message["data"])
+                except (ValueError, msgspec.DecodeError) as error:
+                    log.warning("live.misheard", error=type(error).__name__)
 
-    def _take(self, data: bytes) -> None:
-        if data[:SENDER_BYTES] == self._me:
-            return
-        try:
+    def _take(self, channel: bytes, data: bytes) -> None:
+        if channel == revocations.CHANNEL.encode():
+            self._revoked(revocations.said(data))
+        elif data[:SENDER_BYTES] != self._me:
             self._heard(from_bytes(data[SENDER_BYTES:]))
-        except msgspec.DecodeError as error:
-            log.warning("live.misheard", error=type(error).__name__)
 
     def _turn(self, *, connected: bool) -> None:
         if connected != self.connected:

@@ -9,8 +9,15 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from flotilla.events.auth import OrganizationSuspended, OrganizationUpdated, SessionEnded, UserDeactivated
+from flotilla.events.auth import (
+    ApiKeyRevoked,
+    OrganizationSuspended,
+    OrganizationUpdated,
+    SessionEnded,
+    UserDeactivated,
+)
 from flotilla.events.base import contract_of
+from flotilla.events.security import OAuthClientRevoked
 
 from flotilla_websocket.domain.entry import Entry, said
 from flotilla_websocket.frames import EventFrame
@@ -29,6 +36,15 @@ AT_ONCE: Final = 500
 """Connections served before others get a turn."""
 RIGHTS: Final = frozenset(contract_of(event).type for event in HEEDED)
 """Events about sessions, people and organizations: they end connections and are shown to nobody."""
+ENDED: Final = {
+    contract_of(SessionEnded).type: "session_id",
+    contract_of(ApiKeyRevoked).type: "api_key_id",
+    contract_of(OAuthClientRevoked).type: "client_id",
+    contract_of(UserDeactivated).type: "user_id",
+}
+"""What is over with an event, and the field that names it."""
+FOR_GOOD: Final = (1 << 63) - 1
+"""The sequence of what no event comes after."""
 OPEN: Final = ""
 """The role of an organization that may be worked in."""
 
@@ -114,10 +130,8 @@ class Hub:
     def _hear(self, entry: Entry) -> None:
         """End those of a session, of a person who left or has another role now, of an organization that is closed."""
         heard = said(entry)
-        if entry.type == contract_of(SessionEnded).type:
-            whose, role = heard.data.session_id, None
-        elif entry.type == contract_of(UserDeactivated).type:
-            whose, role = heard.data.user_id, None
+        if entry.type in ENDED:
+            whose, role = getattr(heard.data, ENDED[entry.type]), None
         elif entry.type == contract_of(OrganizationSuspended).type:
             whose, role = entry.org, None
         elif entry.type == contract_of(OrganizationUpdated).type:
@@ -130,6 +144,23 @@ class Hub:
         self._rights[whose] = Rights(time.monotonic(), heard.sequence, role)
         for peer in list(self._peers.get(entry.org, ())):
             if whose in (peer.session_id, peer.user_id, peer.org):
+                self._judge(peer)
+
+    @property
+    def sessions(self) -> list[UUID]:
+        """The sessions, keys and clients with a connection here."""
+        return list({peer.session_id for peers in self._peers.values() for peer in peers})
+
+    def revoke(self, ids: frozenset[UUID]) -> None:
+        """End the connections of sessions, keys and clients that are no more, and those that they open hereafter.
+
+        Said past the lane, so at once: no batch that waits to be pushed is waited for.
+        """
+        for id_ in ids:
+            self._rights.pop(id_, None)
+            self._rights[id_] = Rights(time.monotonic(), FOR_GOOD, None)
+        for peer in self.peers():
+            if peer.session_id in ids:
                 self._judge(peer)
 
     def _judge(self, peer: Peer) -> None:

@@ -12,10 +12,12 @@ from flotilla.app import App
 from flotilla.bus.connection import INFRASTRUCTURE_ERRORS
 from flotilla.bus.envelope import Received
 from flotilla.ids import time_of
+from flotilla.security import revocations
 from flotilla.security.principal import Principal
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 
 from flotilla_websocket.catch_up import CatchUp
 from flotilla_websocket.domain.entry import Entry, entry_of
@@ -44,7 +46,8 @@ class Live:
         self.app = app
         self.settings = settings
         self.hub = Hub()
-        self.fanout = Fanout(redis, settings.instance, self.hub.deliver)
+        self.fanout = Fanout(redis, settings.instance, self.hub.deliver, self.hub.revoke)
+        self._redis = redis
         self.catch_up = CatchUp(
             app.db, self.hub, self.fanout, settings.sweep_seconds, settings.fallback_seconds
         )
@@ -120,6 +123,18 @@ class Live:
         else:
             peer.ping()
 
+    async def look_for_marks(self) -> None:
+        """End connections whose session, key or client is marked as revoked, should the word of it have been lost."""
+        while True:
+            await asyncio.sleep(self.settings.revoked_seconds)
+            try:
+                found = await revocations.marked(self._redis, self.hub.sessions)
+            except (RedisError, OSError) as error:
+                log.warning("live.unmarked", error=type(error).__name__)  # the event ends them all the same
+                continue
+            if found:
+                self.hub.revoke(found)
+
     async def drain(self) -> None:
         """When the process is told to stop: send everybody to another replica."""
         await self.app.stopping.wait()
@@ -148,6 +163,7 @@ async def live(app: App) -> AsyncIterator[Live]:
         _loop(app, "catch_up", opened.catch_up.run()),
         _loop(app, "passing", app.transient.hear(PASSING, opened.show_passing)),
         _loop(app, "beat", opened.beat()),
+        _loop(app, "marks", opened.look_for_marks()),
         _loop(app, "drain", opened.drain()),
     ]
     try:

@@ -22,5 +22,8 @@ class WebsocketSettings(Settings):
     """How often the feed is compared with what was pushed while Redis is well."""
     fallback_seconds: float = 0.25
     """The same while it is not."""
+    revoked_seconds: float = Field(default=5.0, gt=0)
+    """How often it is looked whether sessions with a connection here were revoked; that they were is said at once, and
+    this finds what was not heard."""
     unknown_person_seconds: float = 30.0
     """How long a notification waits for a person who is not known yet, before it is said that there is nobody."""

@@ -22,6 +22,7 @@ from flotilla.events import (
     leads,
     messaging,
     pipeline,
+    security,
     threads,
     transient,
     websocket,
@@ -134,6 +135,8 @@ PASSING: Final[tuple[type[Event], ...]] = (transient.ChannelTyping, transient.Co
 """Shown to whoever is connected now; kept for nobody."""
 HEEDED: Final[tuple[type[Event], ...]] = (
     auth.SessionEnded,
+    auth.ApiKeyRevoked,
+    security.OAuthClientRevoked,
     auth.UserDeactivated,
     auth.UserUpdated,
     auth.OrganizationSuspended,

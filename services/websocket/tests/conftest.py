@@ -6,7 +6,7 @@ import pytest
 from flotilla.testing import Harness
 from flotilla.testing.plugin import StartService
 
-QUICK = {"sweep_seconds": 1.0, "fallback_seconds": 0.1, "unknown_person_seconds": 1.0}
+QUICK = {"sweep_seconds": 1.0, "fallback_seconds": 0.1, "unknown_person_seconds": 1.0, "revoked_seconds": 0.5}
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Rules without servers."""
 
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -7,6 +8,7 @@ import pytest
 import websockets.frames
 from flotilla.bus.envelope import decode, encode
 from flotilla.cause import Cause
+from flotilla.events.auth import ApiKeyRevoked
 from flotilla.events.base import Envelope
 from flotilla.ids import new_id
 from flotilla.security.principal import Principal
@@ -18,7 +20,7 @@ from flotilla_websocket.frames import EventFrame, Frame, frame
 from flotilla_websocket.peer import AT_ONCE_BYTES, Peer
 from flotilla_websocket.protocol import NotUnderstoodError, Pong, Resume, Subscribe, read
 
-from services.websocket.tests.listening import contact
+from services.websocket.tests.listening import contact, now
 
 ORG = new_id()
 
@@ -100,6 +102,17 @@ def test_the_public_event_holds_nothing_internal() -> None:
     public = msgspec.json.decode(entry_of(envelope).event)
     assert set(public) == {"id", "type", "time", "subject", "sequence", "actor", "correlation_id", "data"}
     assert (public["sequence"], public["type"], public["data"]["name"]) == (7, "contact.created.v1", "Zoë")
+
+
+def test_what_is_internal_to_the_fleet_is_in_no_feed() -> None:
+    given: dict[str, Any] = {"name": "ERP", "scopes": [], "role": "admin", "created_by": new_id()}
+    revoked = ApiKeyRevoked(
+        api_key_id=new_id(), expires_at=None, revoked_at=now(), reason="revoked", verifier="ab" * 32, **given
+    )
+    cause = Cause(correlation_id=new_id(), causation_id=new_id(), traceparent="00-aa-bb-01", actor="user:1")
+    outgoing = encode(revoked, org=ORG, sequence=2, cause=cause, region="eu", audience=None)
+    data = msgspec.json.decode(entry_of(decode(outgoing.body)).event)["data"]
+    assert (data["api_key_id"], data["verifier"]) == (str(revoked.api_key_id), None)
 
 
 def test_entries_travel_between_replicas() -> None:

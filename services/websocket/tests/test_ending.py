@@ -1,19 +1,24 @@
 """How connections end: with their session, with the person's rights, with the process."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
 import pytest
 from flotilla.events.auth import (
+    ApiKeyRevoked,
     OrganizationSuspended,
     OrganizationUpdated,
     SessionEnded,
     UserDeactivated,
     UserUpdated,
 )
+from flotilla.events.security import OAuthClientRevoked
 from flotilla.ids import new_id
+from flotilla.security import revocations
 from flotilla.testing import Harness, eventually
 from flotilla.testing.plugin import StartService
+from redis.asyncio import Redis
 
 from services.websocket.tests.listening import now, show, socket_of, stream_of
 
@@ -106,6 +111,79 @@ async def test_a_session_that_has_just_ended_opens_no_connection(
             return True
 
     await eventually(refused_there, what="the other replica knows it too")
+
+
+@pytest.fixture
+async def marks(live: Harness) -> AsyncIterator[Redis]:
+    """Where auth and the gateway mark what is revoked."""
+    redis = Redis.from_url(live.app.settings.redis_url.get_secret_value())
+    yield redis
+    await redis.aclose()
+
+
+async def test_what_is_revoked_ends_before_its_event_comes(
+    live: Harness, other: Harness, org: UUID, marks: Redis
+) -> None:
+    """However far behind the lane is: here the event never comes, and no mark is there to be found."""
+
+    async def hear() -> bool:
+        return all(replica.app.own.fanout.connected for replica in (live, other))
+
+    await eventually(hear, what="both replicas hear Redis")
+    session_id, program = new_id(), new_id()
+    mine: dict[str, Any] = {"session_id": session_id, "role": "team_member"}
+    async with (
+        socket_of(live.client(org, **mine)) as first,
+        socket_of(other.client(org, **mine)) as second,
+        stream_of(other.client(org, **mine)) as stream,
+        socket_of(live.client(org, session_id=program)) as key,
+        socket_of(live.client(org)) as another_session,
+    ):
+        await marks.publish(revocations.CHANNEL, revocations.word_of([session_id, program]))
+        assert await first.closed_with() == await second.closed_with() == await key.closed_with() == 4401
+        assert (await stream.expect("goodbye"))["code"] == 4401
+        await another_session.expect_event(await show(live, org))
+    async with socket_of(live.client(org, **mine), hello=False) as again:
+        assert await again.closed_with() == 4401
+
+
+async def test_a_mark_of_which_nobody_heard_is_found(live: Harness, org: UUID, marks: Redis) -> None:
+    session_id = new_id()
+    async with (
+        socket_of(live.client(org, session_id=session_id)) as mine,
+        socket_of(live.client(org)) as another_session,
+    ):
+        await marks.set(revocations.key(session_id), b"1", ex=60)
+        assert await mine.closed_with() == 4401
+        await another_session.expect_event(await show(live, org))
+
+
+async def test_programs_connections_end_with_their_key_and_client(live: Harness, org: UUID) -> None:
+    """By their events, as while Redis is away."""
+    key_id, client_id = new_id(), new_id()
+    async with (
+        socket_of(live.client(org, session_id=key_id)) as key,
+        socket_of(live.client(org, session_id=client_id)) as client,
+        socket_of(live.client(org)) as person,
+    ):
+        state: dict[str, Any] = {"name": "ERP sync", "scopes": [], "role": "admin", "created_by": new_id()}
+        revoked = ApiKeyRevoked(
+            api_key_id=key_id,
+            expires_at=None,
+            revoked_at=now(),
+            reason="revoked",
+            verifier="ab" * 32,
+            **state,
+        )
+        await live.publish(revoked, org=org, sequence=2)
+        assert await key.closed_with() == 4401
+        ended = OAuthClientRevoked(
+            client_id=client_id, secret_rotated_at=now(), revoked_at=now(), reason="revoked", **state
+        )
+        await live.publish(ended, org=org, sequence=2)
+        assert await client.closed_with() == 4401
+        await person.expect_event(await show(live, org))
+        assert len(person.events) == 1, "nobody is shown what was revoked"
 
 
 async def test_a_person_who_leaves_is_disconnected_everywhere(

@@ -4,10 +4,13 @@ gateway process reads in its one round trip.
 Auth marks them itself, right after its commit, so that they are refused within a second whatever the broker does. The
 event that tells of it marks them once more and keeps them in the gateway's tables: it cannot be lost, a mark can, where
 auth dies between its commit and the mark or Redis is away.
+
+Whoever marks says so as well, on a channel: websocket closes their sockets, whatever is before the event in its lane.
+It may miss that, so it also looks for the marks.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -24,17 +27,50 @@ KEYS_REMEMBERED: Final = timedelta(days=30)
 """Of an API key, which has no end of its own: longer than any broker stays away."""
 
 
+CHANNEL: Final = "gateway:ended"
+"""Where marks are said. Redis' channels are those of all its databases: ids are nobody else's."""
+_BYTES: Final = 16
+"""Of an id."""
+_AT_ONCE: Final = 1000
+"""Marks that one command looks for."""
+
+
 def key(id_: UUID | str) -> str:
     """Where the mark stands; anything there refuses who shows this session, key or client."""
     return f"gateway:ended:{id_}"
 
 
 async def mark(redis: Redis, revoked: Iterable[UUID], remembered: timedelta) -> None:
-    """Mark them, in one round trip; idempotent. RedisError where it cannot be done."""
+    """Mark them and say so, in one round trip; idempotent. RedisError where it cannot be done."""
+    ids = list(revoked)
     async with redis.pipeline(transaction=False) as pipeline:
-        for id_ in revoked:
+        for id_ in ids:
             pipeline.set(key(id_), b"1", ex=remembered)
+        # Behind the marks: whoever hears of it finds them.
+        pipeline.publish(CHANNEL, word_of(ids))
         await pipeline.execute()
+
+
+def word_of(ids: Iterable[UUID]) -> bytes:
+    """What is said on the channel of these."""
+    return b"".join(id_.bytes for id_ in ids)
+
+
+def said(message: bytes) -> frozenset[UUID]:
+    """Those of a message on the channel; ValueError where it is none of ours."""
+    if len(message) % _BYTES:
+        raise ValueError("not ids")
+    return frozenset(UUID(bytes=message[at : at + _BYTES]) for at in range(0, len(message), _BYTES))
+
+
+async def marked(redis: Redis, ids: Sequence[UUID]) -> frozenset[UUID]:
+    """Which of these are marked. RedisError where it cannot be said."""
+    found: set[UUID] = set()
+    for first in range(0, len(ids), _AT_ONCE):
+        some = ids[first : first + _AT_ONCE]
+        marks = await redis.mget([key(id_) for id_ in some])
+        found.update(id_ for id_, mark_ in zip(some, marks, strict=True) if mark_ is not None)
+    return frozenset(found)
 
 
 class Revocations:

@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from flotilla.events.base import Envelope
+from flotilla.events.base import CONTRACTS, Envelope
 
 _encoder: Final = msgspec.json.Encoder()
 
 
 class PublicEvent(msgspec.Struct, frozen=True):
-    """What clients get of an envelope; `data` is the event's own, untouched."""
+    """What clients get of an envelope; `data` is the event's own, but for what is internal to the fleet."""
 
     id: UUID
     type: str
@@ -41,6 +42,8 @@ class About(msgspec.Struct, frozen=True):
     conversation_id: UUID | None = None
     contact_id: UUID | None = None
     session_id: UUID | None = None
+    api_key_id: UUID | None = None
+    client_id: UUID | None = None
     user_id: UUID | None = None
     owner_id: UUID | None = None
     assignee_id: UUID | None = None
@@ -70,7 +73,7 @@ def entry_of(envelope: Envelope) -> Entry:
         sequence=int(envelope.sequence),
         actor=envelope.actor,
         correlation_id=envelope.correlationid,
-        data=envelope.data,
+        data=_public(envelope),
     )
     return Entry(
         envelope.id,
@@ -79,6 +82,18 @@ def entry_of(envelope: Envelope) -> Entry:
         envelope.audience,
         _encoder.encode(public).decode(),
     )
+
+
+def _public(envelope: Envelope) -> msgspec.Raw:
+    internal = _internal_fields(envelope.type)
+    if not internal:
+        return envelope.data
+    return msgspec.Raw(_encoder.encode(msgspec.json.decode(envelope.data) | dict.fromkeys(internal)))
+
+
+@cache
+def _internal_fields(type_: str) -> tuple[str, ...]:
+    return CONTRACTS[type_].internal_fields
 
 
 def said(entry: Entry) -> Said:
