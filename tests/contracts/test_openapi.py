@@ -8,6 +8,7 @@ from fastapi import Request, Response
 from flotilla.events.contracts import here
 from flotilla.http import Page, PageQuery, Routes, check_if_match, set_etag
 from flotilla.http.openapi import RouteClashError, merged
+from flotilla.problems import GoneError
 from flotilla.service import Service
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import BaseModel, create_model
@@ -82,9 +83,9 @@ def quays() -> Document:
     async def load(quay_id: UUID) -> Berth:
         raise NotImplementedError
 
-    @routes.get("/loads/{load_id}", permission="deals:read")
+    @routes.get("/loads/{load_id}", permission="deals:read", responses={409: {}})
     async def read_load(load_id: UUID) -> Berth:
-        raise NotImplementedError
+        raise GoneError("It was eaten.")
 
     @routes.post("/quays/{quay_id}/runs", permission="deals:write")
     async def run(quay_id: UUID) -> Berth:
@@ -167,6 +168,14 @@ def test_an_answer_leads_on(document: Document) -> None:
         "ship_id": "$request.path.ship_id",
         "If-Match": "$response.header.ETag",
     }
+
+
+def test_problems_that_a_route_raises_or_says_are_declared(quays: Document) -> None:
+    answers = quays["paths"]["/v1/loads/{load_id}"]["get"]["responses"]
+    assert {status: answers[status] for status in ("409", "410")} == {
+        status: {"$ref": f"#/components/responses/{status}"} for status in ("409", "410")
+    }
+    assert "410" not in quays["paths"]["/v1/quays"]["get"]["responses"]
 
 
 def test_a_list_leads_on_from_the_first_of_it(quays: Document) -> None:
