@@ -1,8 +1,9 @@
-"""Lists of campaigns and sequences in every order that they offer."""
+"""Lists of campaigns, sequences and their people in every order that they offer."""
 
 from typing import Any
 from uuid import UUID
 
+from flotilla.ids import new_id
 from flotilla.testing import Client, Harness
 from flotilla.testing.orders import NAMES, check_orders
 
@@ -18,5 +19,9 @@ async def test_every_order_of_every_list(campaign: Harness, org: UUID) -> None:
     for name in NAMES:
         steps = [{"type": "send", "text": "Still there?"}]
         await _made(client, "/v1/sequences", {"name": name, "steps": steps})
-        await _made(client, "/v1/campaigns", {"name": name, "message": {"text": "Our sale!"}})
-    assert await check_orders("campaign", client, {}) == ["list_campaigns", "list_sequences"]
+        id_ = await _made(client, "/v1/campaigns", {"name": name, "message": {"text": "Our sale!"}})
+        await _made(client, "/v1/suppressions", {"contact_id": str(new_id())})
+    people = [{"contact_id": str(new_id())} for _ in NAMES]
+    assert (await client.post(f"/v1/campaigns/{id_}/people", {"people": people})).status == 204
+    walked = await check_orders("campaign", client, {"campaign_id": id_})
+    assert walked == ["list_campaigns", "list_campaign_people", "list_sequences", "list_suppressions"]

@@ -22,7 +22,6 @@ from flotilla.http import (
     note_change,
     set_etag,
 )
-from flotilla.http.pages import page
 from flotilla.http.sorting import ByTimeOrName, Several
 from flotilla.store.order import BY_NAME, BY_TIME
 from flotilla.store.postgres import Transaction
@@ -36,7 +35,7 @@ from flotilla_campaign.api.campaign_schemas import (
     PeopleIn,
     PersonOut,
 )
-from flotilla_campaign.api.sequences import FIRST_ID
+from flotilla_campaign.api.suppressions import BY_CONTACT, ByContact
 from flotilla_campaign.domain.campaigns import Campaign, CampaignState, CampaignStateError
 from flotilla_campaign.domain.sequences import InvalidSequenceError, SequenceState, read_steps
 from flotilla_campaign.own import bound
@@ -144,13 +143,14 @@ async def add_campaign_people(campaign_id: UUID, wanted: PeopleIn, tx: Tx, who: 
 
 
 @routes.get("/{campaign_id}/people", permission="campaigns:read")
-async def list_campaign_people(campaign_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[PersonOut]:
+async def list_campaign_people(
+    campaign_id: UUID, tx: Tx, who: Who, query: PageQuery, sort: ByContact = "contact_id"
+) -> Page[PersonOut]:
     """Who is on its list, and what became of them; of a segment, from its start."""
     campaign = _there(await store.read(tx, who.org, campaign_id))
-    key = query.after(UUID)
-    found = await store.people(tx, campaign, key[0] if key else FIRST_ID, query.limit + 1)
-    items = [PersonOut(**dict(row)) for row in found]
-    return page(items, query.limit, key=lambda each: (each.contact_id,))
+    order = BY_CONTACT[sort]
+    found = await store.people(tx, campaign, order, query.place(sort, order), query.limit + 1)
+    return query.page([PersonOut(**dict(row)) for row in found], sort, order)
 
 
 @routes.get("/{campaign_id}/results", permission="campaigns:read")

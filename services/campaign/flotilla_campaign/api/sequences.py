@@ -39,7 +39,6 @@ from flotilla_campaign.store import sequences as store
 
 routes = Routes("/v1/sequences", tag="campaigns")
 ORDERS = {**BY_TIME, **BY_NAME}
-FIRST_ID = UUID(int=0)
 
 
 @routes.get("", permission="campaigns:read")

@@ -1,25 +1,29 @@
 """/v1/suppressions: who has unsubscribed."""
 
+from typing import Literal
 from uuid import UUID
 
 from flotilla.http import Page, PageQuery, Routes, Tx, Who
-from flotilla.http.pages import page
+from flotilla.http.sorting import Sort
+from flotilla.store.order import Order, both
 
 from flotilla_campaign.api.schemas import SuppressionIn, SuppressionOut
 from flotilla_campaign.running import suppress
 from flotilla_campaign.store import people
 
 routes = Routes("/v1/suppressions", tag="campaigns")
-FIRST_ID = UUID(int=0)
+ByContact = Sort[Literal["contact_id", "-contact_id"]]
+BY_CONTACT = both("contact_id", Order(("contact_id",), (UUID,)))
 
 
 @routes.get("", permission="campaigns:read")
-async def list_suppressions(tx: Tx, who: Who, query: PageQuery) -> Page[SuppressionOut]:
+async def list_suppressions(
+    tx: Tx, who: Who, query: PageQuery, sort: ByContact = "contact_id"
+) -> Page[SuppressionOut]:
     """Everybody who has unsubscribed."""
-    key = query.after(UUID)
-    found = await people.listing(tx, who.org, key[0] if key else FIRST_ID, query.limit + 1)
-    shown = page(found, query.limit, key=lambda row: (row["contact_id"],))
-    return Page(items=[SuppressionOut(**dict(row)) for row in shown.items], next_cursor=shown.next_cursor)
+    order = BY_CONTACT[sort]
+    found = await people.listing(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([SuppressionOut(**dict(row)) for row in found], sort, order)
 
 
 @routes.post("", permission="campaigns:write", status_code=201)
