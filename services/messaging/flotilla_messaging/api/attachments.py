@@ -25,12 +25,13 @@ from flotilla.http import (
     Work,
 )
 from flotilla.http.bodies import Shown, Written, file_answer, raw_body
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
 from flotilla.problems import GoneError, TooLargeError
 from flotilla.security.principal import Principal
 from flotilla.security.reach import check_mine
 from flotilla.security.sealing import UnsealError
 from flotilla.store.files import Files
+from flotilla.store.order import BY_TIME
 from flotilla.store.postgres import Transaction
 from pydantic import AfterValidator, Field, StringConstraints
 from starlette.responses import StreamingResponse
@@ -44,7 +45,6 @@ from flotilla_messaging.store import conversations
 
 of_conversation = Routes("/v1/conversations/{conversation_id}/attachments", tag="attachments")
 routes = Routes("/v1/attachments", tag="attachments")
-LAST_ID = UUID(int=(1 << 128) - 1)
 
 LINK_LIVES: Final = timedelta(minutes=10)
 PLACE: Final = b"attachment link"
@@ -107,15 +107,16 @@ class Link(msgspec.Struct, frozen=True):
 
 
 @of_conversation.get("", permission="conversations:read", reach="rows")
-async def list_attachments(conversation_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[AttachmentOut]:
+async def list_attachments(
+    conversation_id: UUID, tx: Tx, who: Who, query: PageQuery, sort: ByTime = "-created_at"
+) -> Page[AttachmentOut]:
     """What was stored in a conversation, the newest first."""
     if not await tx.fetchval(store.CONVERSATION, who.org, conversation_id):
         raise NotFoundError(NO_CONVERSATION)
-    (before,) = query.after(UUID) or (LAST_ID,)
-    found = await store.listing(tx, who.org, conversation_id, before, query.limit + 1)
-    return page(
-        [AttachmentOut.model_validate(each) for each in found], query.limit, key=lambda each: (each.id,)
-    )
+    order = BY_TIME[sort]
+    after = query.place(sort, order)
+    found = await store.listing(tx, who.org, conversation_id, order, after, query.limit + 1)
+    return query.page([AttachmentOut.model_validate(each) for each in found], sort, order)
 
 
 @of_conversation.post("", permission="conversations:write", reach="rows", status_code=201)

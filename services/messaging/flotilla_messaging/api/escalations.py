@@ -20,7 +20,8 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import Shown, Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
+from flotilla.store.order import Order, both
 from pydantic import Field, StringConstraints
 
 from flotilla_messaging.api.conversations import NO_CONVERSATION, locked, saved, say
@@ -31,6 +32,7 @@ from flotilla_messaging.store import escalations as store
 
 routes = Routes("/v1/escalations", tag="escalations")
 conversation = Routes("/v1/conversations/{conversation_id}", tag="escalations")
+ORDERS = both("created_at", Order(("c.escalation_id",), (UUID,), key=lambda escalation: (escalation.id,)))
 
 Priority = Literal["low", "normal", "high", "urgent"]
 
@@ -72,12 +74,13 @@ async def list_escalations(
     query: PageQuery,
     team_id: Annotated[UUID | None, Query()] = None,
     priority: Annotated[Priority | None, Query()] = None,
+    sort: ByTime = "created_at",
 ) -> Page[EscalationOut]:
     """What waits for a person, the longest waiting first; what was handed back or resolved is not in it."""
-    after = query.after(UUID)
-    rows = await store.queue(tx, who.org, after[0] if after else None, team_id, priority, query.limit + 1)
+    order, filters = ORDERS[sort], {"team_id": team_id, "priority": priority}
+    rows = await store.queue(tx, who.org, filters, order, query.place(sort, order), query.limit + 1)
     found = [EscalationOut(**{name: row[name] for name in EscalationOut.model_fields}) for row in rows]
-    return page(found, query.limit, key=lambda each: (each.id,))
+    return query.page(found, sort, order)
 
 
 @conversation.post("/escalate", permission="conversations:write", reach="rows")

@@ -6,7 +6,8 @@ from typing import Any, Literal
 from uuid import UUID
 
 from flotilla.http import CurrentApp, NotFoundError, Page, PageQuery, Routes, Who
-from flotilla.http.pages import page
+from flotilla.http.sorting import Sort
+from flotilla.store.order import Order, both
 from pydantic import BaseModel, Field
 
 from flotilla_messaging.api.conversations import NO_CONVERSATION
@@ -14,9 +15,10 @@ from flotilla_messaging.api.messages import Position
 from flotilla_messaging.domain.messages import Message
 from flotilla_messaging.store import bodies
 from flotilla_messaging.store import clients as store
-from flotilla_messaging.store.lists import END
+from flotilla_messaging.store.lists import ORDERS
 
 routes = Routes("/v1/portal/conversations", tag="portal")
+MESSAGES = both("position", Order(("position",), (Position,)))
 
 
 class ClientConversationOut(BaseModel):
@@ -48,26 +50,36 @@ class ClientMessageOut(BaseModel):
 
 
 @routes.get("", permission="profile:read")
-async def list_own_conversations(app: CurrentApp, who: Who, query: PageQuery) -> Page[ClientConversationOut]:
+async def list_own_conversations(
+    app: CurrentApp,
+    who: Who,
+    query: PageQuery,
+    sort: Sort[Literal["-last_message_at", "last_message_at"]] = "-last_message_at",
+) -> Page[ClientConversationOut]:
     """The caller's own, the latest first: those of the contact that they were invited as; nobody else has any."""
-    after = query.after(datetime, UUID)
+    order = ORDERS[sort]
+    after = query.place(sort, order)
     async with app.db.transaction(who.orgs) as tx:
-        place = (after[0], after[1]) if after else None
-        found = await store.conversations(tx, who.org, who.user_id, place, query.limit + 1)
-    shown = [ClientConversationOut(**each) for each in found]
-    return page(shown, query.limit, key=lambda each: (each.last_message_at, each.id))
+        found = await store.conversations(tx, who.org, who.user_id, order, after, query.limit + 1)
+    read = query.page(found, sort, order)
+    return Page(items=[ClientConversationOut(**each) for each in read.items], next_cursor=read.next_cursor)
 
 
 @routes.get("/{conversation_id}/messages", permission="profile:read")
 async def list_own_messages(
-    conversation_id: UUID, app: CurrentApp, who: Who, query: PageQuery
+    conversation_id: UUID,
+    app: CurrentApp,
+    who: Who,
+    query: PageQuery,
+    sort: Sort[Literal["-position", "position"]] = "-position",
 ) -> Page[ClientMessageOut]:
     """What was said in a conversation of the caller's own, the newest first; colleagues' notes are not."""
-    key = query.after(Position)
+    order = MESSAGES[sort]
+    after = query.place(sort, order)
     async with app.db.transaction(who.orgs) as tx:
         if not await store.is_own(tx, who.org, conversation_id, who.user_id):
             raise NotFoundError(NO_CONVERSATION)
-        found = await store.messages(tx, who.org, conversation_id, key[0] if key else END, query.limit + 1)
+        found = await store.messages(tx, who.org, conversation_id, order, after, query.limit + 1)
     said = await bodies.texts(app, who.org, [each.text_id for each in found[: query.limit]])
     shown = [ClientMessageOut.of(each, said.get(each.text_id or each.id)) for each in found]
-    return page(shown, query.limit, key=lambda each: (each.position,))
+    return query.page(shown, sort, order)

@@ -1,9 +1,12 @@
 """Rows of attachments."""
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_messaging.domain.attachments import Attachment
 
@@ -22,9 +25,7 @@ ABANDON: Final = (
     "DELETE FROM attachments WHERE organization_id = $1 AND id = $2 AND state = 'uploading' RETURNING *"
 )
 
-LIST: Final = """
-SELECT * FROM attachments WHERE organization_id = $1 AND conversation_id = $2 AND id < $3 AND state = 'stored'
-ORDER BY id DESC LIMIT $4"""
+LIST: Final = "SELECT * FROM attachments"
 
 CONVERSATION: Final = "SELECT true FROM conversations WHERE organization_id = $1 AND id = $2"
 
@@ -58,11 +59,16 @@ async def abandon(tx: Transaction, org: UUID, attachment_id: UUID) -> Attachment
 
 
 async def listing(
-    tx: Transaction, org: UUID, conversation_id: UUID, before: UUID, limit: int
+    tx: Transaction,
+    org: UUID,
+    conversation_id: UUID,
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Attachment]:
-    """A conversation's, the newest first."""
-    rows = await tx.fetch(LIST, org, conversation_id, before, limit)
-    return [Attachment(**row) for row in rows]
+    """What is stored of a conversation, in this order, after the one with the key `after`."""
+    where = Where(org).equal({"conversation_id": conversation_id, "state": "stored"})
+    return [Attachment(**row) for row in await order.read(tx, LIST, where, after, limit)]
 
 
 async def belongs(tx: Transaction, org: UUID, conversation_id: UUID, message_id: UUID) -> bool:

@@ -1,11 +1,13 @@
 """Escalations, and the teams they may be given to."""
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_messaging.domain.escalations import Escalation
 
@@ -39,12 +41,8 @@ WHERE teams.sequence < excluded.sequence"""
 QUEUE: Final = """
 SELECT e.*, c.channel, c.assignee_id, i.name AS customer_name FROM conversations c
 JOIN escalations e ON e.organization_id = c.organization_id AND e.id = c.escalation_id
-LEFT JOIN identities i ON i.organization_id = c.organization_id AND i.id = c.identity_id
-WHERE c.organization_id = $1 AND c.escalation_id IS NOT NULL AND c.escalation_id > $2
-  AND ($3::uuid IS NULL OR e.team_id = $3) AND ($4::text IS NULL OR e.priority = $4)
-ORDER BY c.escalation_id LIMIT $5"""
+LEFT JOIN identities i ON i.organization_id = c.organization_id AND i.id = c.identity_id"""
 
-FIRST_ID: Final = UUID(int=0)
 Key = tuple[UUID, UUID]
 
 
@@ -73,7 +71,13 @@ async def known_teams(tx: Transaction, keys: Iterable[Key]) -> set[Key]:
 
 
 async def queue(
-    tx: Transaction, org: UUID, after: UUID | None, team_id: UUID | None, priority: str | None, limit: int
+    tx: Transaction,
+    org: UUID,
+    filters: Mapping[str, Any],
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Row]:
-    """What waits for a person, the longest waiting first."""
-    return await tx.fetch(QUEUE, org, after or FIRST_ID, team_id, priority, limit)
+    """What waits for a person in this order of `c.escalation_id`. `filters`: column of an escalation → value."""
+    where = Where(org, table="e").equal(filters).also("c.escalation_id IS NOT NULL")
+    return await order.read(tx, QUEUE, where, after, limit)
