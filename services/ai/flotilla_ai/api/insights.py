@@ -18,8 +18,9 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import Shown
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
 from flotilla.security.principal import Principal
+from flotilla.store.order import BY_TIME
 from flotilla.store.postgres import Transaction
 from pydantic import Field
 
@@ -63,12 +64,12 @@ async def list_insights(
     query: PageQuery,
     conversation_id: Annotated[UUID | None, Query()] = None,
     state: Annotated[State | None, Query()] = None,
+    sort: ByTime = "-created_at",
 ) -> Page[InsightOut]:
-    """The newest first."""
-    after = query.after(UUID)
-    rows = await store.newest(tx, who.org, after[0] if after else None, query.limit, conversation_id, state)
-    found = [InsightOut.model_validate(dict(row)) for row in rows]
-    return page(found, query.limit, key=lambda each: (each.id,))
+    """The newest first, or as `sort` says."""
+    order, filters = BY_TIME[sort], {"conversation_id": conversation_id, "state": state}
+    rows = await store.listing(tx, who.org, filters, order, query.place(sort, order), query.limit + 1)
+    return query.page([InsightOut.model_validate(dict(row)) for row in rows], sort, order)
 
 
 @insights.post("/{insight_id}/accept", permission="drafts:decide")

@@ -21,7 +21,8 @@ from flotilla.http import (
     check_if_match,
     set_etag,
 )
-from flotilla.http.pages import page
+from flotilla.http.sorting import Sort
+from flotilla.store.order import BY_TIME, by_name
 from flotilla.store.postgres import Row
 from pydantic import BaseModel, Field
 
@@ -35,6 +36,8 @@ from flotilla_ai.store import knowledge as store
 
 knowledge = Routes("/v1/knowledge", tag="knowledge")
 
+ORDERS = {**BY_TIME, **by_name("title", field="title")}
+Sorts = Literal["-created_at", "created_at", "title", "-title"]
 NO_SOURCE = "There is no such source."
 LONGEST_SOURCE = 400_000
 
@@ -115,12 +118,13 @@ async def create_knowledge_source(
 
 
 @knowledge.get("/sources", permission="knowledge:read")
-async def list_knowledge_sources(tx: Tx, who: Who, query: PageQuery) -> Page[SourceOut]:
-    """Sources, the newest first."""
-    after = query.after(UUID)
-    rows = await store.list_sources(tx, who.org, after[0] if after else None, query.limit)
-    read = page(rows, query.limit, key=lambda row: (row["id"],))
-    return Page(items=[SourceOut.of(row) for row in read.items], next_cursor=read.next_cursor)
+async def list_knowledge_sources(
+    tx: Tx, who: Who, query: PageQuery, sort: Sort[Sorts] = "-created_at"
+) -> Page[SourceOut]:
+    """Sources, the newest first, or as `sort` says."""
+    order = ORDERS[sort]
+    rows = await store.list_sources(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([SourceOut.of(row) for row in rows], sort, order)
 
 
 @knowledge.get("/sources/{source_id}", permission="knowledge:read")

@@ -18,7 +18,8 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import Patch, Shown, Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime, ByTimeOrName
+from flotilla.store.order import BY_NAME, BY_TIME
 from flotilla.store.postgres import Row, Transaction
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -27,6 +28,7 @@ from flotilla_ai.store import policies as store
 
 policies = Routes("/v1/ai/policies", tag="ai policies")
 violations = Routes("/v1/ai/violations", tag="ai policies")
+ORDERS = {**BY_TIME, **BY_NAME}
 
 
 def _printable(text: str) -> str:
@@ -109,12 +111,13 @@ class ViolationOut(Shown):
 
 
 @policies.get("", permission="ai:configure")
-async def list_ai_policies(tx: Tx, who: Who, query: PageQuery) -> Page[PolicyOut]:
-    """The oldest first."""
-    after = query.after(UUID)
-    rows = await store.listing(tx, who.org, after[0] if after else None, query.limit)
-    found = [PolicyOut.model_validate(dict(row)) for row in rows]
-    return page(found, query.limit, key=lambda each: (each.id,))
+async def list_ai_policies(
+    tx: Tx, who: Who, query: PageQuery, sort: ByTimeOrName = "created_at"
+) -> Page[PolicyOut]:
+    """The oldest first, or as `sort` says."""
+    order = ORDERS[sort]
+    rows = await store.listing(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([PolicyOut.model_validate(dict(row)) for row in rows], sort, order)
 
 
 @policies.post("", permission="ai:configure", status_code=201, audited="values")
@@ -163,13 +166,16 @@ async def delete_ai_policy(policy_id: UUID, tx: Tx, who: Who, request: Request) 
 
 @violations.get("", permission="ai:configure")
 async def list_violations(
-    tx: Tx, who: Who, query: PageQuery, conversation_id: Annotated[UUID | None, Query()] = None
+    tx: Tx,
+    who: Who,
+    query: PageQuery,
+    conversation_id: Annotated[UUID | None, Query()] = None,
+    sort: ByTime = "-created_at",
 ) -> Page[ViolationOut]:
-    """The newest first."""
-    after = query.after(UUID)
-    rows = await store.violations(tx, who.org, after[0] if after else None, query.limit, conversation_id)
-    found = [ViolationOut.model_validate(dict(row)) for row in rows]
-    return page(found, query.limit, key=lambda each: (each.id,))
+    """The newest first, or as `sort` says."""
+    order, filters = BY_TIME[sort], {"conversation_id": conversation_id}
+    rows = await store.violations(tx, who.org, filters, order, query.place(sort, order), query.limit + 1)
+    return query.page([ViolationOut.model_validate(dict(row)) for row in rows], sort, order)
 
 
 async def _there(tx: Transaction, org: UUID, policy_id: UUID, *, lock: bool = False) -> Row:

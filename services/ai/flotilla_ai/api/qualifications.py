@@ -6,7 +6,8 @@ from uuid import UUID
 
 from fastapi import Query, Response
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who, set_etag
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
+from flotilla.store.order import BY_TIME
 from flotilla.store.postgres import Row
 from pydantic import BaseModel, Field
 
@@ -101,14 +102,12 @@ async def list_qualifications(
     query: PageQuery,
     conversation_id: Annotated[UUID | None, Query()] = None,
     contact_id: Annotated[UUID | None, Query()] = None,
+    sort: ByTime = "-created_at",
 ) -> Page[QualificationOut]:
-    """Conversations of which something is known, the newest first."""
-    after = query.after(UUID)
-    rows = await store.newest(
-        tx, who.org, after[0] if after else None, query.limit, conversation_id, contact_id
-    )
-    read = page(rows, query.limit, key=lambda row: (row["id"],))
-    return Page(items=[QualificationOut.of(row) for row in read.items], next_cursor=read.next_cursor)
+    """Conversations of which something is known, the newest first, or as `sort` says."""
+    order, filters = BY_TIME[sort], {"conversation_id": conversation_id, "contact_id": contact_id}
+    rows = await store.listing(tx, who.org, filters, order, query.place(sort, order), query.limit + 1)
+    return query.page([QualificationOut.of(row) for row in rows], sort, order)
 
 
 @qualifications.post("/{conversation_id}/recompute", permission="qualifications:write")

@@ -7,7 +7,8 @@ from uuid import UUID
 from fastapi import Query
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who
 from flotilla.http.bodies import Shown, Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
+from flotilla.store.order import BY_TIME
 from pydantic import Field
 
 from flotilla_ai import summarizing
@@ -55,13 +56,17 @@ async def ask_for_summary(body: SummaryIn, tx: Tx, who: Who) -> AskedOut:
 
 @summaries.get("", permission="drafts:read")
 async def list_summaries(
-    tx: Tx, who: Who, query: PageQuery, conversation_id: Annotated[UUID, Query()]
+    tx: Tx,
+    who: Who,
+    query: PageQuery,
+    conversation_id: Annotated[UUID, Query()],
+    sort: ByTime = "-created_at",
 ) -> Page[SummaryOut]:
-    """A conversation's, the newest first."""
-    after = query.after(UUID)
-    rows = await store.newest(tx, who.org, conversation_id, after[0] if after else None, query.limit)
-    found = [SummaryOut.model_validate(dict(row)) for row in rows]
-    return page(found, query.limit, key=lambda each: (each.id,))
+    """A conversation's, the newest first, or as `sort` says."""
+    order = BY_TIME[sort]
+    after = query.place(sort, order)
+    rows = await store.listing(tx, who.org, conversation_id, order, after, query.limit + 1)
+    return query.page([SummaryOut.model_validate(dict(row)) for row in rows], sort, order)
 
 
 @summaries.get("/{summary_id}", permission="drafts:read")

@@ -1,10 +1,12 @@
 """What was noticed in conversations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 ADD: Final = """
 INSERT INTO insights (organization_id, id, conversation_id, message_id, identity_id, contact_id, kind, topic,
@@ -14,15 +16,7 @@ SELECT * FROM jsonb_to_recordset($1) AS t (organization_id uuid, id uuid, conver
 ORDER BY organization_id, conversation_id, kind, topic
 ON CONFLICT (organization_id, conversation_id, kind, topic) DO NOTHING RETURNING *"""
 
-_LIST: Final = """
-SELECT * FROM insights WHERE organization_id = $1 AND ($2::uuid IS NULL OR id < $2) {filters}
-ORDER BY id DESC LIMIT $3"""
-LIST: Final = {
-    (False, False): _LIST.format(filters=""),
-    (True, False): _LIST.format(filters="AND conversation_id = $4"),
-    (False, True): _LIST.format(filters="AND state = $4"),
-    (True, True): _LIST.format(filters="AND conversation_id = $4 AND state = $5"),
-}
+LIST: Final = "SELECT * FROM insights"
 
 LOCK: Final = "SELECT * FROM insights WHERE organization_id = $1 AND id = $2 FOR UPDATE"
 
@@ -36,18 +30,16 @@ async def add(tx: Transaction, rows: Sequence[dict[str, Any]]) -> list[Row]:
     return await tx.fetch(ADD, list(rows))
 
 
-async def newest(
+async def listing(
     tx: Transaction,
     org: UUID,
-    after: UUID | None,
+    filters: Mapping[str, Any],
+    order: Order,
+    after: Sequence[object] | None,
     limit: int,
-    conversation_id: UUID | None,
-    state: str | None,
 ) -> list[Row]:
-    """The newest first; one more than `limit`, where there are more."""
-    filters = [value for value in (conversation_id, state) if value is not None]
-    sql = LIST[conversation_id is not None, state is not None]
-    return await tx.fetch(sql, org, after, limit + 1, *filters)
+    """Those that fit, in this order, after the one with the key `after`. `filters`: column → value."""
+    return await order.read(tx, LIST, Where(org).equal(filters), after, limit)
 
 
 async def lock(tx: Transaction, org: UUID, insight_id: UUID) -> Row | None:

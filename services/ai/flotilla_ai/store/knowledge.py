@@ -5,7 +5,9 @@ from typing import Final
 from uuid import UUID
 
 import numpy as np
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_ai.domain.knowledge import Chunk
 from flotilla_ai.domain.knowledge.embedding import Vectors
@@ -19,9 +21,7 @@ INSERT INTO knowledge_chunks (organization_id, source_id, embedder, id, position
 SELECT $1, $2, $3, * FROM unnest($4::uuid[], $5::int[], $6::text[], $7::text[], $8::bytea[])"""
 
 LIST_SOURCES: Final = """
-SELECT organization_id, id, sequence, title, language, chunks, created_at, created_by FROM knowledge_sources
-WHERE organization_id = $1 AND ($2::uuid IS NULL OR id < $2)
-ORDER BY id DESC LIMIT $3"""
+SELECT organization_id, id, sequence, title, language, chunks, created_at, created_by FROM knowledge_sources"""
 
 READ_SOURCE: Final = "SELECT * FROM knowledge_sources WHERE organization_id = $1 AND id = $2"
 
@@ -71,9 +71,11 @@ async def insert_source(
     return row
 
 
-async def list_sources(tx: Transaction, org: UUID, after: UUID | None, limit: int) -> list[Row]:
-    """The newest first; one more than `limit`, where there are more."""
-    return await tx.fetch(LIST_SOURCES, org, after, limit + 1)
+async def list_sources(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Row]:
+    """All in this order, those after the one with the key `after`."""
+    return await order.read(tx, LIST_SOURCES, Where(org), after, limit)
 
 
 async def read_source(tx: Transaction, org: UUID, source_id: UUID) -> Row | None:

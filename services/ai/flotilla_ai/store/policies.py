@@ -1,11 +1,13 @@
 """Policies of organizations, and the log of what went against them and the supervisor."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_ai.domain.policies import Action, Policy
 
@@ -15,8 +17,7 @@ MOST: Final = 200
 ENABLED: Final = """
 SELECT organization_id, id, phrases, action FROM policies WHERE organization_id = ANY($1) AND enabled ORDER BY id"""
 
-LIST: Final = """
-SELECT * FROM policies WHERE organization_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3"""
+LIST: Final = "SELECT * FROM policies"
 
 READ: Final = "SELECT * FROM policies WHERE organization_id = $1 AND id = $2"
 
@@ -42,14 +43,7 @@ INSERT INTO policy_violations (organization_id, id, rule, policy_id, action, con
 SELECT * FROM jsonb_to_recordset($1) AS t (organization_id uuid, id uuid, rule text, policy_id uuid, action text,
     conversation_id uuid, message_id uuid, draft_id uuid, places jsonb)"""
 
-_VIOLATIONS: Final = """
-SELECT * FROM policy_violations WHERE organization_id = $1 AND ($2::uuid IS NULL OR id < $2) {filters}
-ORDER BY id DESC LIMIT $3"""
-VIOLATIONS: Final = {
-    False: _VIOLATIONS.format(filters=""),
-    True: _VIOLATIONS.format(filters="AND conversation_id = $4"),
-}
-"""Of a conversation, or of all: each has an index that it can follow."""
+VIOLATIONS: Final = "SELECT * FROM policy_violations"
 
 
 async def enabled(tx: Transaction, orgs: Sequence[UUID]) -> dict[UUID, list[Policy]]:
@@ -61,9 +55,11 @@ async def enabled(tx: Transaction, orgs: Sequence[UUID]) -> dict[UUID, list[Poli
     return found
 
 
-async def listing(tx: Transaction, org: UUID, after: UUID | None, limit: int) -> list[Row]:
-    """The oldest first; one more than `limit`, where there are more."""
-    return await tx.fetch(LIST, org, after, limit + 1)
+async def listing(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Row]:
+    """All in this order (few enough for any), those after the one with the key `after`."""
+    return await order.read(tx, LIST, Where(org), after, limit)
 
 
 async def read(tx: Transaction, org: UUID, policy_id: UUID, *, lock: bool = False) -> Row | None:
@@ -82,8 +78,12 @@ async def write(
 
 
 async def violations(
-    tx: Transaction, org: UUID, before: UUID | None, limit: int, conversation_id: UUID | None
+    tx: Transaction,
+    org: UUID,
+    filters: Mapping[str, Any],
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Row]:
-    """The newest first; one more than `limit`, where there are more."""
-    filters = [] if conversation_id is None else [conversation_id]
-    return await tx.fetch(VIOLATIONS[conversation_id is not None], org, before, limit + 1, *filters)
+    """Those that fit, in this order, after the one with the key `after`. `filters`: column → value."""
+    return await order.read(tx, VIOLATIONS, Where(org).equal(filters), after, limit)

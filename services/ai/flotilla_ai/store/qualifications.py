@@ -1,13 +1,15 @@
 """How conversations stand on BANT: one row each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_ai.domain.qualification import Entry
 
@@ -32,16 +34,7 @@ RETURNING q.*"""
 
 LOCK: Final = "SELECT * FROM qualifications WHERE organization_id = $1 AND conversation_id = $2 FOR UPDATE"
 
-_LIST: Final = """
-SELECT * FROM qualifications WHERE organization_id = $1 AND ($2::uuid IS NULL OR id < $2) {filters}
-ORDER BY id DESC LIMIT $3"""
-LIST: Final = {
-    (False, False): _LIST.format(filters=""),
-    (True, False): _LIST.format(filters="AND conversation_id = $4"),
-    (False, True): _LIST.format(filters="AND contact_id = $4"),
-    (True, True): _LIST.format(filters="AND conversation_id = $4 AND contact_id = $5"),
-}
-"""By (of a conversation, of a contact): each has an index that it can follow."""
+LIST: Final = "SELECT * FROM qualifications"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +103,13 @@ async def lock(tx: Transaction, org: UUID, conversation_id: UUID) -> Held | None
     return Held.of(row) if row else None
 
 
-async def newest(
+async def listing(
     tx: Transaction,
     org: UUID,
-    after: UUID | None,
+    filters: Mapping[str, Any],
+    order: Order,
+    after: Sequence[object] | None,
     limit: int,
-    conversation_id: UUID | None,
-    contact_id: UUID | None,
 ) -> list[Row]:
-    """The newest first; one more than `limit`, where there are more."""
-    filters = [value for value in (conversation_id, contact_id) if value is not None]
-    sql = LIST[conversation_id is not None, contact_id is not None]
-    return await tx.fetch(sql, org, after, limit + 1, *filters)
+    """Those that fit, in this order, after the one with the key `after`. `filters`: column → value."""
+    return await order.read(tx, LIST, Where(org).equal(filters), after, limit)

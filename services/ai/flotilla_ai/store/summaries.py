@@ -1,9 +1,12 @@
 """Summaries of conversations."""
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 ADD: Final = """
 INSERT INTO summaries (organization_id, id, conversation_id, position, text, language, intents, messages, provider,
@@ -13,9 +16,7 @@ ON CONFLICT (organization_id, conversation_id, position, provider) DO NOTHING RE
 
 READ: Final = "SELECT * FROM summaries WHERE organization_id = $1 AND id = $2"
 
-LIST: Final = """
-SELECT * FROM summaries WHERE organization_id = $1 AND conversation_id = $2 AND ($3::uuid IS NULL OR id < $3)
-ORDER BY id DESC LIMIT $4"""
+LIST: Final = "SELECT * FROM summaries"
 
 POSITION: Final = "SELECT max(position) FROM analyses WHERE organization_id = $1 AND conversation_id = $2"
 
@@ -57,11 +58,17 @@ async def read(tx: Transaction, org: UUID, summary_id: UUID) -> Row | None:
     return await tx.fetchrow(READ, org, summary_id)
 
 
-async def newest(
-    tx: Transaction, org: UUID, conversation_id: UUID, after: UUID | None, limit: int
+async def listing(
+    tx: Transaction,
+    org: UUID,
+    conversation_id: UUID,
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Row]:
-    """A conversation's, the newest first; one more than `limit`, where there are more."""
-    return await tx.fetch(LIST, org, conversation_id, after, limit + 1)
+    """A conversation's few, in this order, after the one with the key `after`."""
+    where = Where(org).equal({"conversation_id": conversation_id})
+    return await order.read(tx, LIST, where, after, limit)
 
 
 async def position(tx: Transaction, org: UUID, conversation_id: UUID) -> int | None:
