@@ -9,13 +9,13 @@ from fastapi.responses import StreamingResponse
 from flotilla.events.analytics import AuditExported
 from flotilla.http import CurrentApp, Page, PageQuery, Routes, Tx, Who
 from flotilla.http.bodies import Shown, file_answer
-from flotilla.http.pages import page
 from flotilla.http.routes import PEOPLE
 from pydantic import AwareDatetime, BaseModel, Field
 
 from flotilla_analytics import audit_export
+from flotilla_analytics.api.archive import ByMoment
 from flotilla_analytics.auditing import acts
-from flotilla_analytics.store import audit_log
+from flotilla_analytics.store import archive, audit_log
 from flotilla_analytics.store.audit_log import Wanted
 
 routes = Routes("/v1/audit", tag="audit")
@@ -95,14 +95,16 @@ Filter = Annotated[Wanted, Depends(_wanted)]
 
 
 @routes.get("", permission="archive:read")
-async def list_audit(tx: Tx, who: Who, query: PageQuery, wanted: Filter) -> Page[ActView]:
+async def list_audit(
+    tx: Tx, who: Who, query: PageQuery, wanted: Filter, sort: ByMoment = "-time"
+) -> Page[ActView]:
     """What people, programs and operators did, and what bears on security whoever did it, newest first; with `actor`,
     all that came of that one."""
-    key = query.after(datetime, UUID)
-    after = (key[0], key[1]) if key else None
-    rows = await audit_log.read_page(tx, who.org, wanted, after, query.limit + 1)
+    order = archive.ORDERS[sort]
+    after = query.place(sort, order)
+    rows = await audit_log.read_page(tx, who.org, wanted, after, query.limit + 1, order)
     views = [ActView.model_validate(act) for act in await acts(tx, who.org, rows)]
-    return page(views, query.limit, key=lambda act: (act.time, act.id))
+    return query.page(views, sort, order)
 
 
 @routes.get(

@@ -20,12 +20,13 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import Patch, Shown, Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTimeOrName
+from flotilla.store.order import BY_NAME, BY_TIME
 from flotilla.store.postgres import Row, Transaction
 from pydantic import AwareDatetime, BaseModel, Field
 
 from flotilla_analytics.api.periods import StretchQuery
-from flotilla_analytics.api.values import EARLIEST, LAST_ID, LATEST, Line, Number, Slug, shown_decimal
+from flotilla_analytics.api.values import EARLIEST, LATEST, Line, Number, Slug, shown_decimal
 from flotilla_analytics.asking import Wanted, ask
 from flotilla_analytics.domain.measures import custom
 from flotilla_analytics.goals import AUDIENCE, numbers_moved
@@ -33,6 +34,7 @@ from flotilla_analytics.store import measures as store
 
 routes = Routes("/v1/metrics/custom", tag="analytics")
 
+ORDERS: Final = {**BY_TIME, **BY_NAME}
 MOST_METRICS: Final = 200
 MOST_POINTS: Final = 1_000
 POINTS_AN_EVENT: Final = 200
@@ -112,11 +114,13 @@ async def define_metric(body: MetricIn, tx: Tx, who: Who, response: Response) ->
 
 
 @routes.get("", permission="analytics:read")
-async def list_custom_metrics(tx: Tx, who: Who, query: PageQuery) -> Page[MetricOut]:
-    """The newest first."""
-    (before,) = query.after(UUID) or (LAST_ID,)
-    rows = await store.list_metrics(tx, who.org, before, query.limit + 1)
-    return page([_shown(row) for row in rows], query.limit, key=lambda metric: (metric.id,))
+async def list_custom_metrics(
+    tx: Tx, who: Who, query: PageQuery, sort: ByTimeOrName = "-created_at"
+) -> Page[MetricOut]:
+    """The newest first, or as `sort` says."""
+    order = ORDERS[sort]
+    rows = await store.list_metrics(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([_shown(row) for row in rows], sort, order)
 
 
 @routes.get("/{metric_id}", permission="analytics:read")

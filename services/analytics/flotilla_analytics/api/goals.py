@@ -19,11 +19,12 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import Patch, Shown, Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTimeOrName
+from flotilla.store.order import BY_NAME, BY_TIME
 from flotilla.store.postgres import Row, Transaction
 from pydantic import AwareDatetime, BaseModel, Field
 
-from flotilla_analytics.api.values import LAST_ID, Day, Filters, Line, MeasureName, Number, shown_decimal
+from flotilla_analytics.api.values import Day, Filters, Line, MeasureName, Number, shown_decimal
 from flotilla_analytics.asking import checked
 from flotilla_analytics.domain.periods import Granularity, begin_of, end_of
 from flotilla_analytics.goals import figure_of, goal_set
@@ -31,6 +32,7 @@ from flotilla_analytics.store import measures as store
 
 routes = Routes("/v1/goals", tag="analytics")
 
+ORDERS: Final = {**BY_TIME, **BY_NAME}
 MOST_GOALS: Final = 100
 SHOWN_PERIODS: Final = 24
 
@@ -102,12 +104,11 @@ async def set_goal(body: GoalIn, tx: Tx, who: Who, response: Response) -> GoalOu
 
 
 @routes.get("", permission="analytics:read")
-async def list_goals(tx: Tx, who: Who, query: PageQuery) -> Page[GoalOut]:
-    """The newest first."""
-    (before,) = query.after(UUID) or (LAST_ID,)
-    rows = await store.list_goals(tx, who.org, before, query.limit + 1)
-    goals = [GoalOut.model_validate(_fields(row)) for row in rows]
-    return page(goals, query.limit, key=lambda goal: (goal.id,))
+async def list_goals(tx: Tx, who: Who, query: PageQuery, sort: ByTimeOrName = "-created_at") -> Page[GoalOut]:
+    """The newest first, or as `sort` says."""
+    order = ORDERS[sort]
+    rows = await store.list_goals(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([GoalOut.model_validate(_fields(row)) for row in rows], sort, order)
 
 
 @routes.get("/{goal_id}", permission="analytics:read")

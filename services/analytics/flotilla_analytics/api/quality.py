@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query, Request, Response
@@ -20,7 +20,8 @@ from flotilla.http import (
     note_change,
     set_etag,
 )
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTimeOrName, Sort
+from flotilla.store.order import BY_NAME, BY_TIME, Order, both
 from flotilla.store.postgres import Row, Transaction
 
 from flotilla_analytics.api.periods import check_days
@@ -37,13 +38,15 @@ from flotilla_analytics.api.quality_schemas import (
     ReviewOut,
     ScoreIn,
 )
-from flotilla_analytics.api.values import LAST_ID, shown_decimal
+from flotilla_analytics.api.values import shown_decimal
 from flotilla_analytics.domain.periods import Granularity
 from flotilla_analytics.domain.quality import Agreement, Given, agreement, by_criterion, given_of, total
 from flotilla_analytics.store import quality as store
 from flotilla_analytics.store import surveys
 
 routes = Routes("/v1/quality", tag="quality")
+ORDERS = {**BY_TIME, **BY_NAME}
+REVIEWS = both("reviewed_at", Order(("reviewed_at", "id"), (datetime, UUID)))
 
 
 @routes.post("/criteria", permission="quality:write", status_code=201, audited="values")
@@ -58,12 +61,13 @@ async def create_criterion(body: CriterionIn, tx: Tx, who: Who, response: Respon
 
 
 @routes.get("/criteria", permission="quality:read")
-async def list_criteria(tx: Tx, who: Who, query: PageQuery) -> Page[CriterionOut]:
-    """The newest first."""
-    (before,) = query.after(UUID) or (LAST_ID,)
-    rows = await store.listing(tx, who.org, before, query.limit + 1)
-    found = [CriterionOut.model_validate(dict(row)) for row in rows]
-    return page(found, query.limit, key=lambda criterion: (criterion.id,))
+async def list_criteria(
+    tx: Tx, who: Who, query: PageQuery, sort: ByTimeOrName = "-created_at"
+) -> Page[CriterionOut]:
+    """The newest first, or as `sort` says."""
+    order = ORDERS[sort]
+    rows = await store.listing(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([CriterionOut.model_validate(dict(row)) for row in rows], sort, order)
 
 
 @routes.get("/criteria/{criterion_id}", permission="quality:read")
@@ -112,11 +116,17 @@ async def review_conversation(body: ReviewIn, tx: Tx, who: Who, response: Respon
 
 
 @routes.get("/reviews", permission="quality:read")
-async def list_reviews(tx: Tx, who: Who, query: PageQuery, agent_id: UUID | None = None) -> Page[ReviewOut]:
-    """The latest first."""
-    rows = await store.list_reviews(tx, who.org, agent_id, query.after(datetime, UUID), query.limit + 1)
-    found = [_review(row) for row in rows]
-    return page(found, query.limit, key=lambda review: (review.reviewed_at, review.id))
+async def list_reviews(
+    tx: Tx,
+    who: Who,
+    query: PageQuery,
+    agent_id: UUID | None = None,
+    sort: Sort[Literal["-reviewed_at", "reviewed_at"]] = "-reviewed_at",
+) -> Page[ReviewOut]:
+    """The latest first, or as `sort` says."""
+    order = REVIEWS[sort]
+    rows = await store.list_reviews(tx, who.org, agent_id, order, query.place(sort, order), query.limit + 1)
+    return query.page([_review(row) for row in rows], sort, order)
 
 
 @routes.get("/reviews/{review_id}", permission="quality:read")

@@ -9,9 +9,10 @@ from flotilla.events.analytics import ReplayRequested
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who
 from flotilla.http.bodies import Shown, Written
 from flotilla.http.etags import set_etag
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
 from flotilla.ids import new_id
 from flotilla.replay.wire import Filter
+from flotilla.store.order import BY_TIME
 from flotilla.store.postgres import Row
 from pydantic import AwareDatetime, Field
 
@@ -19,7 +20,6 @@ from flotilla_analytics.store import replays as store
 
 routes = Routes("/v1/replays", tag="replays")
 
-LAST_ID = UUID(int=(1 << 128) - 1)
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[a-z0-9_.]+$")]
 Names = Annotated[list[Name], Field(max_length=100)]
 
@@ -83,11 +83,13 @@ async def request_replay(body: ReplayIn, tx: Tx, who: Who) -> ReplayOut:
 
 
 @routes.get("", permission="replays:read")
-async def list_replays(tx: Tx, who: Who, query: PageQuery, service: Name | None = None) -> Page[ReplayOut]:
-    """The newest first."""
-    (before,) = query.after(UUID) or (LAST_ID,)
-    rows = await store.listing(tx, who.org, service, before, query.limit + 1)
-    return page([_shown(row) for row in rows], query.limit, key=lambda replay: (replay.id,))
+async def list_replays(
+    tx: Tx, who: Who, query: PageQuery, service: Name | None = None, sort: ByTime = "-created_at"
+) -> Page[ReplayOut]:
+    """The newest first, or as `sort` says."""
+    order = BY_TIME[sort]
+    rows = await store.listing(tx, who.org, service, order, query.place(sort, order), query.limit + 1)
+    return query.page([_shown(row) for row in rows], sort, order)
 
 
 @routes.get("/{replay_id}", permission="replays:read")

@@ -21,13 +21,13 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import file_answer
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime, ByTimeOrName
 from flotilla.problems import GoneError
+from flotilla.store.order import BY_NAME, BY_TIME, NEWEST
 from flotilla.store.postgres import Row, Transaction
 
 from flotilla_analytics import reporting
 from flotilla_analytics.api.report_schemas import MeasureOut, ReportIn, ReportOut, RunDetailOut, RunOut
-from flotilla_analytics.api.values import LAST_ID
 from flotilla_analytics.asking import checked
 from flotilla_analytics.domain.exports import CONTENT_TYPES
 from flotilla_analytics.domain.measures import CUSTOM, MEASURES, custom
@@ -39,6 +39,7 @@ from flotilla_analytics.store import reports as store
 routes = Routes("/v1/reports", tag="analytics")
 measures = Routes("/v1/measures", tag="analytics")
 
+ORDERS: Final = {**BY_TIME, **BY_NAME}
 MOST_REPORTS: Final = 200
 MOST_RUNNING: Final = 5
 LINK_SECONDS: Final = 3_600
@@ -48,7 +49,7 @@ FILES: Final = "/v1/reports/files"
 @measures.get("", permission="analytics:read")
 async def list_measures(tx: Tx, who: Who) -> list[MeasureOut]:
     """What reports and goals may be about; metrics that the organization defined come last."""
-    rows = await measure_store.list_metrics(tx, who.org, LAST_ID, 1_000)
+    rows = await measure_store.list_metrics(tx, who.org, NEWEST, None, 1_000)
     own = [custom(row["name"], row["title"], row["unit"], row["aggregation"]) for row in rows]
     return [
         MeasureOut(name=each.name, title=each.title, unit=each.unit, dimensions=list(each.dimensions))
@@ -70,11 +71,13 @@ async def save_report(body: ReportIn, tx: Tx, who: Who, response: Response) -> R
 
 
 @routes.get("", permission="analytics:read")
-async def list_reports(tx: Tx, who: Who, query: PageQuery) -> Page[ReportOut]:
-    """The newest first."""
-    (before,) = query.after(UUID) or (LAST_ID,)
-    rows = await store.listing(tx, who.org, before, query.limit + 1)
-    return page([_report(row) for row in rows], query.limit, key=lambda report: (report.id,))
+async def list_reports(
+    tx: Tx, who: Who, query: PageQuery, sort: ByTimeOrName = "-created_at"
+) -> Page[ReportOut]:
+    """The newest first, or as `sort` says."""
+    order = ORDERS[sort]
+    rows = await store.listing(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([_report(row) for row in rows], sort, order)
 
 
 @routes.get(
@@ -150,13 +153,15 @@ async def run_report(report_id: UUID, tx: Tx, who: Who) -> RunOut:
 
 
 @routes.get("/{report_id}/runs", permission="analytics:read")
-async def list_report_runs(report_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[RunOut]:
-    """The newest first."""
+async def list_report_runs(
+    report_id: UUID, tx: Tx, who: Who, query: PageQuery, sort: ByTime = "-created_at"
+) -> Page[RunOut]:
+    """The newest first, or as `sort` says."""
     await _there(tx, who.org, report_id)
-    (before,) = query.after(UUID) or (LAST_ID,)
-    rows = await store.list_runs(tx, who.org, report_id, before, query.limit + 1)
-    runs = [RunOut.model_validate(dict(row)) for row in rows]
-    return page(runs, query.limit, key=lambda run: (run.id,))
+    order = BY_TIME[sort]
+    after = query.place(sort, order)
+    rows = await store.list_runs(tx, who.org, report_id, order, after, query.limit + 1)
+    return query.page([RunOut.model_validate(dict(row)) for row in rows], sort, order)
 
 
 @routes.get("/{report_id}/runs/{report_run_id}", permission="analytics:read")

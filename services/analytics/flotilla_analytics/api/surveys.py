@@ -20,13 +20,14 @@ from flotilla.http import (
     set_etag,
 )
 from flotilla.http.bodies import Shown, Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime, ByTimeOrName
+from flotilla.store.order import BY_NAME, BY_TIME, Order, both
 from flotilla.store.postgres import Row, Transaction
 from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
 from flotilla_analytics import surveying
 from flotilla_analytics.api.periods import StretchQuery
-from flotilla_analytics.api.values import LAST_ID, Line, Words, shown_decimal
+from flotilla_analytics.api.values import Line, Words, shown_decimal
 from flotilla_analytics.domain.figures import rate
 from flotilla_analytics.domain.scores import figure
 from flotilla_analytics.domain.surveys import LINK, MESSAGE, QUESTIONS, SENT
@@ -35,6 +36,8 @@ from flotilla_analytics.store.readings import Question, read_groups
 
 routes = Routes("/v1/surveys", tag="surveys")
 
+ORDERS: Final = {**BY_TIME, **BY_NAME}
+SENDS: Final = both("created_at", Order(("s.id",), (UUID,)))
 MOST_SURVEYS: Final = 100
 MOST_GROUPS: Final = 1_000
 
@@ -136,12 +139,13 @@ async def create_survey(body: SurveyIn, tx: Tx, who: Who, response: Response) ->
 
 
 @routes.get("", permission="surveys:read")
-async def list_surveys(tx: Tx, who: Who, query: PageQuery) -> Page[SurveyOut]:
-    """The newest first."""
-    (before,) = query.after(UUID) or (LAST_ID,)
-    rows = await store.listing(tx, who.org, before, query.limit + 1)
-    found = [SurveyOut.model_validate(dict(row)) for row in rows]
-    return page(found, query.limit, key=lambda survey: (survey.id,))
+async def list_surveys(
+    tx: Tx, who: Who, query: PageQuery, sort: ByTimeOrName = "-created_at"
+) -> Page[SurveyOut]:
+    """The newest first, or as `sort` says."""
+    order = ORDERS[sort]
+    rows = await store.listing(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([SurveyOut.model_validate(dict(row)) for row in rows], sort, order)
 
 
 @routes.get("/{survey_id}", permission="surveys:read")
@@ -186,13 +190,15 @@ async def send_survey(survey_id: UUID, body: SendIn, work: Work) -> SendBegunOut
 
 
 @routes.get("/{survey_id}/sends", permission="surveys:read")
-async def list_survey_sends(survey_id: UUID, tx: Tx, who: Who, query: PageQuery) -> Page[SendOut]:
+async def list_survey_sends(
+    survey_id: UUID, tx: Tx, who: Who, query: PageQuery, sort: ByTime = "-created_at"
+) -> Page[SendOut]:
     """Who was asked, and what they said; the newest first."""
     await _there(tx, who.org, survey_id)
-    (before,) = query.after(UUID) or (LAST_ID,)
-    rows = await store.list_sends(tx, who.org, survey_id, before, query.limit + 1)
-    found = [SendOut.model_validate(dict(row)) for row in rows]
-    return page(found, query.limit, key=lambda send: (send.id,))
+    order = SENDS[sort]
+    after = query.place(sort, order)
+    rows = await store.list_sends(tx, who.org, survey_id, order, after, query.limit + 1)
+    return query.page([SendOut.model_validate(dict(row)) for row in rows], sort, order)
 
 
 @routes.get("/{survey_id}/results", permission="surveys:read")

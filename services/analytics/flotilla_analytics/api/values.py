@@ -4,12 +4,9 @@ import unicodedata
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Final
-from uuid import UUID
 
 from pydantic import AfterValidator, Field, PlainSerializer
 
-LAST_ID: Final = UUID(int=(1 << 128) - 1)
-"""After every id: where the first page of newest things begins."""
 EARLIEST: Final = date(2000, 1, 1)
 LATEST: Final = date(2100, 1, 1)
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order, both
 from flotilla.store.postgres import Row, Transaction
 from flotilla.store.where import Where
 
@@ -27,6 +28,10 @@ WITH fresh AS (
 INSERT INTO unsealed (event_id, organization_id, hash, event_type) SELECT id, organization_id, hash, type FROM fresh"""  # noqa: S608
 
 KEEP_PARTITIONS: Final = "SELECT keep_archive_partitions()"
+
+LIST: Final = f"SELECT {COLUMNS} FROM archive"  # noqa: S608
+ORDERS: Final = both("time", Order(("time", "id"), (datetime, UUID)))
+"""By `archive_time`, or as the index of a filter has it."""
 
 READ_JOURNEY: Final = f"""
 SELECT {COLUMNS} FROM archive WHERE organization_id = $1 AND correlation_id = $2
@@ -76,16 +81,17 @@ async def read_folded(
 
 
 async def read_page(
-    tx: Transaction, org: UUID, wanted: Filter, after: tuple[datetime, UUID] | None, limit: int
+    tx: Transaction,
+    org: UUID,
+    wanted: Filter,
+    after: Sequence[object] | None,
+    limit: int,
+    order: Order = ORDERS["-time"],
 ) -> list[Row]:
-    """Events newest first, at most `limit`, those older than `after`."""
+    """At most `limit` events in this order, those behind the one with the key `after`."""
     where = Where(org).equal({"type": wanted.type, "subject": wanted.subject, "actor": wanted.actor})
     if wanted.time_from is not None:
         where.also("time >= {}", wanted.time_from)
     if wanted.time_to is not None:
         where.also("time < {}", wanted.time_to)
-    if after is not None:
-        where.also("(time, id) < ({}, {})", *after)
-    limited = where.argument(limit)
-    sql = f"SELECT {COLUMNS} FROM archive WHERE {where} ORDER BY time DESC, id DESC LIMIT {limited}"  # noqa: S608
-    return await tx.fetch(sql, *where.arguments)
+    return await order.read(tx, LIST, where, after, limit)

@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Database, Row, Transaction
 from flotilla.store.where import Where
 
-from flotilla_analytics.store.archive import COLUMNS
+from flotilla_analytics.store.archive import COLUMNS, LIST, ORDERS
 
 # As the index `archive_audited` has it, word for word, else the planner does not know it again.
 AUDITED: Final = (
@@ -112,15 +113,15 @@ class Wanted:
 
 
 async def read_page(
-    tx: Transaction, org: UUID, wanted: Wanted, after: tuple[datetime, UUID] | None, limit: int
+    tx: Transaction,
+    org: UUID,
+    wanted: Wanted,
+    after: Sequence[object] | None,
+    limit: int,
+    order: Order = ORDERS["-time"],
 ) -> list[Row]:
-    """Newest first, at most `limit`, those older than `after`."""
-    where = wanted.where(org)
-    if after is not None:
-        where.also("(time, id) < ({}, {})", *after)
-    limited = where.argument(limit)
-    sql = f"SELECT {COLUMNS} FROM archive WHERE {where} ORDER BY time DESC, id DESC LIMIT {limited}"
-    return await tx.fetch(sql, *where.arguments)
+    """At most `limit` in this order, those behind the one with the key `after`."""
+    return await order.read(tx, LIST, wanted.where(org), after, limit)
 
 
 async def read_before(

@@ -6,7 +6,9 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 _METRIC: Final = "id, sequence, name, title, unit, aggregation, created_at"
 _OF_GOAL: Final = "name, measure, filters, target, granularity, begins_on, owner_id, created_at"
@@ -17,8 +19,7 @@ INSERT INTO custom_metrics (organization_id, id, name, title, unit, aggregation)
 ON CONFLICT (organization_id, name) DO NOTHING RETURNING {_METRIC}"""  # noqa: S608
 READ_METRIC: Final = f"SELECT {_METRIC} FROM custom_metrics WHERE organization_id = $1 AND id = $2"  # noqa: S608
 METRIC_NAMED: Final = f"SELECT {_METRIC} FROM custom_metrics WHERE organization_id = $1 AND name = $2"  # noqa: S608
-LIST_METRICS: Final = f"""
-SELECT {_METRIC} FROM custom_metrics WHERE organization_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"""  # noqa: S608
+LIST_METRICS: Final = f"SELECT {_METRIC} FROM custom_metrics"  # noqa: S608
 COUNT_METRICS: Final = "SELECT count(*) FROM custom_metrics WHERE organization_id = $1"
 UPDATE_METRIC: Final = f"""
 UPDATE custom_metrics SET sequence = sequence + 1, title = $3, unit = $4
@@ -43,8 +44,7 @@ INSERT_GOAL: Final = f"""
 INSERT INTO goals (organization_id, id, name, measure, filters, target, granularity, begins_on, owner_id)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING {_GOAL}"""  # noqa: S608
 READ_GOAL: Final = f"SELECT {_GOAL} FROM goals WHERE organization_id = $1 AND id = $2"  # noqa: S608
-LIST_GOALS: Final = f"""
-SELECT {_GOAL} FROM goals WHERE organization_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"""  # noqa: S608
+LIST_GOALS: Final = f"SELECT {_GOAL} FROM goals"  # noqa: S608
 COUNT_GOALS: Final = "SELECT count(*) FROM goals WHERE organization_id = $1"
 ALL_GOALS: Final = f"SELECT {_GOAL} FROM goals WHERE organization_id = $1 ORDER BY id FOR UPDATE"  # noqa: S608
 UPDATE_GOAL: Final = f"""
@@ -79,9 +79,11 @@ async def metric_named(tx: Transaction, org: UUID, name: str) -> Row | None:
     return await tx.fetchrow(METRIC_NAMED, org, name)
 
 
-async def list_metrics(tx: Transaction, org: UUID, before: UUID, limit: int) -> list[Row]:
-    """The newest first."""
-    return await tx.fetch(LIST_METRICS, org, before, limit)
+async def list_metrics(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Row]:
+    """All in this order (few enough for any), those after the one with the key `after`."""
+    return await order.read(tx, LIST_METRICS, Where(org), after, limit)
 
 
 async def count_metrics(tx: Transaction, org: UUID) -> int:
@@ -121,9 +123,11 @@ async def read_goal(tx: Transaction, org: UUID, goal_id: UUID, *, lock: bool = F
     return await tx.fetchrow(READ_GOAL + " FOR UPDATE" * lock, org, goal_id)
 
 
-async def list_goals(tx: Transaction, org: UUID, before: UUID, limit: int) -> list[Row]:
-    """The newest first."""
-    return await tx.fetch(LIST_GOALS, org, before, limit)
+async def list_goals(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Row]:
+    """All in this order (few enough for any), those after the one with the key `after`."""
+    return await order.read(tx, LIST_GOALS, Where(org), after, limit)
 
 
 async def count_goals(tx: Transaction, org: UUID) -> int:

@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 _FIELDS: Final = "name, description, weight, most, active"
 _CRITERION: Final = f"organization_id, id, sequence, {_FIELDS}, created_at"
@@ -19,8 +21,7 @@ UPDATE: Final = f"""
 UPDATE quality_criteria SET sequence = sequence + 1, ({_FIELDS}) = ($3, $4, $5, $6, $7)
 WHERE organization_id = $1 AND id = $2 RETURNING {_CRITERION}"""  # noqa: S608
 READ: Final = f"SELECT {_CRITERION} FROM quality_criteria WHERE organization_id = $1 AND id = $2"  # noqa: S608
-LIST: Final = f"""
-SELECT {_CRITERION} FROM quality_criteria WHERE organization_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"""  # noqa: S608
+LIST: Final = f"SELECT {_CRITERION} FROM quality_criteria"  # noqa: S608
 COUNT: Final = "SELECT count(*) FROM quality_criteria WHERE organization_id = $1"
 NAMED: Final = f"""
 SELECT {_CRITERION} FROM quality_criteria WHERE organization_id = $1 AND id = ANY($2) AND active"""  # noqa: S608
@@ -37,11 +38,7 @@ BEFORE: Final = """
 SELECT score, agent_id FROM quality_reviews
 WHERE organization_id = $1 AND conversation_id = $2 AND reviewer_id = $3 FOR UPDATE"""
 READ_REVIEW: Final = f"SELECT {_REVIEW} FROM quality_reviews WHERE organization_id = $1 AND id = $2"  # noqa: S608
-LIST_REVIEWS: Final = f"""
-SELECT {_REVIEW} FROM quality_reviews
-WHERE organization_id = $1 AND ($2::uuid IS NULL OR agent_id = $2)
-  AND ($3::timestamptz IS NULL OR (reviewed_at, id) < ($3, $4::uuid))
-ORDER BY reviewed_at DESC, id DESC LIMIT $5"""  # noqa: S608
+LIST_REVIEWS: Final = f"SELECT {_REVIEW} FROM quality_reviews"  # noqa: S608
 OF_CONVERSATION: Final = f"""
 SELECT {_REVIEW} FROM quality_reviews WHERE organization_id = $1 AND conversation_id = $2
 ORDER BY reviewed_at, id LIMIT 100"""  # noqa: S608
@@ -82,9 +79,11 @@ async def read(tx: Transaction, org: UUID, criterion_id: UUID, *, lock: bool = F
     return await tx.fetchrow(READ + " FOR UPDATE" * lock, org, criterion_id)
 
 
-async def listing(tx: Transaction, org: UUID, before: UUID, limit: int) -> list[Row]:
-    """The newest first."""
-    return await tx.fetch(LIST, org, before, limit)
+async def listing(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Row]:
+    """All in this order (few enough for any), those after the one with the key `after`."""
+    return await order.read(tx, LIST, Where(org), after, limit)
 
 
 async def count(tx: Transaction, org: UUID) -> int:
@@ -115,11 +114,15 @@ async def read_review(tx: Transaction, org: UUID, review_id: UUID) -> Row | None
 
 
 async def list_reviews(
-    tx: Transaction, org: UUID, agent_id: UUID | None, after: Sequence[Any] | None, limit: int
+    tx: Transaction,
+    org: UUID,
+    agent_id: UUID | None,
+    order: Order,
+    after: Sequence[object] | None,
+    limit: int,
 ) -> list[Row]:
-    """The latest first, after the (time, id) of a page's last."""
-    at, last = after or (None, None)
-    return await tx.fetch(LIST_REVIEWS, org, agent_id, at, last, limit)
+    """All, or those of an agent, in this order, after the one with the key `after`."""
+    return await order.read(tx, LIST_REVIEWS, Where(org).equal({"agent_id": agent_id}), after, limit)
 
 
 async def of_conversation(tx: Transaction, org: UUID, conversation_id: UUID) -> list[Row]:

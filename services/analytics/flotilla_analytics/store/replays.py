@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_analytics.store.archive import COLUMNS
 
@@ -22,9 +24,7 @@ FAILED: Final = """
 UPDATE replays SET state = 'failed', reason = $3, ended_at = now(), sequence = sequence + 1
 WHERE organization_id = $1 AND id = $2 AND ended_at IS NULL"""
 READ: Final = "SELECT * FROM replays WHERE organization_id = $1 AND id = $2"
-LIST: Final = """
-SELECT * FROM replays WHERE organization_id = $1 AND ($2::text IS NULL OR service = $2) AND id < $3
-ORDER BY id DESC LIMIT $4"""
+LIST: Final = "SELECT * FROM replays"
 ENDED: Final = "SELECT ended_at IS NOT NULL FROM replays WHERE organization_id = $1 AND id = $2"
 
 # The place in the archive where the service said that it had begun.
@@ -69,9 +69,11 @@ async def read(tx: Transaction, org: UUID, id_: UUID) -> Row | None:
     return await tx.fetchrow(READ, org, id_)
 
 
-async def listing(tx: Transaction, org: UUID, service: str | None, before: UUID, limit: int) -> list[Row]:
-    """The newest first."""
-    return await tx.fetch(LIST, org, service, before, limit)
+async def listing(
+    tx: Transaction, org: UUID, service: str | None, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Row]:
+    """All, or those of a service, in this order, after the one with the key `after`."""
+    return await order.read(tx, LIST, Where(org).equal({"service": service}), after, limit)
 
 
 async def ended(tx: Transaction, org: UUID, id_: UUID) -> bool:

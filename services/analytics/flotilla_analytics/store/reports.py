@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 _FIELDS: Final = "name, measure, dimensions, filters, granularity, period, format, schedule, recipients"
 _REPORT: Final = f"organization_id, id, sequence, {_FIELDS}, created_by, created_at"
@@ -21,8 +23,7 @@ UPDATE: Final = f"""
 UPDATE reports SET sequence = sequence + 1, ({_FIELDS}) = ($3, $4, $5, $6, $7, $8, $9, $10, $11)
 WHERE organization_id = $1 AND id = $2 RETURNING {_REPORT}"""  # noqa: S608
 READ: Final = f"SELECT {_REPORT} FROM reports WHERE organization_id = $1 AND id = $2"  # noqa: S608
-LIST: Final = f"""
-SELECT {_REPORT} FROM reports WHERE organization_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"""  # noqa: S608
+LIST: Final = f"SELECT {_REPORT} FROM reports"  # noqa: S608
 COUNT: Final = "SELECT count(*) FROM reports WHERE organization_id = $1"
 DELETE: Final = "DELETE FROM reports WHERE organization_id = $1 AND id = $2"
 
@@ -31,9 +32,7 @@ INSERT INTO report_runs (organization_id, id, report_id, requested_by, day_from,
 VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING {_RUN}"""  # noqa: S608
 READ_RUN: Final = f"""
 SELECT {_RUN} FROM report_runs WHERE organization_id = $1 AND id = $2"""  # noqa: S608
-LIST_RUNS: Final = f"""
-SELECT {_RUN} FROM report_runs WHERE organization_id = $1 AND report_id = $2 AND id < $3
-ORDER BY id DESC LIMIT $4"""  # noqa: S608
+LIST_RUNS: Final = f"SELECT {_RUN} FROM report_runs"  # noqa: S608
 END_RUN: Final = f"""
 UPDATE report_runs SET sequence = sequence + 1, state = $3, reason = $4, rows = $5, size = $6, ended_at = now(),
                        expires_at = now() + $7
@@ -61,9 +60,11 @@ async def read(tx: Transaction, org: UUID, report_id: UUID, *, lock: bool = Fals
     return await tx.fetchrow(READ + " FOR UPDATE" * lock, org, report_id)
 
 
-async def listing(tx: Transaction, org: UUID, before: UUID, limit: int) -> list[Row]:
-    """The newest first."""
-    return await tx.fetch(LIST, org, before, limit)
+async def listing(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Row]:
+    """All in this order (few enough for any), those after the one with the key `after`."""
+    return await order.read(tx, LIST, Where(org), after, limit)
 
 
 async def count(tx: Transaction, org: UUID) -> int:
@@ -90,9 +91,11 @@ async def read_run(tx: Transaction, org: UUID, run_id: UUID) -> Row | None:
     return await tx.fetchrow(READ_RUN, org, run_id)
 
 
-async def list_runs(tx: Transaction, org: UUID, report_id: UUID, before: UUID, limit: int) -> list[Row]:
-    """The newest first."""
-    return await tx.fetch(LIST_RUNS, org, report_id, before, limit)
+async def list_runs(
+    tx: Transaction, org: UUID, report_id: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Row]:
+    """A report's, in this order, after the one with the key `after`."""
+    return await order.read(tx, LIST_RUNS, Where(org).equal({"report_id": report_id}), after, limit)
 
 
 async def running(tx: Transaction, org: UUID, report_id: UUID) -> int:

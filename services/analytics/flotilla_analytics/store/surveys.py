@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_analytics.domain.sales_facts import NONE
 from flotilla_analytics.domain.surveys import SENT, Send
@@ -26,8 +28,7 @@ UPDATE surveys SET sequence = sequence + 1, ({_FIELDS}) = ($3, $4, $5, $6, $7, $
                    active_since = CASE WHEN $11 AND NOT active THEN now() ELSE active_since END
 WHERE organization_id = $1 AND id = $2 RETURNING {_SURVEY}"""  # noqa: S608
 READ: Final = f"SELECT {_SURVEY} FROM surveys WHERE organization_id = $1 AND id = $2"  # noqa: S608
-LIST: Final = f"""
-SELECT {_SURVEY} FROM surveys WHERE organization_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"""  # noqa: S608
+LIST: Final = f"SELECT {_SURVEY} FROM surveys"  # noqa: S608
 COUNT: Final = "SELECT count(*) FROM surveys WHERE organization_id = $1"
 
 # What is known of conversations, newest state by the owner's count.
@@ -69,9 +70,7 @@ ON CONFLICT DO NOTHING RETURNING id"""
 READ_SEND: Final = f"""
 SELECT {_SEND}, t.message, t.trigger FROM survey_sends s {_JOIN}
 WHERE s.organization_id = $1 AND s.id = $2"""  # noqa: S608
-LIST_SENDS: Final = f"""
-SELECT {_SEND}, s.reason, s.created_at FROM survey_sends s {_JOIN}
-WHERE s.organization_id = $1 AND s.survey_id = $2 AND s.id < $3 ORDER BY s.id DESC LIMIT $4"""  # noqa: S608
+LIST_SENDS: Final = f"SELECT {_SEND}, s.reason, s.created_at FROM survey_sends s {_JOIN}"  # noqa: S608
 SET_STATE: Final = """
 UPDATE survey_sends SET state = $3, reason = $4 WHERE organization_id = $1 AND id = $2"""
 
@@ -135,9 +134,11 @@ async def read(tx: Transaction, org: UUID, survey_id: UUID, *, lock: bool = Fals
     return await tx.fetchrow(READ + " FOR UPDATE" * lock, org, survey_id)
 
 
-async def listing(tx: Transaction, org: UUID, before: UUID, limit: int) -> list[Row]:
-    """The newest first."""
-    return await tx.fetch(LIST, org, before, limit)
+async def listing(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Row]:
+    """All in this order (few enough for any), those after the one with the key `after`."""
+    return await order.read(tx, LIST, Where(org), after, limit)
 
 
 async def count(tx: Transaction, org: UUID) -> int:
@@ -186,9 +187,12 @@ async def read_send(tx: Transaction, org: UUID, send_id: UUID, *, lock: bool = F
     return await tx.fetchrow(READ_SEND + " FOR UPDATE OF s" * lock, org, send_id)
 
 
-async def list_sends(tx: Transaction, org: UUID, survey_id: UUID, before: UUID, limit: int) -> list[Row]:
-    """The newest first."""
-    return await tx.fetch(LIST_SENDS, org, survey_id, before, limit)
+async def list_sends(
+    tx: Transaction, org: UUID, survey_id: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Row]:
+    """A survey's, in this order of `s`, after the one with the key `after`."""
+    where = Where(org, table="s").equal({"survey_id": survey_id})
+    return await order.read(tx, LIST_SENDS, where, after, limit)
 
 
 async def set_state(tx: Transaction, org: UUID, send_id: UUID, state: str, reason: str | None = None) -> None:
