@@ -1,8 +1,9 @@
-"""The list of rules in every order that it offers."""
+"""Lists of rules and of what was tried with them in every order that it offers."""
 
 from typing import Any
 from uuid import UUID
 
+from flotilla.ids import new_id
 from flotilla.testing import Client, Harness
 from flotilla.testing.orders import NAMES, check_orders
 
@@ -13,6 +14,9 @@ async def _made(client: Client, path: str, body: Any) -> str:
     return str(answer.json().get("id"))
 
 
+TRIED = """
+INSERT INTO backtests (organization_id, id, trigger, actions, state, ended_at)
+SELECT $1::uuid, id, 'deal.created.v1', '[]', 'done', now() FROM unnest($2::uuid[]) AS id"""
 POSITIONS = (900, 100, 500, 500, 100, 300)
 
 
@@ -22,4 +26,6 @@ async def test_every_order_of_every_list(automation: Harness, org: UUID) -> None
     for name, position in zip(NAMES, POSITIONS, strict=True):
         rule = {"name": name, "trigger": "deal.created.v1", "actions": actions, "position": position}
         await _made(client, "/v1/rules", rule)
-    assert await check_orders("automation", client, {}) == ["list_rules"]
+    async with automation.app.db.transaction(org) as tx:
+        await tx.execute(TRIED, org, [new_id() for _ in NAMES])
+    assert await check_orders("automation", client, {}) == ["list_rules", "list_backtests"]

@@ -7,7 +7,8 @@ from uuid import UUID
 from fastapi import Response
 from flotilla.http import NotFoundError, Page, PageQuery, Routes, Tx, Who
 from flotilla.http.bodies import Shown, Written
-from flotilla.http.pages import page
+from flotilla.http.sorting import ByTime
+from flotilla.store.order import BY_TIME
 from pydantic import AwareDatetime, Field
 
 from flotilla_automation import backtests
@@ -16,7 +17,6 @@ from flotilla_automation.api.schemas import ACTIONS, CONDITION
 from flotilla_automation.store import backtests as store
 
 routes = Routes("/v1/rules/backtests", tag="rules")
-LAST_ID = UUID(int=(1 << 128) - 1)
 
 
 class BacktestIn(Written):
@@ -66,11 +66,13 @@ async def begin_backtest(wanted: BacktestIn, tx: Tx, who: Who, response: Respons
 
 
 @routes.get("", permission="rules:read")
-async def list_backtests(tx: Tx, who: Who, query: PageQuery) -> Page[BacktestOut]:
-    """What was tried in the last days, the newest first."""
-    key = query.after(UUID)
-    rows = await store.listing(tx, who.org, key[0] if key else LAST_ID, query.limit + 1)
-    return page([BacktestOut(**dict(row)) for row in rows], query.limit, key=lambda each: (each.id,))
+async def list_backtests(
+    tx: Tx, who: Who, query: PageQuery, sort: ByTime = "-created_at"
+) -> Page[BacktestOut]:
+    """What was tried in the last days, the newest first, or as `sort` says."""
+    order = BY_TIME[sort]
+    rows = await store.listing(tx, who.org, order, query.place(sort, order), query.limit + 1)
+    return query.page([BacktestOut(**dict(row)) for row in rows], sort, order)
 
 
 @routes.get("/{backtest_id}", permission="rules:read")

@@ -1,9 +1,12 @@
 """Rules tried on the archive."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from flotilla.store.order import Order
 from flotilla.store.postgres import Database, Row, Transaction
+from flotilla.store.where import Where
 
 from flotilla_automation.domain.backtests import Tally, newest
 
@@ -13,8 +16,7 @@ ON CONFLICT (organization_id) WHERE state = 'reading' DO NOTHING RETURNING id"""
 NOTE_ORGANIZATION: Final = "INSERT INTO backtest_organizations (id, organization_id) VALUES ($1, $2)"
 ORGANIZATION: Final = "SELECT organization_id FROM backtest_organizations WHERE id = $1"
 READ: Final = "SELECT * FROM backtests WHERE organization_id = $1 AND id = $2"
-LIST: Final = """
-SELECT * FROM backtests WHERE organization_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"""
+LIST: Final = "SELECT * FROM backtests"
 ADVANCE: Final = """
 UPDATE backtests SET position = $3, looked = looked + $4, matched = matched + $5, nearly = nearly + $6,
                      unfit = unfit + $7, examples = $8
@@ -49,9 +51,11 @@ async def read(tx: Transaction, org: UUID, id_: UUID, *, lock: bool = False) -> 
     return await tx.fetchrow(READ + " FOR UPDATE" * lock, org, id_)
 
 
-async def listing(tx: Transaction, org: UUID, before: UUID, limit: int) -> list[Row]:
-    """The newest first."""
-    return await tx.fetch(LIST, org, before, limit)
+async def listing(
+    tx: Transaction, org: UUID, order: Order, after: Sequence[object] | None, limit: int
+) -> list[Row]:
+    """All in this order, those after the one with the key `after`."""
+    return await order.read(tx, LIST, Where(org), after, limit)
 
 
 async def advance(tx: Transaction, row: Row, upto: int, found: Tally) -> None:
