@@ -71,7 +71,7 @@ class Cast:
 async def cast_of(office: Office) -> Cast:
     """An organization's people, in a team and out of it, each with one of each record."""
     owner = office.owner
-    await _has_every_feature(owner)
+    await has_every_feature(owner)
     roles = {
         name: (await owner.ok("POST", "/v1/roles", {"name": name, "permissions": permissions}))["id"]
         for name, permissions in OWN_ROLES.items()
@@ -101,7 +101,7 @@ async def cast_of(office: Office) -> Cast:
     return cast
 
 
-async def _has_every_feature(owner: Person) -> None:
+async def has_every_feature(owner: Person) -> None:
     """The plan that has all: what somebody is refused after this, their role refuses."""
 
     async def answers(status: int) -> bool:

@@ -43,15 +43,20 @@ class Call:
         """As people say it."""
         return f"{self.method} {self.path}"
 
-    def at(self, ids: Mapping[str, str]) -> str:
-        """The path of the thing with these ids; KeyError where one is missing.
+    def values(self, ids: Mapping[str, str]) -> dict[str, str]:
+        """What its path says of the thing with these ids, as far as they name it.
 
         `saga_id@auth` is what `/v1/sagas/auth/{saga_id}` has; `saga_id` what it is elsewhere.
         """
-        path, parts = self.path, self.path.split("/")
+        parts = self.path.split("/")
+        special = {name: at for name in self.parameters for part in parts if (at := f"{name}@{part}") in ids}
+        return {name: ids[key] for name in self.parameters if (key := special.get(name, name)) in ids}
+
+    def at(self, ids: Mapping[str, str]) -> str:
+        """The path of the thing with these ids; KeyError where one is missing."""
+        values, path = self.values(ids), self.path
         for name in self.parameters:
-            special = (ids[f"{name}@{part}"] for part in parts if f"{name}@{part}" in ids)
-            path = path.replace(f"{{{name}}}", next(special, None) or ids[name])
+            path = path.replace(f"{{{name}}}", values[name])
         query = "&".join(f"{name}={ids.get(name, value)}" for name, value in self.required.items())
         return f"{path}?{query}" if query else path
 
