@@ -7,7 +7,8 @@
     rows = await order.read(tx, f"SELECT {COLUMNS} FROM deals", where, query.place(sort, order), query.limit + 1)
     return query.page([DealOut.of(row) for row in rows], sort, order)
 
-The last column is the id, so that equals have their place too: a page ends anywhere, and costs the same however deep.
+The last column is the id, so that equals have their place too: a page ends anywhere, and costs the same however deep
+(by name it does not: see `by_name`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -74,7 +75,11 @@ def both(name: str, order: Order) -> Mapping[str, Order]:
 
 
 def by_name(column: str = "name", id_column: str = "id", *, field: str = "name") -> Mapping[str, Order]:
-    """By a name, of which its index has `left(name, 200)`; or `left(coalesce(name, ''), 200)`: those without first."""
+    """By a name, of which its index has `left(name, 200)`; or `left(coalesce(name, ''), 200)`: those without first.
+
+    `left` is not leakproof, so that row-level security has a page's place checked behind the policy and not found by the
+    index: it is read in order, from its beginning to the page. 10,000 names before it cost about 4 ms.
+    """
 
     def key(shown: Any) -> Sequence[object]:
         return ((getattr(shown, field) or "")[:NAME_LENGTH], shown.id)
