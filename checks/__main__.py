@@ -19,6 +19,7 @@ from checks import (
     documents,
     events,
     imports,
+    lists,
     projections,
     routes,
     sql,
@@ -41,6 +42,7 @@ CHECKS: dict[str, ModuleType] = {
     "events": events,
     "contracts": contracts,
     "routes": routes,
+    "lists": lists,
     "database": database,
 }
 

@@ -26,7 +26,7 @@ def check(project: Project) -> Iterator[Finding]:
             message = _wrong(route)
             if message:
                 methods = "/".join(sorted(route.methods or ("WEBSOCKET",)))
-                yield Finding(*_place(project, route, service.contents), f"{methods} {route.path}: {message}")
+                yield Finding(*place(project, route, service.contents), f"{methods} {route.path}: {message}")
 
 
 def _wrong(route: Any) -> str | None:
@@ -41,7 +41,7 @@ def _wrong(route: Any) -> str | None:
     return None
 
 
-def _place(project: Project, route: Any, otherwise: Path) -> tuple[Path, int]:
+def place(project: Project, route: Any, otherwise: Path) -> tuple[Path, int]:
     """Where its function stands."""
     code = getattr(inspect.unwrap(route.endpoint), "__code__", None) if route.endpoint else None
     path = Path(code.co_filename) if code else None
