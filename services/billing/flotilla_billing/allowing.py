@@ -14,7 +14,7 @@ from flotilla.ids import derived_id
 from flotilla.store.postgres import Transaction
 
 from flotilla_billing.domain.entitlements import Entitlement, period_of
-from flotilla_billing.domain.plans import plans
+from flotilla_billing.domain.plans import edition, plans
 from flotilla_billing.domain.subscriptions import Subscription
 from flotilla_billing.store import subscriptions as store
 
@@ -38,30 +38,46 @@ async def grant(tx: Transaction, started: Sequence[Subscription], now: datetime)
     ]
     if granted:
         await store.grant(tx, granted)
+        await store.caught_up(tx, [each.organization_id for each in started], edition())
     return granted
 
 
 async def allow(tx: Transaction, org: UUID, subscription: Subscription, cause: Why) -> None:
     """Bring what the organization may use into line with the subscription that the transaction holds."""
-    now, plan = datetime.now(UTC), subscription.effective_plan(plans())
-    terms = await store.terms(tx, org)
-    held = await store.lock_entitlements(tx, [org])
+    await allow_all(tx, {org: subscription}, {org: cause})
+
+
+async def allow_all(
+    tx: Transaction, subscriptions: Mapping[UUID, Subscription], causes: Mapping[UUID, Why]
+) -> None:
+    """The same for each of these organizations; where nothing differs, nothing is told. It is noted by which plans."""
+    now, orgs = datetime.now(UTC), sorted(subscriptions)
+    terms = await store.terms(tx, orgs)
+    held = await store.lock_entitlements(tx, orgs)
     period, changes = period_of(now), []
     for before in held:
         if before.feature not in plans().features:
             continue
+        org = before.organization_id
+        plan = subscriptions[org].effective_plan(plans())
         current = before.at(period, resets=plans().resets(before.feature))
-        after = current.allowing(plans().allowance(plan, before.feature, terms))
+        after = current.allowing(plans().allowance(plan, before.feature, terms.get(org)))
         if after != current:
             changes.append((before, replace(after, sequence=before.sequence + 1)))
-    await tell(tx, changes, {org: cause})
+    await tell(tx, changes, causes)
     # What plans have gained since the organization began.
-    missing = tuple(plans().features.keys() - {each.feature for each in held})
-    fresh = _entitlements(org, plan, missing, now)
+    has = {(each.organization_id, each.feature) for each in held}
+    fresh = []
+    for org in orgs:
+        missing = [feature for feature in plans().features if (org, feature) not in has]
+        plan = subscriptions[org].effective_plan(plans())
+        fresh += _entitlements(org, plan, missing, now, terms.get(org))
     if fresh:
         await store.grant(tx, fresh)
         for entitlement in fresh:
-            tx.emit(entitlement.changed(None), org=org, sequence=entitlement.sequence, cause=cause)
+            org = entitlement.organization_id
+            tx.emit(entitlement.changed(None), org=org, sequence=entitlement.sequence, cause=causes[org])
+    await store.caught_up(tx, orgs, edition())
 
 
 async def tell(
@@ -91,7 +107,7 @@ async def agree(tx: Transaction, org: UUID, limits: Mapping[str, int | None], ca
     """Keep an organization's own terms, all of them; they count while its plan is one `by_contract`."""
     subscription = await store.read(tx, org, lock=True)
     known = {feature: limit for feature, limit in limits.items() if feature in plans().features}
-    if await store.terms(tx, org) == known:
+    if (await store.terms(tx, [org])).get(org, {}) == known:
         return
     await store.save_terms(tx, org, known)
     if subscription is not None:
@@ -102,7 +118,13 @@ async def _agreed(tx: Transaction, job: Job) -> None:
     await agree(tx, job.org, job.payload.limits, job.cause)
 
 
-def _entitlements(org: UUID, plan: str, features: Sequence[str], now: datetime) -> list[Entitlement]:
+def _entitlements(
+    org: UUID,
+    plan: str,
+    features: Sequence[str],
+    now: datetime,
+    terms: Mapping[str, int | None] | None = None,
+) -> list[Entitlement]:
     return [
         Entitlement(
             organization_id=org,
@@ -111,7 +133,7 @@ def _entitlements(org: UUID, plan: str, features: Sequence[str], now: datetime) 
             enabled=False,
             usage_limit=0,
             period_started_at=period_of(now),
-        ).allowing(plans().allowance(plan, feature))
+        ).allowing(plans().allowance(plan, feature, terms))
         for feature in features
     ]
 

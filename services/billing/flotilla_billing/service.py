@@ -7,6 +7,7 @@ from flotilla.events import billing as events
 from flotilla.events.websocket import NotificationRequested
 from flotilla.service import Service
 
+from flotilla_billing import keeping_up
 from flotilla_billing.allowing import agreed
 from flotilla_billing.api import invoices, payments, portal, settings, stripe_requests, subscription, wallet
 from flotilla_billing.api import stripe as paying
@@ -68,6 +69,7 @@ service = Service(
     ),
     jobs=(checkout_job, meter_job, cancel_job, refresh_job, end_job, charge_job, give_back_job, request_job),
     timers=(trial_ends, agreed, dunning_step, renewal),
+    workers=(keeping_up.worker,),
     sealed=(SEALED,),
     emits=(
         events.SubscriptionCreated,

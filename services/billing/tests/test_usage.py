@@ -22,9 +22,12 @@ from flotilla.events.sharing import (
 from flotilla.ids import new_id
 from flotilla.testing import Harness, eventually
 from flotilla.testing.clock import same_hour
-from flotilla_billing.domain.plans import plans
+from flotilla_billing.domain.plans import edition, plans
+from flotilla_billing.keeping_up import keep_up
 
 from services.billing.tests.conftest import Firm, organization
+
+BY_OTHER_PLANS = "UPDATE subscribers SET edition = 'before' WHERE organization_id = $1"
 
 
 @pytest.fixture(autouse=True)
@@ -202,3 +205,47 @@ async def test_a_plan_is_changed_by_those_who_may(billing: Harness, firm: Firm) 
     stranger = billing.client(new_id())
     assert (await stranger.get("/v1/subscription")).status == 404
     assert (await stranger.get("/v1/usage")).status == 404
+
+
+async def test_changed_plans_reach_who_has_them_once(billing: Harness, firm: Firm) -> None:
+    """As after a deploy: by the plans before, one feature had another limit and one was not there."""
+    org = firm.org
+
+    async def granted() -> bool:
+        return len(billing.spy.of(EntitlementChanged, org)) == len(plans().features)
+
+    await eventually(granted, what="the trial is told")
+
+    async def deploy(*statements: str) -> None:
+        async with billing.app.db.transaction(org) as tx:
+            for statement in (*statements, BY_OTHER_PLANS):
+                await tx.execute(statement, org)
+        await keep_up(billing.app)
+
+    await deploy(
+        "UPDATE entitlements SET usage_limit = 1 WHERE organization_id = $1 AND feature = 'rules'",
+        "DELETE FROM entitlements WHERE organization_id = $1 AND feature = 'history_days'",
+    )
+    await deploy()
+    assert (await firm.client.put("/v1/subscription", {"plan": "enterprise"})).status == 200
+    rules = [
+        await billing.spy.expect(
+            EntitlementChanged,
+            lambda event: (event.org, event.data.feature, event.sequence) == (org, "rules", sequence),  # noqa: B023
+        )
+        for sequence in (1, 2, 3)
+    ]
+    pro, enterprise = (plans().plans[slug].features["rules"].limit for slug in ("pro", "enterprise"))
+    changes = [each.data.changed.get("limit") for each in rules]
+    assert changes == [None, [1, pro], [pro, enterprise]], (
+        "brought into line once, then changed with the plan"
+    )
+    assert rules[1].envelope.actor == "service:billing"
+
+    async def gained() -> bool:
+        told = [each.data.feature for each in billing.spy.of(EntitlementChanged, org)]
+        return told.count("history_days") == 3
+
+    await eventually(gained, what="granted, granted anew, and changed with the plan")
+    known = await billing.app.db.fetchval("SELECT edition FROM subscribers WHERE organization_id = $1", org)
+    assert known == edition()

@@ -1,17 +1,20 @@
 """Plans: what each costs and allows. They are data (plans.toml), read once and checked."""
 
+import hashlib
 import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from flotilla.events.base import Money
 from flotilla.features import FEATURES
 
 from flotilla_billing.domain.money import CURRENCIES
+
+PLANS: Final = Path(__file__).parent.parent / "plans.toml"
 
 
 class Kind(StrEnum):
@@ -112,9 +115,14 @@ class Plans(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def plans() -> Plans:
     """The plans of this version of the service."""
-    text = (Path(__file__).parent.parent / "plans.toml").read_text()
-    told: dict[str, Any] = tomllib.loads(text)
+    told: dict[str, Any] = tomllib.loads(PLANS.read_text())
     read = msgspec.convert(told, Plans)
     if read.features.keys() != FEATURES:
         raise ValueError("plans.toml names other features than the fleet has (flotilla.features)")
     return read
+
+
+@cache
+def edition() -> bytes:
+    """Which plans these are: a hash, another one for each change of plans.toml."""
+    return hashlib.sha256(PLANS.read_bytes()).digest()

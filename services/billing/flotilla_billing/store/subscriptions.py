@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from flotilla.store.postgres import Row, Transaction
+from flotilla.store.postgres import Database, Row, Transaction
 
 from flotilla_billing.domain.entitlements import Entitlement
 from flotilla_billing.domain.subscriptions import Subscription, SubscriptionState
@@ -28,6 +28,13 @@ UPDATE subscriptions SET sequence = sequence + 1, plan = $3, state = $4, provide
        period_started_at = $7, period_ends_at = $8, cancel_at_period_end = $9, grace_ends_at = $10
 WHERE organization_id = $1 AND id = $2 RETURNING {_SUBSCRIPTION}"""  # noqa: S608
 READ: Final = f"SELECT {_SUBSCRIPTION} FROM subscriptions WHERE organization_id = $1"  # noqa: S608
+HOLD: Final = f"""
+SELECT {_SUBSCRIPTION} FROM subscriptions WHERE organization_id = ANY($1::uuid[])
+ORDER BY organization_id FOR UPDATE"""  # noqa: S608
+BEHIND: Final = """
+SELECT organization_id FROM subscribers
+WHERE (edition < $1 OR edition > $1) AND organization_id > $2 ORDER BY organization_id LIMIT $3"""
+CAUGHT_UP: Final = "UPDATE subscribers SET edition = $2 WHERE organization_id = ANY($1::uuid[])"
 
 PAYING: Final = """
 SELECT organization_id FROM subscriptions
@@ -49,7 +56,8 @@ SET sequence = t.sequence, enabled = t.enabled, usage_limit = t.usage_limit, bey
 FROM jsonb_populate_recordset(NULL::entitlements, $1::jsonb) AS t
 WHERE e.organization_id = t.organization_id AND e.id = t.id"""
 
-TERMS: Final = "SELECT feature, usage_limit FROM contract_terms WHERE organization_id = $1"
+TERMS: Final = """
+SELECT organization_id, feature, usage_limit FROM contract_terms WHERE organization_id = ANY($1::uuid[])"""
 FORGET_TERMS: Final = "DELETE FROM contract_terms WHERE organization_id = $1"
 SAVE_TERMS: Final = """
 INSERT INTO contract_terms (organization_id, feature, usage_limit)
@@ -92,9 +100,27 @@ async def read(tx: Transaction, org: UUID, *, lock: bool = False) -> Subscriptio
     return None if row is None else subscription_of(row)
 
 
-async def terms(tx: Transaction, org: UUID) -> dict[str, int | None]:
-    """What was agreed with the organization: limits by feature."""
-    return {row["feature"]: row["usage_limit"] for row in await tx.fetch(TERMS, org)}
+async def hold(tx: Transaction, orgs: Sequence[UUID]) -> list[Subscription]:
+    """Those of these organizations, held until the commit, in their order."""
+    return [subscription_of(row) for row in await tx.fetch(HOLD, list(orgs))]
+
+
+async def behind(db: Database, edition: bytes, after: UUID, limit: int) -> list[UUID]:
+    """Organizations whose entitlements are by other plans than these, in their order."""
+    return [row["organization_id"] for row in await db.fetch(BEHIND, edition, after, limit)]
+
+
+async def caught_up(tx: Transaction, orgs: Sequence[UUID], edition: bytes) -> None:
+    """Theirs are by these plans now."""
+    await tx.execute(CAUGHT_UP, list(orgs), edition)
+
+
+async def terms(tx: Transaction, orgs: Sequence[UUID]) -> dict[UUID, dict[str, int | None]]:
+    """What was agreed with organizations, of those with whom something was: limits by feature."""
+    found: dict[UUID, dict[str, int | None]] = {}
+    for row in await tx.fetch(TERMS, list(orgs)):
+        found.setdefault(row["organization_id"], {})[row["feature"]] = row["usage_limit"]
+    return found
 
 
 async def save_terms(tx: Transaction, org: UUID, limits: Mapping[str, int | None]) -> None:
