@@ -8,8 +8,8 @@ from flotilla.problems import UnavailableError
 
 from flotilla_auth.domain import pictures
 
-MOST_WAITING: Final = 20
-"""A few seconds of work; each has its megabyte here meanwhile."""
+MOST_WAITING: Final = 10
+"""Half a second of work usually, some seconds at worst: whoever comes then is told to come back."""
 
 
 class Drawing:

@@ -31,7 +31,7 @@ class NoPictureError(ValueError):
 def drawn(sent: bytes) -> bytes:
     """Its middle as a square of `SIDE`, upright, as a WebP without any metadata; NoPictureError.
 
-    Of an animation, its first frame. Takes some 100 ms, and 200 MB at most.
+    Of an animation, its first frame. Takes 40 ms of CPU usually; 400 ms, and 150 MB, at most.
     """
     decoded = _decoded(sent)
     # A canvas of our own: none of what Pillow remembers of the file (place, camera, colour profile, texts) is saved.
