@@ -103,6 +103,12 @@ class TooLargeError(Problem):
     status, slug, title = 413, "too-large", "The body is too large"
 
 
+class UriTooLongError(Problem):
+    """The address is longer than any of ours."""
+
+    status, slug, title = 414, "uri-too-long", "The address is too long"
+
+
 class MisdirectedError(Problem):
     """It is another region's: `region` and `address` say whom to ask (RFC 9110, section 15.5.20)."""
 

@@ -4,9 +4,7 @@ import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from flotilla.problems import BadRequestError
-
-from flotilla_gateway.problems import UriTooLongError
+from flotilla.problems import BadRequestError, UriTooLongError
 
 MAX_TARGET_BYTES: Final = 8 * 1024
 

@@ -15,12 +15,6 @@ class RequestTimeoutError(Problem):
     status, slug, title = 408, "request-timeout", "The request took too long to arrive"
 
 
-class UriTooLongError(Problem):
-    """The address is longer than any of ours."""
-
-    status, slug, title = 414, "uri-too-long", "The address is too long"
-
-
 class UpgradeRequiredError(Problem):
     """This path speaks WebSocket only."""
 

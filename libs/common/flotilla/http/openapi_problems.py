@@ -44,8 +44,12 @@ def statuses(method: str, public: bool, operation: dict[str, Any], conditional: 
         yield from ("401", "403")
     if "x-feature" in operation:
         yield "402"
-    if any(parameter.get("in") == "path" for parameter in operation.get("parameters", ())):
-        yield "404"
+    places = {parameter.get("in") for parameter in operation.get("parameters", ())}
+    if "path" in places:
+        # 400: of characters that no path may have.
+        yield from ("400", "404")
+    if places & {"path", "query"}:
+        yield "414"
     if method != "get":
         yield "409"
     if conditional:
