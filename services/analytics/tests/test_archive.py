@@ -184,6 +184,23 @@ async def test_ids_of_any_time_find_a_partition(
     await app.db.execute("SELECT keep_archive_partitions()")
 
 
+async def test_what_nothing_is_sought_by_is_not_analyzed_in_new_months_either(
+    app: App, superuser: Superuser
+) -> None:
+    sql = """
+        SELECT count(DISTINCT attrelid) FROM pg_attribute a JOIN pg_inherits i ON i.inhrelid = a.attrelid
+        WHERE i.inhparent = 'archive'::regclass AND a.attname = ANY('{data,sealed}') AND a.attstattarget <> 0"""
+    async with superuser(app) as admin:
+        last = await admin.fetchval(
+            "SELECT max(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'archive'::regclass"
+            " AND inhrelid <> 'archive_default'::regclass"
+        )
+        await admin.execute(f"DROP TABLE {last}")
+        await app.db.execute("SELECT keep_archive_partitions()")
+        assert await admin.fetchval("SELECT to_regclass($1) IS NOT NULL", last)
+        assert await admin.fetchval(sql) == 0
+
+
 async def test_nobody_sees_another_organization_even_through_a_partition(
     app: App, org: UUID, events: Events, archive: Archive
 ) -> None:
