@@ -28,6 +28,7 @@ import msgspec
 import uvloop
 from flotilla.fleet import READY_SECONDS, Fleet, answers
 from flotilla.instance import Instance
+from flotilla.native.elasticsearch import Elasticsearch
 from flotilla.native.vhost import delete_vhost
 from flotilla.testing.isolation import drop_database
 from flotilla.testing.people import Office, Person
@@ -57,6 +58,7 @@ async def measure(fleet: Fleet, options: argparse.Namespace, replicas: Mapping[s
         telegram = await stack.enter_async_context(TelegramSimulator.running())
         timeout = aiohttp.ClientTimeout(total=60)
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
+        _search_gives_way(fleet)
         offices = await founded(Person(fleet.instance.public_url, session), telegram, options.orgs)
         child = await started(planned(fleet, telegram, offices, options))
         stack.callback(_ended, child)
@@ -88,6 +90,13 @@ async def measure(fleet: Fleet, options: argparse.Namespace, replicas: Mapping[s
             used=used.since(before),
             caught_up_in=done - ended if done is not None else None,
         )
+
+
+def _search_gives_way(fleet: Fleet) -> None:
+    """As where `flotilla up` has started it."""
+    for server in fleet.servers():
+        if isinstance(server, Elasticsearch):
+            server.give_way()
 
 
 def beside() -> dict[str, float]:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from flotilla.giving_way import OWN
+from flotilla.giving_way import OWN, give_way
 
 SAYS = """
 import os, sys, threading, time
@@ -71,3 +71,13 @@ def test_what_shares_a_session_does_not_change_it() -> None:
 
 def test_what_was_started_nicer_stays_so() -> None:
     assert said(19, 5, session="5")[0] == "19"
+
+
+def test_another_process_is_made_to_give_way() -> None:
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
+    try:
+        give_way(19, other.pid)
+        assert os.getpriority(os.PRIO_PROCESS, other.pid) == 19
+        assert os.getpriority(os.PRIO_PROCESS, 0) < 19
+    finally:
+        other.communicate(b"\n")

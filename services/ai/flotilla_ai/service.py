@@ -25,7 +25,7 @@ from flotilla_ai.settings import AiSettings
 service = Service(
     name="ai",
     privacy=privacy,
-    niceness=5,  # a draft may be late where the message it answers must not be
+    niceness=15,  # a draft may be late where the message it answers must not be
     settings=AiSettings,
     resources=held,
     routes=(

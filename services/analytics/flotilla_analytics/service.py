@@ -54,7 +54,7 @@ from flotilla_analytics.workers.sealer import sealer
 service = Service(
     name="analytics",
     privacy=privacy,
-    niceness=10,  # the archive, search and figures lag and catch up
+    niceness=15,  # the archive, search and figures lag and catch up
     resources=open_resources,
     routes=(
         archive.routes,

@@ -6,11 +6,15 @@ import shutil
 import subprocess
 import urllib.request
 from pathlib import Path
+from typing import Final
 
+from flotilla.giving_way import give_way
 from flotilla.instance import HOST, Instance
 from flotilla.native.node import PLAIN_ENVIRONMENT, START_SECONDS, Node
 from flotilla.servers import ServerStatus, ServerUnavailableError
 
+NICENESS: Final = 15
+"""What is written is found a moment later as it is; who writes must not wait for it."""
 _INSTEAD = "search runs on Postgres, and what only Elasticsearch can show is skipped"
 _one_at_a_time = asyncio.Lock()
 
@@ -42,6 +46,8 @@ class Elasticsearch(Node):
                 shutil.which("java") or "java",
                 "-Xms256m",
                 "-Xmx512m",
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
                 "-cp",
                 classes,
             ]
@@ -52,6 +58,13 @@ class Elasticsearch(Node):
             ]
             self._processes.start(self.name, [*command, folder / "home"], PLAIN_ENVIRONMENT, cwd=folder)
         await self._processes.wait_ready(self.name, self._answers, START_SECONDS)
+        if self._instance.file.give_way:
+            self.give_way()
+
+    def give_way(self) -> None:
+        """Where the processors are full, it waits for the others: all the threads it has now do, and their session."""
+        if (record := self._processes.record(self.name)) is not None:
+            give_way(NICENESS, record.pid)
 
     def status(self) -> ServerStatus:
         status = super().status()

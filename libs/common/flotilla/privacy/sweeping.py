@@ -1,11 +1,13 @@
 """What has grown old goes: each organization's own, once a day, some at a time.
 
 One process of a service sweeps at a time (a leased worker); a turn ends after so many batches and goes on in the next.
-A batch is found by keyset, what it has outside Postgres goes first, then its rows in one transaction with the count of
-them. Whatever dies on the way, the next turn finds what is left. Settings are read for each batch, and once more in its
-transaction: a legal hold stops the sweep that is under way.
+Nobody waits for it, and all services begin theirs about when a fleet starts: it pauses between organizations, so that
+they are no burst. A batch is found by keyset, what it has outside Postgres goes first, then its rows in one
+transaction with the count of them. Whatever dies on the way, the next turn finds what is left. Settings are read for
+each batch, and once more in its transaction: a legal hold stops the sweep that is under way.
 """
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -29,6 +31,7 @@ log = structlog.get_logger()
 EVERY: Final = timedelta(minutes=1)
 AT_ONCE: Final = 500
 ORGANIZATIONS: Final = 100
+PAUSE_SECONDS: Final = 0.1
 BATCHES: Final = 200
 SECONDS: Final = 30.0
 """Of a turn; far below the worker's lease."""
@@ -75,6 +78,7 @@ async def sweep(app: App) -> None:
     for row in await app.db.fetch(DUE, ORGANIZATIONS):
         if not await _sweep_organization(app, row["organization_id"], turn):
             return
+        await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def _sweep_organization(app: App, org: UUID, turn: Turn) -> bool:
