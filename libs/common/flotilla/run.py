@@ -110,6 +110,8 @@ def config(app: App) -> uvicorn.Config:
         "access_log": False,
         "server_header": False,
         "date_header": True,
+        # Who called the gateway, and how, a service reads where it needs it; no address here is changed for it.
+        "proxy_headers": False,
         "timeout_keep_alive": 75,
         "timeout_graceful_shutdown": max(1, int(app.settings.grace_seconds) - 2),
         "backlog": 4096,
