@@ -46,6 +46,7 @@ def _outcome(day: Day) -> Table:
         f"longer than {P99_SECONDS * 1000:.0f} ms": _late(tally),
         "generator late by at most": f"{tally.late_seconds * 1000:,.0f} ms",
         "generator's share of the CPU": f"{day.share(GENERATOR):.1%}",
+        "processors while loaded": _processors(day.loaded),
     }
     table = Table(box=None, show_header=False)
     for name, value in rows.items():
@@ -74,6 +75,12 @@ def _late(tally: Tally) -> str:
     seconds = Counter(int(posted) for posted, took in tally.latencies if took > P99_SECONDS)
     worst = sorted(seconds.most_common(WORST))
     return f"{seconds.total():,} in {len(seconds)} s: " + " ".join(f"{at}:{number}" for at, number in worst)
+
+
+def _processors(loaded: Spent) -> str:
+    """Whether they were full, and whether the machine had them: a guest waits where its host gives them to another."""
+    every = max(loaded.processors["all"], 1e-9)
+    return ", ".join(f"{loaded.processors[what] / every:.1%} {what}" for what in ("idle", "stolen"))
 
 
 def _cpu(day: Day, messages: int) -> Table:

@@ -32,11 +32,13 @@ FROM pg_stat_database, pg_stat_wal WHERE datname = current_database()"""
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds of CPU by process, by service what it counted, and what Postgres did."""
+    """Seconds of CPU by process, by service what it counted, what Postgres did, and the machine as a whole."""
 
     cpu: Mapping[str, float]
     asked: Mapping[str, Mapping[str, float]]
     written: Mapping[str, float]
+    processors: Mapping[str, float]
+    """Seconds of all of them: `all`, `idle`, and `stolen`, when others on the same host had them."""
 
     def since(self, before: "Spent") -> "Spent":
         """Only what came after."""
@@ -46,7 +48,8 @@ class Spent:
             for service, counts in self.asked.items()
         }
         written = {name: value - before.written[name] for name, value in self.written.items()}
-        return Spent(cpu, asked, written)
+        processors = {name: value - before.processors[name] for name, value in self.processors.items()}
+        return Spent(cpu, asked, written, processors)
 
 
 async def spent(
@@ -71,7 +74,13 @@ async def spent(
     cpu: dict[str, float] = defaultdict(float, known or {})
     for name, seconds in cpu_by_process(roots).items():
         cpu[_service(name)] += seconds
-    return Spent(cpu, asked, await _written(fleet))
+    return Spent(cpu, asked, await _written(fleet), _processors())
+
+
+def _processors() -> dict[str, float]:
+    """By proc_stat(5); what a guest has is counted with its host's."""
+    fields = [int(each) / TICKS for each in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return {"all": sum(fields), "idle": fields[3] + fields[4], "stolen": fields[7]}
 
 
 async def _written(fleet: Fleet) -> dict[str, float]:
