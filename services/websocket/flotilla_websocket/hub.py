@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -65,8 +65,9 @@ class Hub:
     def __init__(self) -> None:
         self._peers: dict[UUID, set[Peer]] = defaultdict(set)
         self._batches: asyncio.Queue[Sequence[Entry]] = asyncio.Queue(BATCHES_WAITING)
-        self._pushed: dict[UUID, float] = {}
-        self._rights: dict[UUID, Rights] = {}
+        # Ordered ones: to find what is oldest in a plain dict goes past all that was forgotten before it.
+        self._pushed: OrderedDict[UUID, float] = OrderedDict()
+        self._rights: OrderedDict[UUID, Rights] = OrderedDict()
         """Of sessions, people and organizations of whom something was said lately."""
 
     @property

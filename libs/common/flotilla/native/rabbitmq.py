@@ -4,7 +4,6 @@ Nothing of /etc/rabbitmq is read. Its port mapper (epmd) would outlive the node,
 process with a record of its own, and stopped with it.
 """
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -19,11 +18,10 @@ from flotilla.servers import ServerStatus
 PROGRAM: Final = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _EPMD: Final = Path("/usr/bin/epmd")
 _MAPPER: Final = "epmd"
-# Half of the machine is enough, two cores at most: each scheduler has allocators of its own, and on a machine of two
-# what goes to and fro between two of them costs an eighth more.
-_SCHEDULERS: Final = max(1, min((os.cpu_count() or 1) // 2, 2))
 _ERLANG: Final = (
-    f"+S {_SCHEDULERS}:{_SCHEDULERS} "
+    # Two cores are enough, and each scheduler has allocators of its own. One costs a tenth less on a machine of two, but
+    # is one of many who want a core, and messages wait for it.
+    "+S 2:2 "
     "+sbwt none +sbwtdcpu none +sbwtdio none "  # idle schedulers sleep instead of spinning
     "-kernel inet_dist_use_interface {127,0,0,1}"
 )

@@ -6,6 +6,7 @@ organization's own, `auth_time`, `acr`, `iat`, `exp` at most 15 minutes later; `
 
 import time
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -125,7 +126,7 @@ class Tokens:
         self._cells = cells
         self._signer = signer
         self._now = now
-        self._known: dict[bytes, PersonSession] = {}
+        self._known: OrderedDict[bytes, PersonSession] = OrderedDict()
         self._clients: dict[UUID, dict[str, float]] = {}
         """By organization and client, until when the last token seen of it is good."""
 
@@ -165,7 +166,7 @@ class Tokens:
         if claims.iss != ISSUER or too_early or too_long:
             raise UnauthorizedError(f"The access token is not one that is good here. {_SIGN_IN}")
         while len(self._known) >= KEPT_TOKENS:
-            del self._known[next(iter(self._known))]
+            self._known.popitem(last=False)
         made = PersonSession if claims.scope is None else ClientSession
         if claims.via is not None:
             made = GuestSession
