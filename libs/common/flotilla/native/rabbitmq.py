@@ -19,8 +19,8 @@ PROGRAM: Final = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _EPMD: Final = Path("/usr/bin/epmd")
 _MAPPER: Final = "epmd"
 _ERLANG: Final = (
-    # Two cores are enough, and each scheduler has allocators of its own. One costs a tenth less on a machine of two, but
-    # is one of many who want a core, and messages wait for it.
+    # Two cores are enough, and each scheduler has allocators of its own. One costs a tenth less on a machine of two,
+    # but is one of many who want a core, and messages wait for it.
     "+S 2:2 "
     "+sbwt none +sbwtdcpu none +sbwtdio none "  # idle schedulers sleep instead of spinning
     "-kernel inet_dist_use_interface {127,0,0,1}"
