@@ -72,6 +72,14 @@ class App:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process was told to stop: take no more work, finish what is in hand."""
 
+    async def pause(self, seconds: float) -> None:
+        """For so long, and no longer than until the process is told to stop."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.stopping.wait()
+        except TimeoutError:
+            pass
+
     def new_id(self) -> UUID:
         """A fresh UUIDv7."""
         return new_id()

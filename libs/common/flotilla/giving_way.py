@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 PROCESSES: Final = Path("/proc")
-OWN: Final = PROCESSES / "self"
 AGAIN_SECONDS: Final = 0.15
 TRIES: Final = 100
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from flotilla.giving_way import OWN, give_way
+from flotilla.giving_way import PROCESSES, give_way
 
 SAYS = """
 import os, sys, threading, time
@@ -38,7 +38,9 @@ print(*{os.getpriority(os.PRIO_PROCESS, int(each)) for each in os.listdir("/proc
 print(session() if waits else "nothing")
 """
 
-pytestmark = pytest.mark.skipif(not OWN.exists(), reason="only Linux says how nice each thread is")
+pytestmark = pytest.mark.skipif(
+    not (PROCESSES / "self").exists(), reason="only Linux says how nice each thread is"
+)
 
 
 def said(started: int, niceness: int, *, session: str = "") -> tuple[str, str]:

@@ -176,6 +176,6 @@ class Hub:
     def _forget(self) -> None:
         before = time.monotonic() - REMEMBERED_SECONDS
         while self._pushed and next(iter(self._pushed.values())) < before:
-            del self._pushed[next(iter(self._pushed))]
+            self._pushed.popitem(last=False)
         while self._rights and next(iter(self._rights.values())).heard < before:
-            del self._rights[next(iter(self._rights))]
+            self._rights.popitem(last=False)

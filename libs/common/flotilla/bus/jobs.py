@@ -225,11 +225,7 @@ async def watch(app: App) -> None:
                 app.jobs_wake.set({row["kind"] for row in await app.db.fetch(DUE_KINDS, kinds)})
             except INFRASTRUCTURE_ERRORS as error:
                 log.warning("jobs.unwatched", error=repr(error))
-            try:
-                async with asyncio.timeout(POLL_SECONDS):
-                    await app.stopping.wait()
-            except TimeoutError:
-                pass
+            await app.pause(POLL_SECONDS)
     finally:
         app.jobs_wake.set()
 

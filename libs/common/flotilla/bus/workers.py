@@ -89,7 +89,7 @@ async def run_worker(app: App, worker: Worker) -> None:
                 log.warning("worker.paused", worker=worker.name, error=type(error).__name__)
             except Exception as error:
                 log.error("worker.failed", worker=worker.name, exc_info=error)
-            await _pause(app, worker.every.total_seconds() * random.uniform(0.9, 1.1))
+            await app.pause(worker.every.total_seconds() * random.uniform(0.9, 1.1))
     finally:
         if worker.leased:
             await _give_back(app, worker, token)
@@ -100,11 +100,3 @@ async def _give_back(app: App, worker: Worker, token: object) -> None:
         await app.db.execute(GIVE_BACK, worker.name, token)
     except Exception as error:  # it runs out by itself
         log.warning("worker.lease_kept", worker=worker.name, error=repr(error))
-
-
-async def _pause(app: App, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await app.stopping.wait()
-    except TimeoutError:
-        pass

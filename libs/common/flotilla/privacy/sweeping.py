@@ -7,7 +7,6 @@ transaction with the count of them. Whatever dies on the way, the next turn find
 each batch, and once more in its transaction: a legal hold stops the sweep that is under way.
 """
 
-import asyncio
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -78,7 +77,7 @@ async def sweep(app: App) -> None:
     for row in await app.db.fetch(DUE, ORGANIZATIONS):
         if not await _sweep_organization(app, row["organization_id"], turn):
             return
-        await asyncio.sleep(PAUSE_SECONDS)
+        await app.pause(PAUSE_SECONDS)
 
 
 async def _sweep_organization(app: App, org: UUID, turn: Turn) -> bool:
