@@ -7,7 +7,7 @@
   signed in    the gateway with an access token: authentication, rate limit, revocation and principal
 each in one process, given the same requests by wrk over kept connections, in rounds one after another, so that a busy
 minute of the machine falls on all of them. The table has medians: CPU (user and system) of the proxy's process in µs
-a request, against nginx's, requests a second and the 99th percentile. Brings nginx, wrk and redis-server from Debian
+a request, what it is of nginx's in the same round, requests a second and the 99th percentile. Brings nginx, wrk and redis-server from Debian
 where they are missing; starts servers of its own. `--profile` leaves stacks of the gateway in bench/profiles/.
 """
 
@@ -185,11 +185,11 @@ def show(found: dict[tuple[str, str], list[Sample]], cases: list[Case], names: l
     for title in ("request", "proxy", "CPU µs", "× nginx", "requests/s", "p50 ms", "p99 ms"):
         table.add_column(title, justify="left" if title in ("request", "proxy") else "right")
     for case in cases:
-        nginxs = median(one.cpu for one in found[case.name, NGINX])
+        nginxs = [one.cpu for one in found[case.name, NGINX]]
         for name in names:
             samples = found[case.name, name]
             cpu = median(one.cpu for one in samples)
-            against = cpu / nginxs
+            against = median(one.cpu / nginx for one, nginx in zip(samples, nginxs, strict=True))
             aim = f" (aim {AIMS[name]:g})" if name in AIMS else ""
             rates = [
                 median(getattr(one.answered, what) for one in samples) for what in ("rate", "p50", "p99")
@@ -210,8 +210,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=2, help="a round of one proxy and kind of request")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=int, default=1, help="a round of one proxy and kind of request")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--only", default="", help="kinds of request whose name has this in it")
     parser.add_argument("--profile", action="store_true")

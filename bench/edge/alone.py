@@ -84,9 +84,10 @@ class Alone:
         self.caller.connection_made(self.outside)
         upstream = gateway.upstreams["things"]
         self.inside = Pipe()
-        self.service = Connection(asyncio.get_running_loop(), upstream._lost)
+        self.service = Connection(asyncio.get_running_loop(), upstream._outgoing, upstream._lost)
         self.service.connection_made(self.inside)
         upstream._idle.append(self.service)
+        self.outgoing = (upstream._outgoing, self.caller.shared.outgoing)
 
     def exchange(self, request: bytes, times: int) -> None:
         """So many requests, and their answers."""
@@ -94,6 +95,8 @@ class Alone:
         for _ in range(times):
             caller.data_received(request)
             service.data_received(ANSWER)
+            for each in self.outgoing:
+                each._flush()
 
     def check(self, request: bytes) -> None:
         """One of them, looked at."""

@@ -15,6 +15,9 @@ from flotilla.security.permissions import PUBLIC
 
 METHODS: Final = ("get", "put", "post", "delete", "patch", "head")
 PARAMETER: Final = b"{}"
+MOST_REMEMBERED: Final = 4096
+LONGEST_REMEMBERED: Final = 128
+"""Bytes of a path: callers write it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class RoutingTable:
     def __init__(self, operations: tuple[Operation, ...]) -> None:
         self.operations = operations
         self._root = _Node()
+        self._found: dict[bytes, Mapping[str, Operation]] = {}
         for operation in operations:
             node = self._root
             for segment in operation.template.encode().strip(b"/").split(b"/"):
@@ -68,8 +72,23 @@ class RoutingTable:
             )
         )
 
+    @property
+    def remembered(self) -> int:
+        """Paths whose operations need no looking up."""
+        return len(self._found)
+
     def find(self, raw_path: bytes) -> Mapping[str, Operation] | None:
-        """Operations of this path by method; none for an unknown path."""
+        """Operations of this path by method; none for an unknown path. Many are asked for again and again."""
+        found = self._found.get(raw_path)
+        if found is None:
+            found = self._look_up(raw_path)
+            if found is not None and len(raw_path) <= LONGEST_REMEMBERED:
+                if len(self._found) >= MOST_REMEMBERED:
+                    self._found.clear()
+                self._found[raw_path] = found
+        return found
+
+    def _look_up(self, raw_path: bytes) -> Mapping[str, Operation] | None:
         segments = raw_path[1:].split(b"/")
         node = self._root
         for at, segment in enumerate(segments):

@@ -79,7 +79,7 @@ class Visit:
             self.method,
             route,
             status,
-            round(took * 1000, 3),
+            int(took * 1_000_000) / 1000,  # round() costs ten times that
             sent,
             caller.network,
             caller.pseudonym,

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from flotilla_gateway.pages.document import Document
-from flotilla_gateway.routing import Operation, RoutingTable
+from flotilla_gateway.routing import LONGEST_REMEMBERED, MOST_REMEMBERED, Operation, RoutingTable
 
 from services.gateway.tests.world import DOCUMENT
 
@@ -57,3 +57,15 @@ def test_every_operation_of_a_document_is_found_under_its_path(document: dict[st
         found = table.find(filled.encode())
         assert found is not None
         assert found[operation.method] == operation
+
+
+def test_a_path_that_was_found_is_found_again_and_what_is_remembered_has_an_end() -> None:
+    described = {"x-service": "x", "x-permission": "a:b", "x-rate-limit": "session"}
+    table = RoutingTable.of({"paths": {"/v1/things/{b}": {"get": described}}})
+    for number in range(MOST_REMEMBERED + 10):
+        found = table.find(b"/v1/things/%d" % number)
+        assert found is not None
+        assert found is table.find(b"/v1/things/%d" % number)
+        assert table.find(b"/v1/unknown/%d" % number) is None
+    assert table.find(b"/v1/things/" + b"x" * LONGEST_REMEMBERED) is not None
+    assert table.remembered == 10

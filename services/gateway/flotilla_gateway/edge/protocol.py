@@ -21,6 +21,7 @@ from flotilla_gateway.edge.target import announces_body, expects_continue, read_
 from flotilla_gateway.edge.turn import Turn
 from flotilla_gateway.edge.wire import Handshake
 from flotilla_gateway.forward.passage import Asgi
+from flotilla_gateway.outgoing import GatheredTransport
 from flotilla_gateway.problems import RequestTimeoutError
 
 HIGH_WATER: Final = 64 * 1024
@@ -52,6 +53,7 @@ class EdgeProtocol(HttpToolsProtocol):
     )
     cycle: Turn | None  # type: ignore[assignment]
     pipeline: deque[tuple[Turn, Any]]  # type: ignore[assignment]
+    transport: GatheredTransport
 
     def __init__(
         self,
@@ -119,7 +121,7 @@ class EdgeProtocol(HttpToolsProtocol):
     # What uvicorn calls
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(GatheredTransport(transport, self.shared.outgoing))
         self.peer = self.client[0] if self.client else ""
         if not self.shared.come(self):
             self.refuse(UnavailableError("Too many connections.", headers={"retry-after": "1"}))
@@ -283,7 +285,7 @@ class EdgeProtocol(HttpToolsProtocol):
         ended = self.shared.hand_over(self)
         method = self.parser.get_method().decode("ascii")
         handshake = Handshake(method, self.url, self.headers, self.peer, self.scheme or "http")
-        self.shared.tunnels.open(self.transport, handshake, self.server_state, ended)
+        self.shared.tunnels.open(self.transport.plain(), handshake, self.server_state, ended)
 
     def _should_upgrade_to_ws(self) -> bool:
         return True

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flotilla_gateway.edge.limits import EdgeLimits
 from flotilla_gateway.edge.refusals import Refusals
 from flotilla_gateway.edge.turn import OwnLines
+from flotilla_gateway.outgoing import Outgoing
 
 if TYPE_CHECKING:
     from flotilla_gateway.edge.protocol import EdgeProtocol
@@ -28,6 +29,7 @@ class Shared:
     express: "Express | None"
     """None: all requests go the long way."""
     own_lines: OwnLines = field(default_factory=OwnLines)
+    outgoing: Outgoing = field(default_factory=Outgoing)
     of_one: Counter[str] = field(default_factory=Counter)
     """How many each address has open, of those that are counted."""
 

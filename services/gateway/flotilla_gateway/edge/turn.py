@@ -71,17 +71,20 @@ class Turn(RequestResponseCycle):
     logger = access_logger = _LOG
     access_log = False
 
+    # What few requests change is the class' until then.
+    is_last = False
+    """Told so; the connection closes behind it, once the caller has heard it all."""
+    chunked_encoding = None
+    expected_content_length = 0
+    _waiting = 0
+    _news: Signal | None = None
+
     __slots__ = (
-        "_news",
         "_parts",
-        "_waiting",
-        "chunked_encoding",
         "client",
         "disconnected",
-        "expected_content_length",
         "fields",
         "headers",
-        "is_last",
         "keep_alive",
         "method",
         "more_body",
@@ -117,12 +120,7 @@ class Turn(RequestResponseCycle):
         self.waiting_for_100_continue = expects_continue
         self.more_body = True
         self.disconnected = self.response_started = self.response_complete = False
-        self.is_last = False
-        """Told so; the connection closes behind it, once the caller has heard it all."""
-        self.chunked_encoding = None
-        self.expected_content_length = self._waiting = 0
         self._parts: list[bytes] = []
-        self._news: Signal | None = None
 
     # As ASGI and uvicorn have it: made for those that ask, which the short way does not.
 

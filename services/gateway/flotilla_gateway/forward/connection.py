@@ -11,6 +11,7 @@ from typing import Final, cast
 import httptools
 
 from flotilla_gateway.forward.errors import BadAnswerError, CallerGoneError, ClosedEarlyError, ExchangeError
+from flotilla_gateway.outgoing import GatheredTransport, Outgoing
 
 HIGH_WATER: Final = 64 * 1024
 NEVER: Final = float("inf")
@@ -34,6 +35,7 @@ class Connection(asyncio.Protocol):
         "_excess",
         "_loop",
         "_on_lost",
+        "_outgoing",
         "_parser",
         "_sized",
         "_touched",
@@ -55,16 +57,23 @@ class Connection(asyncio.Protocol):
         "status",
         "transport",
     )
-    transport: asyncio.Transport
+    transport: GatheredTransport
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_lost: "Callable[[Connection], None]") -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, outgoing: Outgoing, on_lost: "Callable[[Connection], None]"
+    ) -> None:
         self._loop = loop
+        self._outgoing = outgoing
         self._on_lost = on_lost
         self._waiter: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._write_paused = False
         self._active = False
         self._bodiless = False
+        self.headers: list[Header] = []
+        """Of the answer, as they come."""
+        self.fields: dict[bytes, bytes] = {}
+        """The same by name, once all of them are here."""
         self.reusable = False
         """Whether another exchange may follow on it."""
         self.listener: Listener | None = None
@@ -102,9 +111,6 @@ class Connection(asyncio.Protocol):
         self._excess = False
         self._error: ExchangeError | None = None
         self.status = 0
-        self.headers: list[Header] = []
-        self.fields: dict[bytes, bytes] = {}
-        """The same by name, once all of them are here."""
         self.headed = False
         self.complete = False
         self.reusable = False
@@ -161,7 +167,7 @@ class Connection(asyncio.Protocol):
     def detach(self) -> asyncio.Transport:
         """After a 101: the bare transport, no longer an HTTP connection's; `leftover` came behind the head."""
         self._active = False
-        return self.transport
+        return self.transport.plain()
 
     def end(self) -> None:
         """The exchange is over; nothing further is expected on this connection for now."""
@@ -173,7 +179,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's are no subclass of it.
-        self.transport = cast(asyncio.Transport, transport)
+        self.transport = GatheredTransport(cast(asyncio.Transport, transport), self._outgoing)
 
     def data_received(self, data: bytes) -> None:
         if not self._active or self.complete:

@@ -52,6 +52,8 @@ _PROCESS: Final = os.urandom(10).hex().encode()
 _COUNTER: Final = count()
 NONE: Final[frozenset[bytes]] = frozenset()
 _LENGTH: Final = frozenset({b"content-length"})
+_NO_NAMES: Final = (b"keep-alive", b"close", b"Keep-Alive")
+"""What `Connection` says mostly."""
 MOST_NAMES: Final = 1024
 LONGEST_NAME: Final = 64
 """Of the names of fields that are remembered: callers may make up as many as they like."""
@@ -96,7 +98,7 @@ def request_head(
 
     `fields`: those received, by name; `added`: lines of the gateway's own.
     """
-    nominated = connection_options(received) if b"connection" in fields else NONE
+    nominated = connection_options(received, fields)
     passing = _TO_ANYBODY if with_credentials else _WITHOUT_CREDENTIALS
     content = [method, b" ", target, b" HTTP/1.1\r\nhost: ", authority, b"\r\n"]
     for name, value in received:
@@ -110,7 +112,7 @@ def response_lines(
     received: Sequence[Header], fields: Mapping[bytes, bytes], added: bytes, *, bodiless: bool
 ) -> bytes:
     """The header fields of the caller's response. `bodiless`: 204 and 304, whose length is not one to send."""
-    nominated = connection_options(received) if b"connection" in fields else NONE
+    nominated = connection_options(received, fields)
     if bodiless:
         nominated |= _LENGTH
     content: list[bytes] = []
@@ -132,15 +134,11 @@ def fields_of(written: bytes) -> list[Header]:
     return [(name, value) for name, _, value in pairs]
 
 
-def connection_options(received: Iterable[Header]) -> frozenset[bytes]:
-    """Names that `Connection` makes hop-by-hop."""
-    for name, value in received:
-        if name == b"connection" and value not in (b"keep-alive", b"close", b"Keep-Alive"):
-            return _all_options(received)
-    return NONE
-
-
-def _all_options(received: Iterable[Header]) -> frozenset[bytes]:
+def connection_options(received: Sequence[Header], fields: Mapping[bytes, bytes]) -> frozenset[bytes]:
+    """Names that `Connection` makes hop-by-hop; `fields`: those received, by name, the last of each."""
+    said = fields.get(b"connection")
+    if said is None or (said in _NO_NAMES and len(fields) == len(received)):
+        return NONE
     values = (value for name, value in received if name == b"connection")
     return frozenset(option.strip().lower() for value in values for option in value.split(b","))
 
@@ -156,4 +154,8 @@ def header(received: Iterable[Header], wanted: bytes) -> bytes | None:
 def usable_request_id(given: bytes | None) -> bytes:
     """The caller's request id where it is one that logs and pages can show as it is; else one that no other process
     and no other request has."""
-    return given if given is not None and _REQUEST_ID(given) else _PROCESS + b"%012x" % next(_COUNTER)
+    return (
+        given
+        if given is not None and _REQUEST_ID(given)
+        else _PROCESS + next(_COUNTER).to_bytes(6, "big").hex().encode()
+    )

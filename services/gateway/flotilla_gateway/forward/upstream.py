@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from flotilla_gateway.forward.breaker import Breaker
 from flotilla_gateway.forward.connection import NEVER, Connection
 from flotilla_gateway.forward.errors import BusyError, CallerGoneError, ConnectError, TimedOutError
+from flotilla_gateway.outgoing import Outgoing
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 SLOWEST_SECONDS: Final = 2.0
@@ -53,6 +54,7 @@ class Upstream:
         encrypted = urlsplit(urls).scheme == "https"
         self._tls: ssl.SSLContext | bool | None = (tls or True) if encrypted else None
         self._loop = asyncio.get_running_loop()
+        self._outgoing = Outgoing(self._loop)
         self.breaker = Breaker(self._loop.time)
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
@@ -170,7 +172,7 @@ class Upstream:
         try:
             async with asyncio.timeout(self.limits.connect):
                 _, connection = await self._loop.create_connection(
-                    lambda: Connection(self._loop, self._lost),
+                    lambda: Connection(self._loop, self._outgoing, self._lost),
                     host,
                     port,
                     ssl=self._tls,

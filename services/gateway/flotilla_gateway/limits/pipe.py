@@ -17,6 +17,8 @@ import hiredis
 from flotilla.outside import forbid_in_transaction
 from flotilla.security.tls import trusting
 
+from flotilla_gateway.outgoing import GatheredTransport, Outgoing
+
 RECONNECT_SECONDS: Final = 0.5
 HIGH_WATER: Final = 1024 * 1024
 
@@ -31,10 +33,11 @@ class RedisDownError(Exception):
 
 
 class _Wire(asyncio.Protocol):
-    transport: asyncio.Transport
+    transport: GatheredTransport
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._outgoing = Outgoing(loop)
         self._reader = hiredis.Reader()
         self._pending: deque[tuple[float, Then]] = deque()
         self.lost = loop.create_future()
@@ -58,7 +61,7 @@ class _Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's are no subclass of it.
-        self.transport = cast(asyncio.Transport, transport)
+        self.transport = GatheredTransport(cast(asyncio.Transport, transport), self._outgoing)
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
