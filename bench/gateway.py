@@ -7,8 +7,9 @@
   signed in    the gateway with an access token: authentication, rate limit, revocation and principal
 each in one process, given the same requests by wrk over kept connections, in rounds one after another, so that a busy
 minute of the machine falls on all of them. The table has medians: CPU (user and system) of the proxy's process in µs
-a request, what it is of nginx's in the same round, requests a second and the 99th percentile. Brings nginx, wrk and redis-server from Debian
-where they are missing; starts servers of its own. `--profile` leaves stacks of the gateway in bench/profiles/.
+a request, what it is of nginx's in the same round, requests a second and the 99th percentile. Brings nginx, wrk and
+redis-server from Debian where they are missing; starts servers of its own. `--profile` leaves stacks of the gateway in
+bench/profiles/.
 """
 
 import argparse
