@@ -69,6 +69,8 @@ async def test_a_domain_is_what_the_owner_states(auth: Harness, people: People, 
     for bad in NO_DOMAINS:
         refused = await owner.client.patch("/v1/organization", {"domain": bad})
         assert (refused.status, refused.json()["errors"][0]["pointer"]) == (422, "/domain"), bad
+    shared = (await owner.client.patch("/v1/organization", {"domain": "CO.UK."})).json()["errors"][0]
+    assert (shared["pointer"], "under which others register" in shared["detail"]) == ("/domain", True)
     assert (await owner.client.patch("/v1/organization", {"name": "Kite"})).json()["domain"] is not None
     assert (await owner.client.patch("/v1/organization", {"domain": None})).json()["domain"] is None
     assert (await owner.client.patch("/v1/organization", {"name": None})).json()["name"] == "Kite"

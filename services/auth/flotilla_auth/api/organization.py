@@ -49,7 +49,7 @@ class OrganizationChange(Patch):
     """Whose pages may call the API in a browser for people of the organization, with their cookies too."""
     domain: Domain | None = None
     """The company's; null: none. It is what you state: nobody looks whether it is yours, others may state the same,
-    and nothing is let in or sent because of it."""
+    and nothing is let in or sent because of it. Refused is one under which others register, as `co.uk`."""
 
 
 @routes.get("", permission="organization:read")
