@@ -7,8 +7,8 @@ organizations, and has a process of its own (`bench/fleet/generator.py`) open th
 webhooks at the rate (open loop: late answers don't slow it) and approve one draft in ten. Then it waits (`--catch-up`)
 until nothing is to come any more: all drafted, all approved answered, no event in an outbox or a lane. Prints what was
 sent, stored, drafted, answered, pushed, lost, doubled, the time from webhook to WebSocket, CPU by process while it was
-loaded and in all, and statements, transactions and deliveries a message by service. `--profile` leaves stacks and
-tables of the busiest processes in bench/profiles/.
+loaded and in all, in the seconds in which messages were late and in the others, and statements, transactions and
+deliveries a message by service. `--profile` leaves stacks and tables of the busiest processes in bench/profiles/.
 """
 
 import argparse
@@ -39,6 +39,7 @@ from bench.fleet import profile
 from bench.fleet.outcome import GENERATOR, PROFILER, VENDOR, Day
 from bench.fleet.plan import Place, Plan, Tally, chat_of
 from bench.fleet.report import show
+from bench.fleet.seconds import noted
 from bench.fleet.spent import Spent, pids, spent
 from bench.fleet.stored import caught_up, counted
 
@@ -68,6 +69,8 @@ async def measure(fleet: Fleet, options: argparse.Namespace, replicas: Mapping[s
             return await spent(fleet, others, replicas, beside())
 
         before = await look()
+        over = asyncio.Event()
+        noting = asyncio.create_task(noted(pids(fleet) | others, over))
         tasks = []
         if options.profile:
             chosen = {
@@ -76,6 +79,7 @@ async def measure(fleet: Fleet, options: argparse.Namespace, replicas: Mapping[s
             tasks.append(asyncio.create_task(profile.record(chosen, options.seconds, PROFILES)))
         await told(child, "begin", "sent")
         ended = time.monotonic()
+        over.set()
         await asyncio.gather(*tasks)  # py-spy is counted once it has ended
         loaded = await look()
         (done, used), _ = await asyncio.gather(
@@ -88,6 +92,7 @@ async def measure(fleet: Fleet, options: argparse.Namespace, replicas: Mapping[s
             taken=len(telegram.sent),
             loaded=loaded.since(before),
             used=used.since(before),
+            seconds=await noting,
             caught_up_in=done - ended if done is not None else None,
         )
 

@@ -1,10 +1,11 @@
 """What came of a day's work, and what of it is not as promised."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bench.fleet.plan import Tally
+from bench.fleet.seconds import Second, late
 from bench.fleet.spent import Spent
 
 GENERATOR: Final = "(generator)"
@@ -31,6 +32,8 @@ class Day:
     """From the first post until all that follows of them was done, or the time for that was up."""
     caught_up_in: float | None
     """Seconds from the last answer until all was done; None where the time was up before."""
+    seconds: Sequence[Second]
+    """While it was loaded."""
 
     @property
     def lost(self) -> Mapping[str, int]:
@@ -65,6 +68,11 @@ class Day:
     def percentile(self, percent: int) -> float:
         """Seconds from webhook to WebSocket."""
         return percentile([took for _, took in self.tally.latencies], percent)
+
+    @property
+    def late(self) -> set[int]:
+        """Seconds of the run in which messages were late."""
+        return late(self.tally.latencies, P99_SECONDS)
 
     def share(self, name: str) -> float:
         """Of the CPU while it was loaded."""

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from bench.fleet.outcome import BESIDE, GENERATOR, P99_SECONDS, Day, percentile
 from bench.fleet.plan import Tally
+from bench.fleet.seconds import compared
 from bench.fleet.spent import COUNTED, Spent
 
 WORST: Final = 20
@@ -19,7 +20,13 @@ def show(day: Day) -> None:
     """What came of it and what it cost, all that follows of a message included."""
     messages = max(day.tally.accepted, 1)
     console = Console(width=120)
-    tables = (_outcome(day), _cpu(day, messages), _asked(day.used, messages), _written(day.used, messages))
+    tables = (
+        _outcome(day),
+        _cpu(day, messages),
+        _by_lateness(day),
+        _asked(day.used, messages),
+        _written(day.used, messages),
+    )
     for table in tables:
         console.print(table)
     console.print("not as promised: " + ("; ".join(day.faults()) or "nothing"))
@@ -99,6 +106,19 @@ def _cpu(day: Day, messages: int) -> Table:
         for spent in (day.loaded, day.used)
     ]
     table.add_row("the fleet and its servers", *_each(sums[0], messages), *_each(sums[1], messages), "")
+    return table
+
+
+def _by_lateness(day: Day) -> Table:
+    """Who takes more of the cores where messages are late."""
+    lates = day.late
+    number = sum(int(second.began) in lates for second in day.seconds)
+    table = Table(
+        "hundredths of a core", f"in the {number} late s", f"in {len(day.seconds) - number} others", box=None
+    )
+    found = compared(day.seconds, lates)
+    for name in sorted(found, key=found.__getitem__, reverse=True):
+        table.add_row(name, *(f"{cores * 100:.1f}" for cores in found[name]))
     return table
 
 
