@@ -13,6 +13,9 @@ from services.integrations.tests.conftest import Connect
 
 HOOK = {"kind": "webhook", "types": ["deal.won.v1"], "url": "https://erp.example.com/in"}
 CALENDAR = {"settings": {"url": "http://127.0.0.1:1/"}, "credentials": {"username": "a", "password": "b"}}
+DELIVERED = """
+INSERT INTO partner_deliveries (organization_id, id, subscription_id, event_id, type, body, state)
+SELECT $1::uuid, id, $2::uuid, id, 'deal.won.v1', '', 'delivered' FROM unnest($3::uuid[]) AS id"""
 PRICE = {"amount_minor": 4_900, "currency": "EUR"}
 BY_TIME = ("-created_at", "created_at")
 
@@ -38,6 +41,12 @@ async def _called(integrations: Harness, org: UUID, account_id: str) -> None:
             await tx.execute(store.ADD_CALL, org, new_id(), UUID(account_id), *whom)
 
 
+async def _delivered(integrations: Harness, org: UUID, subscription_id: str) -> None:
+    """How deliveries come about is tested elsewhere."""
+    async with integrations.app.db.transaction(org) as tx:
+        await tx.execute(DELIVERED, org, UUID(subscription_id), [new_id() for _ in NAMES])
+
+
 async def test_every_order_of_every_list(
     integrations: Harness, org: UUID, admin: Client, telegram: TelegramSimulator, connect: Connect
 ) -> None:
@@ -49,11 +58,12 @@ async def test_every_order_of_every_list(
     await _called(integrations, org, accounts[0]["id"])
     for name in NAMES:
         await _post(owner, "/v1/calendars", {**CALENDAR, "name": name})
-        await _post(admin, "/v1/partner-subscriptions", {**HOOK, "name": name})
+        subscription = await _post(admin, "/v1/partner-subscriptions", {**HOOK, "name": name})
+    await _delivered(integrations, org, subscription)
     market = {"list_bd_offers", "list_bd_purchases"}
-    walked = await check_orders("integrations", owner, {}, without=market)
+    walked = await check_orders("integrations", owner, {"subscription_id": subscription}, without=market)
     named = {"list_accounts", "list_calendars", "list_bd_accounts", "list_partner_subscriptions"}
-    assert set(walked) == named | {"list_calls"}
+    assert set(walked) == named | {"list_calls", "list_deliveries"}
     await check_list(owner, "/v1/bd-offers", BY_TIME, mine="true")
     for offer in offers:
         await _post(buyer, f"/v1/bd-offers/{offer}/purchase", {})

@@ -28,16 +28,19 @@ async def check_orders(
     """Walk all lists of a service that offer orders: the names of those walked.
 
     AssertionError where one is wrong, or has too few rows to tell. `ids`: path parameters of lists inside of
-    something; without them it is left out, as are those named in `without`, or not in `only`, and those that every
-    service has (parked events, sagas). Nothing may be written meanwhile.
+    something, all of them. Left out are those named in `without`, or not in `only`, and those that every service has
+    (parked events, sagas). Nothing may be written meanwhile.
     """
     walked = []
     for name, path, sorts in _lists(service):
         if name in without or (only is not None and name not in only):
             continue
-        if all(part[1:-1] in ids for part in path.split("/") if part.startswith("{")):
-            await check_list(client, path.format_map(ids), sorts)
-            walked.append(name)
+        inside = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+        assert ids.keys() >= set(inside), (
+            f"{name} is inside of something: give its {inside}, or leave it out by name"
+        )
+        await check_list(client, path.format_map(ids), sorts)
+        walked.append(name)
     return walked
 
 
