@@ -26,10 +26,12 @@ from flotilla.testing.sweep import sweep
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 IN_PARALLEL: Final = ("-n", "2")
+BY_FLEET: Final = (*IN_PARALLEL, "--dist", "loadscope")
+"""What shares a fleet shares a process: `tests/conftest.py`. Both wait more than they work."""
 STAGES: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     ("units and contracts", ("libs", "checks", "deploy", "tests/contracts"), IN_PARALLEL),
     ("services", ("services",), IN_PARALLEL),
-    ("end to end", ("tests/e2e", "tests/chaos", "tests/replay"), ()),
+    ("end to end", ("tests/e2e", "tests/chaos", "tests/replay"), BY_FLEET),
 )
 FAILED: Final = 1
 NO_TESTS: Final = 5
@@ -58,8 +60,10 @@ def _run(name: str, paths: list[str], options: tuple[str, ...], counts: Counter[
     code, found = _pytest(name, (*options, *paths))
     if code == FAILED and found["failed"] <= FEW:
         print(f"— {found['failed']} failed in company; once more, alone", flush=True)
-        alone = (*(option for option in options if option not in IN_PARALLEL), *paths)
+        alone = (*(option for option in options if option not in BY_FLEET), *paths)
         code, again = _pytest(name, ("--last-failed", "--last-failed-no-failures=none", *alone))
+        if code == NO_TESTS:
+            return FAILED
         found = found + again - Counter(failed=found["failed"]) + Counter(rerun=again["passed"])
     if code == 0:
         counts.update(found)
