@@ -2,6 +2,7 @@
 
 import base64
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -23,6 +24,8 @@ from flotilla_automation.store import runs
 
 LATER: Final = frozenset({408, 409, 425, 429})
 """Answers that mean: not now."""
+StepKey = tuple[UUID, UUID, int]
+"""(organization, run, step)."""
 
 
 class BusyError(OutsideError):
@@ -45,18 +48,26 @@ def signing_secret(keyring: Keyring, org: UUID) -> str:
     return PREFIX + base64.b64encode(signing_keys(keyring, org)[0]).decode()
 
 
-async def _fire(tx: Transaction, job: Job) -> None:
-    """A delay is over, the reply did not come, or the answer is overdue."""
-    due: StepPayload = job.payload
-    run = await _held(tx, job.org, due.run_id, due.step)
-    if run is None:
-        return
-    if run.state is RunState.ASKING:
-        await runs.end_effects(tx, [(run, "failed", "unanswered")])
-        await resume(tx, [run.over(RunState.FAILED, datetime.now(UTC), "unanswered")])
-    elif run.state in (RunState.WAITING, RunState.AWAITING_REPLY):
-        await runs.end_effects(tx, [(run, "done", None)])
-        await resume(tx, [run.went_on(due.due_at)])
+async def _fire(tx: Transaction, jobs: Sequence[Job]) -> None:
+    """Delays are over, replies did not come, or answers are overdue: of all these runs at once."""
+    due: dict[StepKey, StepPayload] = {
+        (job.org, job.payload.run_id, job.payload.step): job.payload for job in jobs
+    }
+    ends: list[runs.End] = []
+    over: list[Run] = []
+    now = datetime.now(UTC)
+    for run in await runs.lock(tx, sorted({(org, run_id) for org, run_id, _ in due})):
+        step = due.get((run.organization_id, run.id, run.step))
+        if step is None:  # it has gone on meanwhile
+            continue
+        if run.state is RunState.ASKING:
+            ends.append((run, "failed", "unanswered"))
+            over.append(run.over(RunState.FAILED, now, "unanswered"))
+        elif run.state in (RunState.WAITING, RunState.AWAITING_REPLY):
+            ends.append((run, "done", None))
+            over.append(run.went_on(step.due_at))
+    await runs.end_effects(tx, ends)
+    await resume(tx, over)
 
 
 async def _held(tx: Transaction, org: UUID, run_id: UUID, step: int) -> Run | None:
@@ -122,7 +133,7 @@ async def _not_called(tx: Transaction, job: Job, error: Exception) -> None:
     await _called(tx, job, Called(refused=words))
 
 
-step_due = TimerKind(STEP_DUE, StepPayload, _fire)
+step_due = TimerKind(STEP_DUE, StepPayload, fire_all=_fire)
 webhook = JobKind(
     WEBHOOK,
     CallPayload,
