@@ -56,6 +56,27 @@ class Outgoing:
                 transport.abort()
 
 
+class _Ended(Outgoing):
+    """Takes the place of what waits once nothing more may be written: whoever tries hears of it, as from the real
+    transport, and not the end of the turn, which could only cut the connection."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        """Of all connections."""
+
+    def add(self, transport: asyncio.Transport, data: Data) -> None:
+        """Is a mistake."""
+        raise RuntimeError("Cannot call write() after write_eof()")
+
+    def take(self, transport: asyncio.Transport) -> list[Data]:
+        """There is nothing."""
+        return []
+
+
+_ENDED: Final = _Ended()
+
+
 class GatheredTransport(asyncio.Transport):
     """A transport that writes so. Whatever else it is told, what was written before is written first."""
 
@@ -83,25 +104,27 @@ class GatheredTransport(asyncio.Transport):
 
     def plain(self) -> asyncio.Transport:
         """The transport itself, for whoever writes at once."""
-        self._write_before()
+        self.flush()
         return self._real
 
     def close(self) -> None:
         """Once all is written."""
-        self._write_before()
+        self.flush()
         self._real.close()
 
     def abort(self) -> None:
         """At once; what was written goes as far as the system takes it."""
-        self._write_before()
+        self.flush()
         self._real.abort()
 
     def write_eof(self) -> None:
         """Nothing more is written."""
-        self._write_before()
+        self.flush()
+        self._outgoing = _ENDED
         self._real.write_eof()
 
-    def _write_before(self) -> None:
+    def flush(self) -> None:
+        """Write now what waits for the end of the turn."""
         if (before := self._outgoing.take(self._real)) and not self._real.is_closing():
             self._real.writelines(before)
 

@@ -1,6 +1,7 @@
 """Bodies pass in both directions, whole and unchanged, whatever either side does."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from flotilla.testing import eventually
@@ -177,6 +178,21 @@ async def test_refuses_before_it_says_continue(edge: World) -> None:
         await caller.say(request("POST", "/v1/things", "expect: 100-continue", "content-length: 5"))
         first = await caller.reader.readuntil(b"\r\n")
     assert first.startswith(b"HTTP/1.1 401 ")
+
+
+async def test_a_refused_body_gets_its_answer_and_no_continue_behind_it(edge: World) -> None:
+    edge.gateway.edge_limits = replace(edge.gateway.edge_limits, linger_seconds=60.0)
+    expecting = ("transfer-encoding: chunked", "expect: 100-continue")
+    edge.server.config.http_protocol_class = edge.gateway.server_options()["http"]
+    async with connected(edge.port) as caller:
+        head = request("POST", "/v1/things", *expecting, token=edge.token())
+        await caller.say(head + b"no chunk\r\n")
+        assert (await caller.answer()).status == 400
+        client = await edge.side_of(caller)
+        await eventually(lambda: _true(not client.tasks))
+        await asyncio.sleep(0)
+        assert not client.gone, "cut off while it still sends, the caller would lose its answer"
+        assert await caller.reader.read() == b""
 
 
 async def test_swallows_interim_answers(edge: World) -> None:

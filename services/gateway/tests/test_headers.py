@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from flotilla_gateway.browser.cookies import ACCESS
 from flotilla_gateway.forward.headers import HOP_BY_HOP
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -83,6 +84,17 @@ async def test_strips_hop_by_hop_fields_both_ways(edge: World) -> None:
     given = {name for name, _ in answer.headers}
     assert "x-public" in given
     assert not given & {"x-private", "keep-alive", "proxy-authenticate", "server", "flotilla-debug"}
+
+
+@pytest.mark.parametrize("said", [("x-mine", "keep-alive"), ("close", "x-mine"), ("", "X-Mine ,,")])
+@pytest.mark.parametrize("other", ["cookie: a=b", f"cookie: {ACCESS.decode()}=of-the-gateway"])
+async def test_what_connection_names_is_dropped_however_often_it_is_said(
+    edge: World, said: tuple[str, str], other: str
+) -> None:
+    fields = [f"connection: {each}" for each in said]
+    await ask(edge.port, "GET", "/v1/open", *fields, other, "x-mine: 1", "x-other: 1")
+    passed = edge.things.requests[0]
+    assert (passed.header("x-mine"), passed.header("x-other")) == (None, "1")
 
 
 async def test_request_ids(edge: World) -> None:

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from flotilla_gateway.outgoing import LARGE, GatheredTransport, Outgoing
 
+from services.gateway.tests.raw import connected
+from services.gateway.tests.world import World
+
 
 class Wire(asyncio.Transport):
     """Notes what it is told, as the system would be."""
@@ -103,6 +106,30 @@ async def test_who_is_gone_is_passed_over_and_keeps_nobody_from_what_is_theirs()
     gone.closing = True
     await asyncio.sleep(0)
     assert told == [(torn, "abort"), (there, b"for all")]
+
+
+async def test_who_writes_behind_the_end_hears_of_it_and_the_connection_can_be_closed() -> None:
+    told: list[object] = []
+    wire = Wire(told)
+    transport = GatheredTransport(wire, Outgoing())
+    transport.write_eof()
+    with pytest.raises(RuntimeError):
+        transport.write(b"too late")
+    await asyncio.sleep(0)
+    transport.close()
+    assert told == [(wire, "eof"), (wire, "close")], "what was said before has not been cut off"
+
+
+async def test_what_is_answered_goes_out_before_the_transport_of_a_caller_that_has_said_all_closes(
+    edge: World,
+) -> None:
+    async with connected(edge.port) as caller:
+        client = await edge.side_of(caller)
+        real = client.transport.plain()
+        client.transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nhere")
+        client.eof_received()  # As a transport hears it in the same turn: with that it closes.
+        real.close()
+        assert (await caller.answer()).body == b"here"
 
 
 async def test_a_connection_is_the_one_it_stands_for() -> None:

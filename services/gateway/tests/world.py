@@ -19,6 +19,7 @@ from flotilla.events.auth import PublicKey
 from flotilla.ids import new_id
 from flotilla.instance import Instance
 from flotilla.security.principal import Principal, PrincipalVerifier
+from flotilla.testing import eventually
 from flotilla_gateway.door import Door
 from flotilla_gateway.edge.protocol import EdgeProtocol
 from flotilla_gateway.edge.turn import Turn
@@ -33,7 +34,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from services.gateway.tests.raw import ask
+from services.gateway.tests.raw import Caller, ask
 from services.gateway.tests.scripted import ScriptedService, scripted
 
 WARMED: Final = {"things": "/v1/things", "others": "/v1/others"}
@@ -130,6 +131,15 @@ class World:
     def token(self, **claims: Any) -> str:
         """A good token of a person who is nobody else."""
         return self.key.token(**claims)
+
+    async def side_of(self, caller: Caller) -> EdgeProtocol:
+        """The gateway's side of a caller's connection."""
+        address = caller.writer.get_extra_info("sockname")[:2]
+
+        async def found() -> list[EdgeProtocol]:
+            return [each for each in self.gateway.connections if each.client == address]
+
+        return (await eventually(found))[0]
 
     def principal(self, number: int = -1) -> Principal:
         """Who the service was told asks."""

@@ -96,6 +96,10 @@ class EdgeProtocol(HttpToolsProtocol):
         """The caller takes what it is sent."""
         return not self.flow.write_paused
 
+    @property
+    def _is_answering(self) -> bool:
+        return self._running is not None and not self._running.response_complete
+
     def watch(self, when_gone: Callable[[], None] | None) -> None:
         """Call this once the caller is gone; None: no longer."""
         self._when_gone = when_gone
@@ -126,6 +130,10 @@ class EdgeProtocol(HttpToolsProtocol):
         if not self.shared.come(self):
             self.refuse(UnavailableError("Too many connections.", headers={"retry-after": "1"}))
 
+    def eof_received(self) -> None:
+        # The transport closes next, and then takes nothing more: what this turn has answered already goes before.
+        self.transport.flush()
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.shared.leave(self)
@@ -133,6 +141,11 @@ class EdgeProtocol(HttpToolsProtocol):
         if self._when_gone is not None:
             self._when_gone()
             self._when_gone = None
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.pipeline and not (self._is_answering or self._refused or self.gone):
+            self._run_next()
 
     def shutdown(self) -> None:
         super().shutdown()
@@ -222,7 +235,7 @@ class EdgeProtocol(HttpToolsProtocol):
             version != "1.0" and parser.should_keep_alive(),
             b"expect" in fields and expects_continue(headers),
         )
-        if earlier is None or earlier.response_complete:
+        if (earlier is None or earlier.response_complete) and not self.flow.write_paused:
             self._running = self._unstarted = turn
         else:
             self.flow.pause_reading()
@@ -269,16 +282,21 @@ class EdgeProtocol(HttpToolsProtocol):
             self._refused = True
             self._linger()
         elif self.pipeline:  # Nothing more is read until those that came already are answered.
-            turn, app = self.pipeline.pop()
-            self.run(turn, app)
+            # Who asks on and reads nothing waits until it does: else its answers were as many as it likes.
+            if not self.flow.write_paused:
+                self._run_next()
         else:
             if self.flow.read_paused:
                 self.flow.resume_reading()
             self._patience.idles(self.loop.time())
 
+    def _run_next(self) -> None:
+        turn, app = self.pipeline.pop()
+        self.run(turn, app)
+
     def _switch(self, early: bytes) -> None:
         """Hand the connection over to a tunnel; `early`: what came behind the handshake, which is not answered yet."""
-        if early or (self._running is not None and not self._running.response_complete):
+        if early or self.pipeline or self._is_answering:
             self.abort()  # Nobody may switch protocols in the middle of an answer.
             return
         self.connections.discard(self)
@@ -319,12 +337,11 @@ class EdgeProtocol(HttpToolsProtocol):
         if self._refused or self.transport.is_closing():
             return
         self._refused = True
-        running = self._running
-        if running is not None and not running.response_complete:
-            if not current or running is not self.cycle or running.response_started:
-                self.abort()
-                return
-            self._give_up()
+        begun = self._running is not None and self._running.response_started
+        if self.pipeline or (self._is_answering and (not current or begun)):
+            self.abort()
+            return
+        self._give_up()
         scheme = self.scheme or "http"
         self.transport.write(self.shared.refusals.answer(problem, self.peer, scheme, known=current))
         self._linger()
@@ -348,5 +365,5 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def _give_up(self) -> None:
         """Nothing the request in hand still sends can arrive."""
-        if self._running is not None and not self._running.response_complete:
+        if self._running is not None and self._is_answering:
             self._running.give_up()

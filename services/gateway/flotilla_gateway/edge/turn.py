@@ -232,7 +232,7 @@ class Turn(RequestResponseCycle):
 
     async def receive(self) -> Any:
         """The next of the body, as ASGI has it."""
-        if self.waiting_for_100_continue and not self.transport.is_closing():
+        if self.waiting_for_100_continue and not self.disconnected and not self.transport.is_closing():
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.waiting_for_100_continue = False
         if not self.disconnected and not self.response_complete:

@@ -135,11 +135,13 @@ def fields_of(written: bytes) -> list[Header]:
 
 
 def connection_options(received: Sequence[Header], fields: Mapping[bytes, bytes]) -> frozenset[bytes]:
-    """Names that `Connection` makes hop-by-hop; `fields`: those received, by name, the last of each."""
-    said = fields.get(b"connection")
-    if said is None or (said in _NO_NAMES and len(fields) == len(received)):
+    """Names that `Connection` makes hop-by-hop; `fields`: those received, by name, and perhaps some that were
+    taken out of `received`: how many each has says nothing about the other."""
+    if b"connection" not in fields:
         return NONE
-    values = (value for name, value in received if name == b"connection")
+    values = [value for name, value in received if name == b"connection"]
+    if len(values) == 1 and values[0] in _NO_NAMES:
+        return NONE
     return frozenset(option.strip().lower() for value in values for option in value.split(b","))
 
 
