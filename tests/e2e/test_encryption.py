@@ -16,6 +16,7 @@ import msgspec
 import pytest
 from cryptography import x509
 from flotilla import secrets
+from flotilla.bus.connection import close, connect
 from flotilla.bus.envelope import encode
 from flotilla.bus.topology import EXCHANGE
 from flotilla.bus.wire.publisher import Publisher
@@ -91,8 +92,7 @@ async def _postgres(address: str) -> None:
 
 
 async def _aio_pika(address: str) -> None:
-    connection = await aio_pika.connect(address, timeout=10)
-    await connection.close()
+    await close(await connect(address))
 
 
 async def _wire(address: str) -> None:

@@ -10,7 +10,7 @@ import aiormq
 import asyncpg
 import pymongo.errors
 import redis.exceptions
-from aio_pika.abc import AbstractConnection
+from aio_pika.abc import AbstractConnection, TimeoutType
 
 HEARTBEAT_SECONDS: Final = 10
 CLOSE_SECONDS: Final = 5
@@ -42,6 +42,21 @@ INFRASTRUCTURE_ERRORS: Final = (
 """The event is not to blame: pause, count no attempt, do the same again."""
 
 
+class _Connection(aio_pika.Connection):
+    """Closed at once where it cannot be opened.
+
+    aio-pika leaves that to the garbage collector. The error's traceback holds the connection till then, so it may be
+    collected in a thread that has no loop, where nothing can be awaited.
+    """
+
+    async def connect(self, timeout: TimeoutType = None) -> None:
+        try:
+            await super().connect(timeout)
+        except BaseException:
+            await self.close()
+            raise
+
+
 async def connect(url: str) -> AbstractConnection:
     """A plain connection; whoever holds it makes a new one when it is lost.
 
@@ -49,7 +64,9 @@ async def connect(url: str) -> AbstractConnection:
     during the handshake, as one does that is being killed.
     """
     try:
-        return await aio_pika.connect(url, timeout=10, heartbeat=HEARTBEAT_SECONDS)
+        return await aio_pika.connect(
+            url, connection_class=_Connection, timeout=10, heartbeat=HEARTBEAT_SECONDS
+        )
     except StopAsyncIteration as error:
         raise ConnectionResetError("the broker hung up during the handshake") from error
 

@@ -7,10 +7,10 @@ the two is made good by the next.
 from collections.abc import Collection
 from typing import Final
 
-import aio_pika
 import asyncpg
 from aio_pika.exceptions import ChannelNotFoundEntity
 
+from flotilla.bus.connection import connect
 from flotilla.bus.topology import EXCHANGE, bindings, queue_name
 from flotilla.service import Service
 
@@ -39,7 +39,7 @@ async def note(connection: asyncpg.Connection, service: Service) -> set[Binding]
 
 async def unbind(amqp_url: str, stale: Collection[Binding]) -> None:
     """Have the broker bring no more of it; what stands in the queues stays, and so do lanes that are no more."""
-    async with await aio_pika.connect(amqp_url, timeout=10) as connection:
+    async with await connect(amqp_url) as connection:
         for queue, key in sorted(stale):
             channel = await connection.channel()
             try:

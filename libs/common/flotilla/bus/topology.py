@@ -12,6 +12,7 @@ from aio_pika.abc import AbstractChannel
 from pamqp.common import FieldTable
 
 from flotilla.bus import transient
+from flotilla.bus.connection import connect
 from flotilla.events.base import contract_of
 from flotilla.replay import wire
 from flotilla.replay.plan import rebuildable
@@ -41,8 +42,7 @@ def bindings(service: Service) -> dict[str, set[str]]:
 
 async def declare_all(amqp_url: str, services: Iterable[Service]) -> None:
     """Declare the exchange and every service's lanes; safe to repeat."""
-    connection = await aio_pika.connect(amqp_url, timeout=10)
-    async with connection:
+    async with await connect(amqp_url) as connection:
         channel = await connection.channel()
         await channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
         await transient.declare(channel)

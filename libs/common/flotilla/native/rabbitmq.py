@@ -7,9 +7,7 @@ process with a record of its own, and stopped with it.
 from pathlib import Path
 from typing import Final
 
-import aio_pika
-from aio_pika.exceptions import AMQPError
-
+from flotilla.bus.connection import BROKER_ERRORS, connect
 from flotilla.instance import HOST, Instance
 from flotilla.native import apt
 from flotilla.native.node import PLAIN_ENVIRONMENT, START_SECONDS, Node, listens
@@ -63,8 +61,8 @@ class RabbitMQ(Node):
         if not await listens(self._port):
             return False  # the client library would log an error at every refusal
         try:
-            connection = await aio_pika.connect(self._instance.amqp_url, timeout=5)
-        except (OSError, TimeoutError, AMQPError):
+            connection = await connect(self._instance.amqp_url)
+        except BROKER_ERRORS:
             return False
         await connection.close()
         return True
