@@ -1,20 +1,15 @@
-"""A caller's connection: uvicorn's HTTP protocol with limits on what a head may be and how long it may take.
-
-The forwarding path hears through it that the caller went away, so that nobody works for an answer that cannot be
-delivered.
-"""
+"""A caller's connection: uvicorn's HTTP protocol with limits on what a head may be and how long it may take."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from typing import Any, Final
 
 import httptools
 from flotilla.problems import BadRequestError, Problem, UnavailableError
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from flotilla_gateway.edge.answering import Answering
 from flotilla_gateway.edge.limits import Late, Patience, head_size, head_too_large
 from flotilla_gateway.edge.shared import Shared
 from flotilla_gateway.edge.target import announces_body, expects_continue, read_target
@@ -29,10 +24,9 @@ HIGH_WATER: Final = 64 * 1024
 VERSIONS: Final = ("1.1", "1.0")
 
 
-class EdgeProtocol(HttpToolsProtocol):
+class EdgeProtocol(Answering):
     """One caller's connection."""
 
-    # uvicorn's own attributes are as many as Python keeps without a dictionary.
     __slots__ = (
         "_discarded",
         "_express",
@@ -43,17 +37,13 @@ class EdgeProtocol(HttpToolsProtocol):
         "_linger_until",
         "_patience",
         "_refused",
-        "_running",
         "_unstarted",
-        "_when_draining",
-        "_when_gone",
         "counted_as",
         "peer",
         "shared",
     )
     cycle: Turn | None  # type: ignore[assignment]
     pipeline: deque[tuple[Turn, Any]]  # type: ignore[assignment]
-    transport: GatheredTransport
 
     def __init__(
         self,
@@ -78,49 +68,8 @@ class EdgeProtocol(HttpToolsProtocol):
         self._patience = Patience(shared.limits, self.loop.time())
         self._discarded = 0
         self._linger_until = 0.0
-        self._running: Turn | None = None
         self._unstarted: Turn | None = None
         """In hand, until its body is here or nothing more comes for now."""
-        self._when_gone: Callable[[], None] | None = None
-        self._when_draining: Callable[[], None] | None = None
-
-    # For the forwarding path
-
-    @property
-    def gone(self) -> bool:
-        """The caller closed its connection."""
-        return self.transport.is_closing()
-
-    @property
-    def keeps_up(self) -> bool:
-        """The caller takes what it is sent."""
-        return not self.flow.write_paused
-
-    @property
-    def _is_answering(self) -> bool:
-        return self._running is not None and not self._running.response_complete
-
-    def watch(self, when_gone: Callable[[], None] | None) -> None:
-        """Call this once the caller is gone; None: no longer."""
-        self._when_gone = when_gone
-
-    def end_when_draining(self, end: Callable[[], None] | None) -> None:
-        """Call this when the process is told to stop: for streams, which have no end of their own."""
-        self._when_draining = end
-
-    def abort(self) -> None:
-        """Close the connection: the only way to say that a response that has begun is not complete."""
-        self._give_up()
-        self.transport.close()
-
-    def cut(self) -> None:
-        """The same at once, whatever waits to be taken."""
-        self.transport.abort()
-
-    def respond(self, status: int, lines: bytes, body: bytes) -> None:
-        """Write a whole response at once: `Turn.respond`."""
-        if self._running is not None:
-            self._running.respond(status, lines, body)
 
     # What uvicorn calls
 
@@ -362,8 +311,3 @@ class EdgeProtocol(HttpToolsProtocol):
         task = self.loop.create_task(turn.run_asgi(app))  # type: ignore[arg-type]
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
-
-    def _give_up(self) -> None:
-        """Nothing the request in hand still sends can arrive."""
-        if self._running is not None and self._is_answering:
-            self._running.give_up()
