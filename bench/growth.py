@@ -1,4 +1,5 @@
-"""How cost grows: with replicas, organizations, messages in one conversation, archived events, and open sockets.
+"""How cost grows: with replicas, organizations, messages in one conversation, archived events, due steps,
+and open sockets.
 
     python -m bench.growth                                     all parts, each a few minutes
     python -m bench.growth archive --archive 1000000 3000000 10000000
@@ -16,7 +17,7 @@ from typing import Any, Final
 import structlog
 import uvloop
 
-from bench.scale import archive, conversation, organizations, replicas, sockets
+from bench.scale import archive, conversation, organizations, replicas, sockets, steps
 
 PARTS: Final = {
     "conversation": (conversation.grow, (10, 100, 1_000, 10_000, 100_000)),
@@ -24,6 +25,7 @@ PARTS: Final = {
     "archive": (archive.grow, (10_000, 100_000, 1_000_000)),
     "verification": (archive.verify_wholly, (10_000, 100_000, 1_000_000)),
     "replicas": (replicas.grow, (1, 2, 4)),
+    "steps": (steps.grow, (0, 1_000, 10_000)),
     "sockets": (sockets.grow, (100, 1_000, 10_000)),
 }
 """What grows, and how far."""

@@ -62,10 +62,10 @@ class Meter:
 
     @classmethod
     @asynccontextmanager
-    async def of(cls, service: str) -> AsyncIterator["Meter"]:
-        """Opened, and gone afterwards with all it had."""
-        name = load(service)
-        async with running(name, "growth", lanes_paused=True, postgres_connections=CONNECTIONS) as harness:
+    async def of(cls, service: str, **settings: Any) -> AsyncIterator["Meter"]:
+        """Opened with these settings, and gone afterwards with all it had."""
+        settings = {"postgres_connections": CONNECTIONS, **settings}
+        async with running(load(service), "growth", lanes_paused=True, **settings) as harness:
             admin = await asyncpg.connect(harness.instance.admin_dsn())
             try:
                 yield cls(harness, admin, await harness.app.db.fetchval("SELECT pg_backend_pid()"))
