@@ -25,6 +25,10 @@ DEAR: Final = "dear"
 """Routes of this class count so too, and in a budget of their own besides: one of them costs as much as many others."""
 
 
+# Looked up once: an enumeration's member costs a tenth of a microsecond each time.
+_ALLOWED: Final = Verdict.ALLOWED
+_REVOKED: Final = Verdict.REVOKED
+
 Further = tuple[tuple[LimitClass, str], ...]
 
 
@@ -64,7 +68,7 @@ class Admission:
     ) -> None:
         """What Redis said is put to use; 401, 402, 403, 429 or 503 problems."""
         approve(question, decision)
-        if decision.verdict is Verdict.REVOKED:
+        if decision.verdict is _REVOKED:
             what = "program was revoked" if session.is_program else "session has ended. Sign in again"
             raise UnauthorizedError(f"This {what}.")
         if feature is not None:
@@ -90,9 +94,14 @@ class Admission:
 def approve(question: Question, decision: Decision) -> None:
     """A 429 problem where the budget is used up, 403 where the address is blocked, 503 where nobody can say and it
     matters."""
-    if decision.verdict is Verdict.ALLOWED:
+    verdict = decision.verdict
+    if verdict is _ALLOWED:
         return
-    match decision.verdict:
+    match verdict:
+        case Verdict.UNDECIDED:
+            metrics.REQUESTS.undecided += 1
+            if question.budget.closed_when_undecided:
+                raise UnavailableError("Signing in is not possible right now.", headers={"retry-after": "5"})
         case Verdict.BLOCKED:
             metrics.BLOCKED.inc()
             raise AddressBlockedError(
@@ -105,7 +114,3 @@ def approve(question: Question, decision: Decision) -> None:
                 f"Try again in {decision.retry_after} s; `RateLimit-Policy` says what is allowed.",
                 headers=headers,
             )
-        case Verdict.UNDECIDED:
-            metrics.REQUESTS.undecided += 1
-            if question.budget.closed_when_undecided:
-                raise UnavailableError("Signing in is not possible right now.", headers={"retry-after": "5"})

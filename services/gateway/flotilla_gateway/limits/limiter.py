@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
+import msgspec
 from flotilla.security.revocations import key as revocation_key
 
 from flotilla_gateway.forward.headers import Header
@@ -59,8 +60,7 @@ class LimitClass:
         return f'"{self.name}";q={self.requests};w={self.seconds}'.encode()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """What Redis said."""
 
     verdict: Verdict
@@ -71,7 +71,7 @@ class Decision:
     """Of the budget."""
 
 
-class Question(NamedTuple):
+class Question(msgspec.Struct, frozen=True):
     """May this request go on?"""
 
     budget: LimitClass
@@ -85,6 +85,8 @@ class Question(NamedTuple):
     """Budgets that it counts in as well, and whose they are: it may go on where all have room."""
 
 
+_ALLOWED: Final = Verdict.ALLOWED
+"""Looked up once: an enumeration's member costs a tenth of a microsecond each time, and each request is allowed."""
 _UNDECIDED: Final = Decision(Verdict.UNDECIDED)
 _REVOKED: Final = Decision(Verdict.REVOKED)
 
@@ -113,11 +115,11 @@ class Limiter:
         if not self._pipe.is_up:
             then(_UNDECIDED)
             return
-        budget, name, session, block, further = question
+        budget, session, block = question.budget, question.session, question.block
         requests, period, _ = budget.words
-        keys: tuple[str, ...] = (bucket_key(budget.name, name),)
+        keys: tuple[str, ...] = (bucket_key(budget.name, question.name),)
         rates: tuple[str, ...] = (requests, period)
-        for other, whose in further:
+        for other, whose in question.further:
             keys = (*keys, bucket_key(other.name, whose))
             rates = (*rates, *other.words[:2])
         if session is not None:
@@ -144,7 +146,7 @@ def _decision(question: Question, answer: object) -> Decision:
         policies += b", " + other.words[2]
     headers = ((b"ratelimit", limits), (b"ratelimit-policy", policies))
     if verdict:
-        return Decision(Verdict.ALLOWED, headers, remaining=remaining)
+        return Decision(_ALLOWED, headers, remaining=remaining)
     return Decision(Verdict.LIMITED, headers, max(1, math.ceil(wait / _MICROSECONDS)))
 
 
