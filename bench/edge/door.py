@@ -16,6 +16,7 @@ import uvicorn
 import uvloop
 from flotilla.events.auth import PublicKey
 from flotilla.instance import Instance
+from flotilla.run import spare_the_collector
 from flotilla_gateway.door import Door
 from flotilla_gateway.forward.passage import Asgi
 from flotilla_gateway.gateway import opened
@@ -79,6 +80,7 @@ async def main(arguments: argparse.Namespace) -> None:
             "backlog": 4096,
             **gateway.server_options(),
         }
+        spare_the_collector()
         server = uvicorn.Server(uvicorn.Config(Door(gateway, pages), **options))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, setattr, server, "should_exit", True)
         await server.serve()

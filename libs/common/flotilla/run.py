@@ -75,7 +75,7 @@ async def run(service: Service) -> None:
                 server = Server(config(app))
                 serving = asyncio.create_task(server.serve())
                 serving.add_done_callback(lambda _: app.stopping.set())
-                _spare_the_collector()
+                spare_the_collector()
                 log.info("service.started", port=settings.http_port)
                 await app.stopping.wait()
                 server.should_exit = True
@@ -85,7 +85,7 @@ async def run(service: Service) -> None:
     log.info("service.stopped")
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """What stands now stands for good, and what a batch makes is nearly always gone with it: the cyclic collector
     need not go through either so often. Its default is a look at every 700 objects more.
     """
