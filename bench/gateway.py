@@ -7,9 +7,9 @@
   signed in    the gateway with an access token: authentication, rate limit, revocation and principal
 each in one process, given the same requests by wrk over kept connections, in rounds one after another, so that a busy
 minute of the machine falls on all of them. The table has medians: CPU (user and system) of the proxy's process in µs
-a request, what it is of nginx's in the same round, requests a second and the 99th percentile. Brings nginx, wrk and
-redis-server from Debian where they are missing; starts servers of its own. `--profile` leaves stacks of the gateway in
-bench/profiles/.
+a request, what it is of nginx's right before and after, requests a second and the 99th percentile. Brings nginx, wrk
+and redis-server from Debian where they are missing; starts servers of its own. `--profile` leaves stacks of the gateway
+in bench/profiles/.
 """
 
 import argparse
@@ -19,9 +19,9 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Final
 
 import uvloop
@@ -71,6 +71,8 @@ class Sample:
     cpu: float
     """µs a request."""
     answered: Answered
+    against: float = 1.0
+    """Times nginx's, of the rounds before and after it."""
 
 
 class Tokens:
@@ -161,12 +163,25 @@ async def main(options: argparse.Namespace) -> None:
         async with started(folder, tokens.x) as proxies:
             for _ in range(options.rounds):
                 for case in cases:
-                    for proxy in proxies:
-                        one = await sample(folder, proxy, case, options, tokens.fresh())
-                        found.setdefault((case.name, proxy.name), []).append(one)
+                    for name, samples in (await taken(folder, proxies, case, options, tokens)).items():
+                        found.setdefault((case.name, name), []).extend(samples)
             if options.profile:
                 await profiled(folder, proxies, options, tokens)
     show(found, cases, list(dict.fromkeys(name for _, name in found)))
+
+
+async def taken(
+    folder: Path, proxies: list[Proxy], case: Case, options: argparse.Namespace, tokens: Tokens
+) -> dict[str, list[Sample]]:
+    """A round of each proxy, between two of nginx: what the machine's host does meanwhile falls on both."""
+    first, *others = proxies
+    nginxs = [await sample(folder, first, case, options, tokens.fresh())]
+    found = {NGINX: nginxs}
+    for proxy in others:
+        one = await sample(folder, proxy, case, options, tokens.fresh())
+        nginxs.append(await sample(folder, first, case, options, tokens.fresh()))
+        found[proxy.name] = [replace(one, against=one.cpu / mean(each.cpu for each in nginxs[-2:]))]
+    return found
 
 
 async def profiled(folder: Path, proxies: list[Proxy], options: argparse.Namespace, tokens: Tokens) -> None:
@@ -186,11 +201,10 @@ def show(found: dict[tuple[str, str], list[Sample]], cases: list[Case], names: l
     for title in ("request", "proxy", "CPU µs", "× nginx", "requests/s", "p50 ms", "p99 ms"):
         table.add_column(title, justify="left" if title in ("request", "proxy") else "right")
     for case in cases:
-        nginxs = [one.cpu for one in found[case.name, NGINX]]
         for name in names:
             samples = found[case.name, name]
             cpu = median(one.cpu for one in samples)
-            against = median(one.cpu / nginx for one, nginx in zip(samples, nginxs, strict=True))
+            against = median(one.against for one in samples)
             aim = f" (aim {AIMS[name]:g})" if name in AIMS else ""
             rates = [
                 median(getattr(one.answered, what) for one in samples) for what in ("rate", "p50", "p99")

@@ -43,6 +43,7 @@ class Express:
         self._gateway = gateway
         self._policy = policy
         self._limiter = gateway.limiter
+        self._table = gateway.table
         self._upstreams = gateway.upstreams
 
     def take(self, client: "EdgeProtocol", turn: Turn) -> bool:
@@ -66,7 +67,8 @@ class Express:
         """What it is about; None where it is not plain."""
         policy = self._policy
         errand = policy.arrive(Errand, turn)
-        check_path(errand.path, errand.query)
+        if errand.query or not self._table.remembers(errand.path):
+            check_path(errand.path, errand.query)
         if not errand.path.startswith(API):
             return None
         policy.route(errand)

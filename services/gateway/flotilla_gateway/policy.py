@@ -154,14 +154,13 @@ class Policy:
     def request(self, visit: Visit, operation: Operation, upstream: Upstream, body: bytes) -> bytes:
         """The same as bytes, with a body that is here as a whole."""
         fields = visit.fields
+        said = visit.turn.client.said
         head = request_head(
             operation.method.encode(),
             _target(visit),
             upstream.authority,
-            _received(visit, operation),
-            fields,
+            said.passed(_received(visit, operation), fields, with_credentials=operation.public),
             _request_lines(visit) + framing(operation.method, fields, body),
-            with_credentials=operation.public,
         )
         return head + body if body else head
 

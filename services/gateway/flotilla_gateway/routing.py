@@ -77,6 +77,10 @@ class RoutingTable:
         """Paths whose operations need no looking up."""
         return len(self._found)
 
+    def remembers(self, raw_path: bytes) -> bool:
+        """Whether it was found before, and so was what may be looked up."""
+        return raw_path in self._found
+
     def find(self, raw_path: bytes) -> Mapping[str, Operation] | None:
         """Operations of this path by method; none for an unknown path. Many are asked for again and again."""
         found = self._found.get(raw_path)

@@ -200,3 +200,32 @@ def _cut(wire: bytes, cuts: list[int]) -> list[bytes]:
         parts.append(wire[at : at + cut])
         at += cut
     return [part for part in [*parts, wire[at:]] if part]
+
+
+async def test_what_the_last_request_of_a_connection_said_is_not_said_for_the_next(edge: World) -> None:
+    """What is passed on is worked out once for requests that say the same, and only for them."""
+    told = [
+        ("x-a: 1",),
+        ("x-a: 1",),
+        ("x-a: 2",),
+        ("x-a: 2", "x-b: 1"),
+        ("x-b: 1", "x-a: 2"),
+        ("x-a: 2",),
+        ("connection: x-a", "x-a: 2"),
+        ("x-a: 2",),
+        (),
+    ]
+    token = edge.token()
+    async with connected(edge.port) as caller:
+        for path in ("/v1/open", "/v1/things"):
+            for fields in told:
+                await caller.say(request("GET", path, *fields, f"authorization: Bearer {token}"))
+                assert (await caller.answer()).status == 200
+    passed = [
+        ([f"{name}: {value}" for name, value in each.headers if name[:2] == "x-" and len(name) == 3], each)
+        for each in edge.things.requests
+    ]
+    expected = [[each for each in fields if not fields[0].startswith("connection")] for fields in told]
+    assert [fields for fields, _ in passed] == expected * 2
+    credentials = [each.header("authorization") is not None for _, each in passed]
+    assert credentials == [True] * len(told) + [False] * len(told)

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from flotilla_gateway.edge.turn import Turn
+from flotilla_gateway.forward.headers import Said
 from flotilla_gateway.outgoing import GatheredTransport
 
 
@@ -20,7 +21,7 @@ class Answering(HttpToolsProtocol):
     """What `forward.passage.Client` says."""
 
     # uvicorn's own attributes are as many as Python keeps without a dictionary.
-    __slots__ = ("_running", "_when_draining", "_when_gone")
+    __slots__ = ("_running", "_when_draining", "_when_gone", "said")
     transport: GatheredTransport
 
     def __init__(
@@ -33,6 +34,7 @@ class Answering(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._running: Turn | None = None
         """The request in hand, or the last that was."""
+        self.said = Said()
         self._when_gone: Callable[[], None] | None = None
         self._when_draining: Callable[[], None] | None = None
 

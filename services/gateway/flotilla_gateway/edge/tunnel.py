@@ -29,6 +29,7 @@ from flotilla_gateway.forward.headers import (
     Header,
     header,
     lines,
+    passed_lines,
     request_head,
     usable_request_id,
 )
@@ -198,9 +199,8 @@ class Tunnels:
         kept = [field for field in handshake.headers if field[0] != b"sec-websocket-protocol"]
         target = path + b"?" + rest if rest else path
         fields = dict(handshake.headers)
-        return request_head(
-            b"GET", target, upstream.authority, kept, fields, lines(added), with_credentials=False
-        )
+        passed = passed_lines(kept, fields, with_credentials=False)
+        return request_head(b"GET", target, upstream.authority, passed, lines(added))
 
     async def _reject(
         self, transport: asyncio.Transport, connection: Connection, request_id: bytes, *, https: bool

@@ -16,7 +16,7 @@ from flotilla_gateway.forward.errors import (
     TimedOutError,
 )
 from flotilla_gateway.forward.explain import explain, unavailable
-from flotilla_gateway.forward.headers import request_head
+from flotilla_gateway.forward.headers import passed_lines, request_head
 from flotilla_gateway.forward.passage import CALLER_GONE, Outcome, Passage
 from flotilla_gateway.forward.upstream import Upstream
 
@@ -130,10 +130,8 @@ def _head(upstream: Upstream, passage: Passage, body: Body) -> bytes:
         passage.method.encode(),
         passage.target,
         upstream.authority,
-        passage.received,
-        passage.fields,
+        passed_lines(passage.received, passage.fields, with_credentials=passage.with_credentials),
         passage.added + body.framing,
-        with_credentials=passage.with_credentials,
     )
 
 

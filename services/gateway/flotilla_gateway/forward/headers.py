@@ -84,28 +84,49 @@ _WITHOUT_CREDENTIALS: Final = Passing(_CREDENTIALS, spelled_alike=True)
 _BACK: Final = Passing(_THEIRS, spelled_alike=False)
 
 
-def request_head(
-    method: bytes,
-    target: bytes,
-    authority: bytes,
-    received: Sequence[Header],
-    fields: Mapping[bytes, bytes],
-    added: bytes,
-    *,
-    with_credentials: bool,
-) -> bytes:
-    """The head of the request to a service, up to and with the empty line.
+class Said:
+    """What the last request of a connection said in its header fields, and what of that is passed on. The next mostly
+    says the same, and it is not gone through again."""
 
-    `fields`: those received, by name; `added`: lines of the gateway's own.
-    """
+    __slots__ = ("_passed", "_received", "_with_credentials")
+
+    def __init__(self) -> None:
+        self._received: tuple[Header, ...] = ()
+        self._with_credentials = False
+        self._passed = b""
+
+    def passed(
+        self, received: Sequence[Header], fields: Mapping[bytes, bytes], *, with_credentials: bool
+    ) -> bytes:
+        """`passed_lines` of this request."""
+        said = tuple(received)
+        if said != self._received or with_credentials is not self._with_credentials:
+            self._passed = passed_lines(received, fields, with_credentials=with_credentials)
+            self._received, self._with_credentials = said, with_credentials
+        return self._passed
+
+
+def passed_lines(
+    received: Sequence[Header], fields: Mapping[bytes, bytes], *, with_credentials: bool
+) -> bytes:
+    """The header fields of a request that are passed on, as lines; `fields`: those received, by name."""
     nominated = connection_options(received, fields)
     passing = _TO_ANYBODY if with_credentials else _WITHOUT_CREDENTIALS
-    content = [method, b" ", target, b" HTTP/1.1\r\nhost: ", authority, b"\r\n"]
+    content: list[bytes] = []
     for name, value in received:
         if passing[name] and name not in nominated:
             content += (name, b": ", value, b"\r\n")
-    content += (added, b"\r\n")
     return b"".join(content)
+
+
+def request_head(method: bytes, target: bytes, authority: bytes, passed: bytes, added: bytes) -> bytes:
+    """The head of the request to a service, up to and with the empty line.
+
+    `passed`: `passed_lines` of the caller's; `added`: lines of the gateway's own.
+    """
+    return b"".join(
+        (method, b" ", target, b" HTTP/1.1\r\nhost: ", authority, b"\r\n", passed, added, b"\r\n")
+    )
 
 
 def response_lines(
