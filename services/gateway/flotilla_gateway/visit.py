@@ -79,7 +79,7 @@ class Visit:
             self.method,
             route,
             status,
-            int(took * 1_000_000) / 1000,  # round() costs ten times that
+            int(took * 1_000_000) / 1000,  # round() costs three times that
             sent,
             caller.network,
             caller.pseudonym,

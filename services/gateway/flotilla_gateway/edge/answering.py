@@ -4,13 +4,10 @@ The forwarding path hears through it that the caller went away, so that nobody w
 delivered.
 """
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
 
 from flotilla_gateway.edge.turn import Turn
 from flotilla_gateway.forward.headers import Said
@@ -24,14 +21,8 @@ class Answering(HttpToolsProtocol):
     __slots__ = ("_running", "_when_draining", "_when_gone", "said")
     transport: GatheredTransport
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+    def __init__(self, *uvicorns: Any) -> None:
+        super().__init__(*uvicorns)
         self._running: Turn | None = None
         """The request in hand, or the last that was."""
         self.said = Said()
